@@ -266,6 +266,52 @@ def site(out: Out = Path("benchmarks")) -> None:
 
 
 @app.command()
+def conformance(
+    kind: Annotated[str, typer.Argument(help="sbml-suite, biomodels, petab or archives")],
+    folder: Annotated[Path, typer.Argument(help="Folder of the cases")], out: Out = Path("runs/conformance"),
+    sample: Annotated[int | None, typer.Option(min=1, help="Size of a random sample, the same each time")] = None,
+    markdown: Annotated[Path | None, typer.Option(help="Also write the counts to this Markdown file")] = None,
+) -> None:  # fmt: skip
+    """Run a public collection of SBML, PEtab or SED-ML test cases; each result is written to cases.csv at once.
+
+    Example:  python -m benchmarks conformance sbml-suite sbml-test-suite/cases/semantic --sample 200
+
+    The exit code is 1 if a case has other values than expected, or is neither solved nor refused.
+    """
+    import csv
+
+    from benchmarks import conformance as suites
+    from ketamech.cli import terminal
+    from ketamech.core import require_known
+
+    require_known(kind, suites.SUITES, f"no collection '{kind}'", expected=", ".join(suites.SUITES))
+    cases = suites.find_cases(kind, folder, sample)
+    terminal.refuse_file(out)
+    out.mkdir(parents=True, exist_ok=True)
+    console = terminal.progress()
+    with (
+        console.status("Reading the cases ...") as status,
+        (out / "cases.csv").open("w", encoding="utf-8", newline="") as file,
+    ):
+        rows = csv.writer(file)
+        rows.writerow(["case", "result", "reason"])
+
+        def write_result(one: suites.CaseResult) -> None:
+            rows.writerow([one.case, one.result, one.reason])
+            file.flush()
+
+        results = suites.run_suite(kind, folder, cases, progress=status.update, on_result=write_result)
+    if markdown is not None:
+        markdown.write_text(suites.suite_page(kind, results), encoding="utf-8")
+    terminal.table(suites.summary(results), title=f"{len(results)} cases: {suites.SUITES[kind].title}")
+    failures = [one for one in results if one.result not in (suites.PASSED, suites.REFUSED, suites.OTHER)]
+    for one in failures[:20]:
+        console.print(f"{one.case}: {one.result}, {terminal.escape_markup(one.reason)}")
+    if failures:
+        raise typer.Exit(1)
+
+
+@app.command()
 def screenshots(folder: Path = Path("docs/pictures")) -> None:
     """Write pictures of the page for the documentation (Chromium)."""
     from benchmarks.browser_test import take_pictures

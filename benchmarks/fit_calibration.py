@@ -17,7 +17,6 @@ from time import perf_counter
 import numpy as np
 
 from ketamech.calibration.simulation_based_calibration import DRAWS, mean_coverage, rank_uniformity
-from ketamech.exchange.nonmem.read import doses_in
 from ketamech.fitting.error_models import error_models
 from ketamech.fitting.fitted_parameters import named_parameters
 from ketamech.fitting.group_model import (
@@ -31,6 +30,7 @@ from ketamech.fitting.group_model import (
 from ketamech.fitting.group_sampler import GroupDraws, convergence, sample_group
 from ketamech.fitting.observations import measurements_of
 from ketamech.fitting.predict import Predictor
+from ketamech.nonmem.read import doses_in
 from ketamech.population.virtual_population import load_population
 from ketamech.simulation.model import Model
 

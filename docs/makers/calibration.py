@@ -13,12 +13,12 @@ from ketamech.calibration.prior_sensitivity import THRESHOLD
 from ketamech.calibration.simulation_based_calibration import DRAWS, mean_coverage
 from ketamech.core.constants import DISCLAIMER, Z95
 from ketamech.report import calibration_report as tables
-from ketamech.report.calibration_report import ARMS, arm_lines, draw_gains, draw_ranks
+from ketamech.report.calibration_report import ARMS, draw_gains, draw_ranks
 from ketamech.report.number_format import number
 from ketamech.trials.posterior_draws import load_posterior, posterior_hash
 from makers.markdown import NOTICE, code, table
 
-CALIBRATE, WEIGH = "`ketamech calibrate --sbc 100 --publish`", "`ketamech trial all --weight-to-published --publish`"
+CALIBRATE, WEIGH = "`ketamech calibrate --sbc 100`", "`ketamech trial all --weight-to-published`"
 MISSING = "Not computed for the shipped posterior `{mark}`: {command}."
 
 SENSITIVITY = f"""Prior and likelihood are raised to powers slightly above and below 1 and the draws reweighted
@@ -132,3 +132,14 @@ def _weighted(draws: list[dict[str, float]]) -> list[str]:
         return _missing(draws, WEIGH)
     head = ("trial", "arm", "visit", "published (simulated without weights)", "patients", "effective")
     return table(head, arm_lines(rows))
+
+
+def arm_lines(rows: pd.DataFrame) -> list[tuple[object, ...]]:
+    """The rows of a table of arms as text: trial, arm, visit, moments, patients, effective patients."""
+    lines: list[tuple[object, ...]] = []
+    for row in rows.to_dict("records"):
+        names = [str(name) for name in row if f"simulated {name}" in row and row[name] == row[name]]
+        moments = [f"{name} {number(row[name])} ({number(row[f'simulated {name}'])})" for name in names]
+        effective = f"{row['effective']:.0f} ({row['effective_percent']:.0f} %)" if row["effective"] else "**refused**"
+        lines.append((row["trial"], row["arm"], row["visit"], "; ".join(moments), row["patients"], effective))
+    return lines

@@ -19,11 +19,11 @@ from ketamech.core.deprecated_names import renamed_arguments
 from ketamech.core.environment import available_threads
 from ketamech.core.progress import Progress, progress_by_share
 from ketamech.exchange.export_scenario import export_scenario
-from ketamech.exchange.nonmem.solve_table import simulate_table
 from ketamech.exchange.result_io import from_cohort, from_run, from_trial, long_table, save_results
 from ketamech.fitting.fit import Fit, FitSettings
 from ketamech.fitting.fit import fit as fit_data
 from ketamech.fitting.observations import read_measurements
+from ketamech.nonmem.solve_table import simulate_table
 from ketamech.parameters.concentration_units import MODEL_UNIT, shown
 from ketamech.population.cohort import independent_patients
 from ketamech.population.virtual_population import Population, VirtualPatients, load_population, patient_numbers

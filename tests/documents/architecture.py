@@ -12,8 +12,8 @@ ROOT = Path(__file__).parents[2]
 SOURCE = ROOT / "src" / "ketamech"
 DOCUMENT = ROOT / "docs" / "architecture.md"
 PACKAGES = (
-    "core", "evidence", "parameters", "model", "engine", "dosing", "simulation", "population", "trials",
-    "calibration", "analysis", "exchange", "fitting", "report", "app", "site", "cli",
+    "core", "evidence", "parameters", "model", "engine", "dosing", "simulation", "population", "nonmem", "trials",
+    "calibration", "analysis", "fitting", "exchange", "report", "app", "site", "cli",
 )  # fmt: skip
 BEGIN, END = "<!-- packages: written from the imports -->", "<!-- end of packages -->"
 BEGIN_SINGLE, END_SINGLE = "<!-- modules with one importer: written from the imports -->", "<!-- end of modules -->"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+import pandas as pd
 import pytest
 from document_texts import documents
 
@@ -43,3 +44,13 @@ def test_every_parameter_and_arm_is_on_the_page_with_pictures(page):
     for picture in re.findall(r"!\[[^\]]+\]\((\S+)\)", text):
         assert (folder / picture).stat().st_size > 5000
     assert text.count("The trials ") >= 4
+
+
+def test_an_arm_is_a_line_with_its_moments_or_refused():
+    from makers.calibration import arm_lines
+
+    row = {"trial": "t", "arm": "a", "visit": "24 h", "change": -5.7, "simulated change": -8.0, "patients": 40}
+    rows = [row | {"effective": 20.0, "effective_percent": 50.0}, row | {"effective": 0.0, "effective_percent": 0.0}]
+    lines = arm_lines(pd.DataFrame(rows))
+    assert lines[0] == ("t", "a", "24 h", "change −5.70 (−8.00)", 40, "20 (50 %)")
+    assert lines[1][-1] == "**refused**"

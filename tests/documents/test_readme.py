@@ -22,7 +22,7 @@ def test_the_python_example_prints_the_numbers_of_the_text(capsys, model):
 
 
 def test_the_table_of_doses_is_read_with_two_patients():
-    from ketamech.exchange.nonmem.read import read_doses
+    from ketamech.nonmem.read import read_doses
 
     table = read_doses(ROOT / "examples" / "doses.csv", ketamech.load_parameters())
     assert [subject.name for subject in table.subjects] == ["1", "2"]

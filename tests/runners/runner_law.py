@@ -21,8 +21,8 @@ from ketamech.app import curves as page
 from ketamech.app.schemas import CurvesRequest
 from ketamech.core import InputError
 from ketamech.engine.solve import TOLERANCE
-from ketamech.exchange.nonmem.read import read_doses
-from ketamech.exchange.nonmem.solve_table import solve_table
+from ketamech.nonmem.read import read_doses
+from ketamech.nonmem.solve_table import solve_table
 from ketamech.parameters.concentration_units import factors
 from ketamech.population.cohort import Cohort, simulate_patients
 from ketamech.population.virtual_population import VirtualPatients, load_population
@@ -186,7 +186,7 @@ def by_experiments(case: Case, model: Model) -> Readings:
     values |= model_variant(case.variant, model.parameters).parameter_values if case.variant else {}
     sentence = "placebo IV over 40 min" if case.patient == "control" else case.sentence
     arm = (case.species, sentence, case.perturbation, tuple(values.items()))
-    found = perturbation_scorecard._batch(model, [arm], HORIZON, set(HOURS.tolist()), case.outputs, {}, 1)[arm]
+    found = perturbation_scorecard.solve_arms(model, [arm], HORIZON, set(HOURS.tolist()), case.outputs, {}, 1)[arm]
     places = np.searchsorted(found.time, HOURS)
     return at_hours({name: found.outputs[name][places] for name in case.outputs})
 

@@ -113,12 +113,12 @@ def test_sources_that_were_edited_bear_another_mark(tmp_path):
     for path, text in (("trials/visit_ratings.py", "x = 1"), ("data/scales/scales.csv", "1"), ("cli/main.py", "1")):
         (tmp_path / path).parent.mkdir(parents=True)
         (tmp_path / path).write_text(text, encoding="utf-8")
-    marks = [environment._numerical_sources(tmp_path)]
+    marks = [environment.numerical_sources(tmp_path)]
     for path in ("trials/visit_ratings.py", "data/scales/scales.csv"):
         (tmp_path / path).write_text("other", encoding="utf-8")
-        marks.append(environment._numerical_sources(tmp_path))
+        marks.append(environment.numerical_sources(tmp_path))
     (tmp_path / "cli/main.py").write_text("other", encoding="utf-8")
-    assert environment._numerical_sources(tmp_path) == marks[-1]  # what draws and prints decides on no number
+    assert environment.numerical_sources(tmp_path) == marks[-1]  # what draws and prints decides on no number
     assert len(set(marks)) == 3
 
 

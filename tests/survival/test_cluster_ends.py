@@ -58,7 +58,7 @@ def listens(address):
     until = time.monotonic() + START
     while True:
         try:
-            return dask_executor._probe(address)
+            return dask_executor.require_listener(address)
         except ConnectionRefusedError:
             assert time.monotonic() < until, "the scheduler did not start"
             time.sleep(0.05)

@@ -14,6 +14,7 @@ import pandas as pd
 
 from ketamech.analysis.scorecard_targets import bounds
 from ketamech.core import require_known, unit
+from ketamech.core.constants import PROTOCOL_TOLERANCE
 from ketamech.core.csv_table import CsvRow, parts, read_table
 from ketamech.core.environment import DATA
 from ketamech.dosing.dose_events import without_expectancy
@@ -145,7 +146,6 @@ def _refuse_window(row: CsvRow) -> None:
 
 
 HORIZONS = (8.0, 80.0, 400.0, 2000.0)
-TOLERANCE = 1e-5
 Arm = tuple[str, str, str, tuple[tuple[str, float], ...]]  # species, regimen, perturbations, settings
 
 
@@ -339,11 +339,11 @@ def _curves(
         arms = [arm for arm, until in longest.items() if below < until <= horizon]
         if arms:
             moments = {row.until for row in rows if not row.reason_not_run} | {24.0}
-            curves |= _batch(model, arms, horizon, moments, outputs, overrides, threads)
+            curves |= solve_arms(model, arms, horizon, moments, outputs, overrides, threads)
     return curves
 
 
-def _batch(
+def solve_arms(
     model: Model, arms: list[Arm], horizon: float, moments: set[float], outputs: tuple[str, ...],
     overrides: Mapping[str, float], threads: int,
 ) -> dict[Arm, TimeCourse]:  # fmt: skip
@@ -356,7 +356,7 @@ def _batch(
         np.r_[output_times(horizon, per_dose=60), np.linspace(0, 2, 41), [m for m in moments if m <= horizon]]
     )
     ensemble = Ensemble.of_subjects(model, courses)
-    solved = ensemble.solve(times, outputs, tolerance=TOLERANCE, threads=threads)
+    solved = ensemble.solve(times, outputs, tolerance=PROTOCOL_TOLERANCE, threads=threads)
     return {arm: TimeCourse(times, {name: solved.of(name)[i] for name in outputs}, {}) for i, arm in enumerate(arms)}
 
 

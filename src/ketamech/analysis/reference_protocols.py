@@ -12,6 +12,7 @@ import numpy as np
 import xarray as xr
 
 from ketamech.core import InputError, require_known, unit
+from ketamech.core.constants import PROTOCOL_TOLERANCE
 from ketamech.core.csv_table import CsvRow, read_table, rows_by
 from ketamech.core.environment import DATA
 from ketamech.dosing.dose_events import DoseEvent, dose_events, parameter_lookup
@@ -28,7 +29,6 @@ from ketamech.simulation.scenario import Scenario, perturbation_parameters
 DIRECTORY = DATA / "scorecard"
 COLUMNS = ("id", "species", "treatment", "with", "control", "settings", "horizon", "reason")
 KETAMINE_INPUT = re.compile(r"^pharmacokinetics\.\w+_[sr]$")
-_TOLERANCE = 1e-5
 
 
 @dataclass(frozen=True)
@@ -120,7 +120,7 @@ def simulate_protocols(
         if progress:
             progress(f"{len(batch)} treatments over {horizon:g} h")
         courses = [Subject(p.id, events_by_protocol[p.id], p.values(model.parameters)) for p in batch]
-        dataset = run_subjects(model, courses, _times(horizon, courses, moments), tolerance=_TOLERANCE)
+        dataset = run_subjects(model, courses, _times(horizon, courses, moments), tolerance=PROTOCOL_TOLERANCE)
         time, values = dataset["time"].to_numpy(), _arrays(dataset)
         for i, p in enumerate(batch):
             outputs = {name: array[i] for name, array in values.items()}
@@ -151,7 +151,7 @@ def _key(protocol: Protocol) -> tuple[object, ...]:
 def _baselines(model: Model, protocols: Iterable[Protocol]) -> dict[tuple[object, ...], dict[str, float]]:
     people = {_key(protocol): protocol.values(model.parameters) for protocol in protocols}
     courses = [Subject("drug-free", (), values) for values in people.values()]
-    values = _arrays(run_subjects(model, courses, np.array([0.0, 1e-3]), tolerance=_TOLERANCE))
+    values = _arrays(run_subjects(model, courses, np.array([0.0, 1e-3]), tolerance=PROTOCOL_TOLERANCE))
     return {key: {name: float(array[i, 0]) for name, array in values.items()} for i, key in enumerate(people)}
 
 

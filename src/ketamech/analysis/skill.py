@@ -73,7 +73,7 @@ def score_rows(
         class_mean = reference.class_mean if reference else (np.nan, np.nan)
         pooled = reference.pooled if reference else (np.nan, np.nan)
         line = {"basis": basis, "sets_value": row.id in set_by_hand, **_row(row, raw)}
-        line |= _normal(row.published, class_mean, "class") | _normal(row.published, pooled, "pooled")
+        line |= normal_scores(row.published, class_mean, "class") | normal_scores(row.published, pooled, "pooled")
         lines.append(line)
     return pd.DataFrame(lines)
 
@@ -92,7 +92,7 @@ def _row(row: ScoredRow, raw: np.ndarray) -> dict[str, object]:
         "low": low, "high": high, "inside": bool(low <= published <= high),
         "width_ratio": float(abs(edges[1] - edges[0]) / width) if width > 0 else np.nan,
         "pit": probability_integral_transform(row.published, row.on_scoring_scale(raw)),
-        **_scores(row.published, row.on_scoring_scale(raw)),
+        **sample_scores(row.published, row.on_scoring_scale(raw)),
     }  # fmt: skip
 
 
@@ -102,7 +102,7 @@ def probability_integral_transform(published: float, sample: np.ndarray) -> floa
     return (below + 0.5 * same + 0.5) / (len(sample) + 1)
 
 
-def _scores(published: float, sample: np.ndarray) -> dict[str, float]:
+def sample_scores(published: float, sample: np.ndarray) -> dict[str, float]:
     """CRPS of the sample (fair estimator) and the log score of a normal distribution with its mean and SD."""
     import scoringrules
 
@@ -116,7 +116,7 @@ def log_density(published: float, mean: float, sd: float) -> float:
     return float(-0.5 * ((published - mean) / sd) ** 2 - np.log(sd * np.sqrt(2 * np.pi)))
 
 
-def _normal(published: float, forecast: tuple[float, float], name: str) -> dict[str, float]:
+def normal_scores(published: float, forecast: tuple[float, float], name: str) -> dict[str, float]:
     """CRPS and log score of a normal forecast; NaN where there is none."""
     import scoringrules
 
@@ -141,13 +141,13 @@ def score_contrasts(
         low, high = interval(sample)
         error = float(np.hypot(first.standard_error, second.standard_error))
         trials = " and ".join(dict.fromkeys((first.trial, second.trial)))
-        none = _normal(published, (0.0, error), "none")
+        none = normal_scores(published, (0.0, error), "none")
         lines.append({
             "basis": basis, "kind": contrast.kind, "what": contrast.what, "id": f"{first.id} minus {second.id}",
             "trial": trials, "published": published, "published_se": error, "simulated": float(sample.mean()),
             "error": float(sample.mean()) - published, "low": low, "high": high,
             "inside": bool(low <= published <= high), "pit": probability_integral_transform(published, sample),
-            **_scores(published, sample), **none,
+            **sample_scores(published, sample), **none,
             "same_sign": bool(np.sign(sample.mean()) == np.sign(published)),
         })  # fmt: skip
     return pd.DataFrame(lines)
@@ -256,7 +256,6 @@ def _measures(rows: Sequence[ScoredRow], part: pd.DataFrame, samples: Samples, a
 
 
 PATH = DATA / "scorecard" / "skill_criteria.csv"
-RESULTS = DATA / "scorecard" / "skill.csv"
 COLUMNS = ("question", "group", "measure", "low", "high", "floor", "stated", "why")
 MEASURES = ("skill", "skill_low", "coverage", "width_ratio", "pit_p", "error", "accuracy", "log_skill")
 
@@ -286,11 +285,6 @@ def load_skill_criteria() -> tuple[SkillCriterion, ...]:
         measure = row.one_of("measure", MEASURES)
         criteria.append(SkillCriterion(question, row["group"], measure, low, high, floor, row["stated"], row["why"]))
     return tuple(criteria)
-
-
-def load_skill() -> pd.DataFrame:
-    """The committed result table of `ketamech scorecard --publish`."""
-    return pd.read_csv(RESULTS, comment="#")
 
 
 def verdicts(skill: pd.DataFrame) -> pd.DataFrame:

@@ -16,17 +16,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ketamech.app.app_state import AppState, deadline
-from ketamech.app.responses import rounded_number
 from ketamech.app.scenarios import scenario_of
 from ketamech.app.schemas import CurvesRequest, OutputsRequest, PopulationRequest
-from ketamech.core import SolverError, UnknownNameError, closest_match
+from ketamech.core import SolverError, require_known
 from ketamech.core.constants import SCORE_TOLERANCE
 from ketamech.core.statistics import percentiles
 from ketamech.dosing.dose_events import control_events
 from ketamech.parameters import concentration_units
 from ketamech.population.cohort import Cohort
 from ketamech.population.virtual_population import patients_at_quantiles_of_change
-from ketamech.report.number_format import unit_in_words
+from ketamech.report.number_format import rounded_number, unit_in_words
 from ketamech.report.published_points import PublishedPoint, is_partly_model, published_points
 from ketamech.report.run_description import describe_run
 from ketamech.report.summary import curve_values, drug_values
@@ -140,9 +139,7 @@ def requested_tracks(model: Model, keys: Sequence[str], outputs: Sequence[str]) 
     tracks = load_tracks()
     for kind, names, available in (("track", keys, tracks), ("output", outputs, model.layout.units)):
         for name in names:
-            if name not in available:
-                nearest = closest_match(name, available)
-                raise UnknownNameError(f"there is no {kind} '{name}'", key=f"{kind}s", nearest=nearest)
+            require_known(name, available, f"there is no {kind} '{name}'", key=f"{kind}s")
     selected = [tracks[key] for key in dict.fromkeys(keys)] if keys or outputs else list(tracks.values())
     single = [single_output_track(name, model) for name in dict.fromkeys(outputs)]
     return [track for track in (*selected, *single) if available_curves(track, model)]

@@ -12,9 +12,9 @@ from ketamech.analysis.scorecard import scorecard
 from ketamech.app.app_state import AppState
 from ketamech.app.curves import rounded
 from ketamech.app.jobs import JobProgress, Work
-from ketamech.app.responses import rounded_number
 from ketamech.app.scenarios import scenario_of
 from ketamech.app.schemas import AttributionRequest
+from ketamech.report.number_format import rounded_number
 from ketamech.simulation.output_times import FIRST_HOUR
 
 if TYPE_CHECKING:

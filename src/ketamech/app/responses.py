@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -34,11 +33,6 @@ def as_json(value: Any) -> bytes:
     if isinstance(value, BaseModel):
         return value.model_dump_json().encode()
     return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
-
-
-def rounded_number(value: float, digits: int = 5) -> float | None:
-    """A number rounded to so many digits; None when it is not finite."""
-    return float(f"{value:.{digits}g}") if math.isfinite(value) else None
 
 
 def error_body(error: KetaMechError) -> ErrorResponse:

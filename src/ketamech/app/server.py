@@ -199,7 +199,7 @@ SHUTDOWN_SECONDS = 0.2  # for computations to end with the server
 
 def serve(port: int, *, browser: bool, announce: Callable[[str], None], app_state: AppState | None = None) -> None:
     """Serve on 127.0.0.1 until Ctrl-C; port 0 takes a free one. Raises InputError when the port is taken."""
-    listener = _listening(port)
+    listener = listening_socket(port)
     address = f"http://{HOST}:{listener.getsockname()[1]}/"
     config = uvicorn.Config(
         make_app(app_state), http=TimedProtocol, log_level="warning", access_log=False, timeout_graceful_shutdown=1,
@@ -225,7 +225,8 @@ def _end_computations() -> None:
         os._exit(130)  # as after Ctrl-C
 
 
-def _listening(port: int) -> socket.socket:
+def listening_socket(port: int) -> socket.socket:
+    """A socket that listens on a port of the loopback address (0: any free port)."""
     # The protocol is explicit, or asyncio leaves Nagle's algorithm on: 40 ms a response.
     listener = socket.socket(proto=socket.IPPROTO_TCP)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

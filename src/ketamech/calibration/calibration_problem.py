@@ -43,6 +43,8 @@ MODEL_ERROR = DIRECTORY / "model_error.csv"  # SD, by kind of statistic
 SEED = 20
 DIFFERENCE_STEP_SD = 0.25  # finite-difference step in SD of the prior: responder rates of 120 patients must change
 MAX_DISTANCE_SD = 6.0  # SD of the prior; no simulation beyond
+MAX_MAP_DISTANCE_SD = 4.0  # SD of the prior; the search for the mode stays within
+MAX_STEP_TRIES = 4  # steps of the search that are tried from one point, each with three times the damping
 StepProgress = Callable[[int, str], None]
 
 
@@ -235,11 +237,11 @@ class CalibrationProblem:
         same_trial = trial[:, None] == trial[None, :]
         variance = self.noise**2 + np.broadcast_to(extra, len(trial)) ** 2
         matrices = np.repeat(np.diag(variance)[None], len(x), axis=0)
-        for sd, slope in zip(self._study_sds(x).T, gradients, strict=True):
+        for sd, slope in zip(self.study_sds(x).T, gradients, strict=True):
             matrices += (sd**2)[:, None, None] * (np.outer(slope, slope) * same_trial)[None]
         return matrices
 
-    def _study_sds(self, x: np.ndarray) -> np.ndarray:
+    def study_sds(self, x: np.ndarray) -> np.ndarray:
         """SD of each study effect [point, effect] at points [point, parameter]."""
         names = [p.name for p in self.estimated]
         places = [names.index(effect.sd_parameter) for effect in self.study_effects]
@@ -253,22 +255,9 @@ class CalibrationProblem:
         variance = self.noise**2 + np.broadcast_to(extra, len(self.rows)) ** 2
         return TrialLikelihood.of(variance, gradients, [row.trial for row in self.rows], rows)
 
-    def log_likelihood(
-        self, x: np.ndarray, simulated: np.ndarray, gradients: np.ndarray, extra: np.ndarray | float = 0.0,
-        rows: np.ndarray | None = None,
-    ) -> np.ndarray:  # fmt: skip
-        """Log likelihood [point], up to a constant, of points [point, parameter].
-
-        `simulated` [point, row] are finite statistics; `gradients`, `extra` and `rows` as for `trial_likelihood`.
-        """
-        return self.trial_likelihood(gradients, extra, rows)(self._study_sds(x), simulated - self.published)
-
-    def log_posterior_parts(
-        self, x: np.ndarray, simulated: np.ndarray, gradients: np.ndarray, extra: np.ndarray | float = 0.0,
-        rows: np.ndarray | None = None,
-    ) -> np.ndarray:  # fmt: skip
-        """Log of prior times likelihood [point], up to a constant; arguments as for `log_likelihood`."""
-        return self.log_posterior(x, simulated, self.trial_likelihood(gradients, extra, rows))
+    def log_likelihood(self, x: np.ndarray, simulated: np.ndarray, likelihood: TrialLikelihood) -> np.ndarray:
+        """Log likelihood [point], up to a constant, at points [point, parameter] with statistics [point, row]."""
+        return likelihood(self.study_sds(x), simulated - self.published)
 
     def log_posterior(self, x: np.ndarray, simulated: np.ndarray, likelihood: TrialLikelihood) -> np.ndarray:
         """Log of prior times `likelihood` [point], up to a constant, at points [point, parameter] with statistics
@@ -276,7 +265,7 @@ class CalibrationProblem:
         valid = np.isfinite(simulated).all(axis=1) & (np.abs(x) < MAX_DISTANCE_SD).all(axis=1)
         within = np.clip(x, -MAX_DISTANCE_SD, MAX_DISTANCE_SD)
         known = np.where(np.isfinite(simulated), simulated, 0.0)
-        value = likelihood(self._study_sds(within), known - self.published) - 0.5 * np.sum(x**2, axis=1)
+        value = self.log_likelihood(within, known, likelihood) - 0.5 * np.sum(x**2, axis=1)
         return np.where(valid, value, -np.inf)
 
     def map_estimate(self, rounds: int, progress: StepProgress) -> np.ndarray:
@@ -287,18 +276,19 @@ class CalibrationProblem:
         for number in range(rounds):
             slopes = self.jacobian(x, simulated)
             gradients = self.study_gradients(slopes)
-            x = self._best_study_sds(x, simulated, gradients)
-            value = self.log_posterior_parts(x[None], simulated[None], gradients)[0]
+            likelihood = self.trial_likelihood(gradients)
+            x = self._best_study_sds(x, simulated, likelihood)
+            value = self.log_posterior(x[None], simulated[None], likelihood)[0]
             whitening = np.linalg.inv(np.linalg.cholesky(self.covariance(x[None], gradients)[0]))
             scaled = whitening @ (slopes * self.noise[:, None])
-            for _ in range(4):
+            for _ in range(MAX_STEP_TRIES):
                 hessian = scaled.T @ scaled + np.eye(len(x))
                 downhill = scaled.T @ (whitening @ (self.published - simulated)) - x
                 downhill[self._study_sd_places] = 0.0
                 step = np.linalg.solve(hessian + damping * np.diag(np.diag(hessian)), downhill)
-                there = np.clip(x + step, -4, 4)
+                there = np.clip(x + step, -MAX_MAP_DISTANCE_SD, MAX_MAP_DISTANCE_SD)
                 new = self.simulate(there)
-                reached = self.log_posterior_parts(there[None], new[None], gradients)[0]
+                reached = self.log_posterior(there[None], new[None], likelihood)[0]
                 if reached > value:
                     x, simulated, value, damping = there, new, reached, damping / 3
                     break
@@ -311,7 +301,7 @@ class CalibrationProblem:
         names = [p.name for p in self.estimated]
         return [names.index(effect.sd_parameter) for effect in self.study_effects]
 
-    def _best_study_sds(self, x: np.ndarray, simulated: np.ndarray, gradients: np.ndarray) -> np.ndarray:
+    def _best_study_sds(self, x: np.ndarray, simulated: np.ndarray, likelihood: TrialLikelihood) -> np.ndarray:
         """`x` with the study SDs of the highest posterior at these statistics."""
         from scipy.optimize import minimize
 
@@ -321,12 +311,13 @@ class CalibrationProblem:
             return moved
 
         def cost(z: np.ndarray) -> float:
-            return -float(self.log_posterior_parts(placed(z)[None], simulated[None], gradients)[0])
+            return -float(self.log_posterior(placed(z)[None], simulated[None], likelihood)[0])
 
         if not self._study_sd_places:
             return x
         start = x[self._study_sd_places]
-        return placed(minimize(cost, start, method="L-BFGS-B", bounds=[(-4, 4)] * len(start)).x)
+        bounds = [(-MAX_MAP_DISTANCE_SD, MAX_MAP_DISTANCE_SD)] * len(start)
+        return placed(minimize(cost, start, method="L-BFGS-B", bounds=bounds).x)
 
     def spread(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Posterior covariance [parameter, parameter] for statistics that are linear about `x`, and the study
@@ -372,7 +363,7 @@ def profile(task: CalibrationProblem, best: np.ndarray, slopes: np.ndarray, plac
     hessian = scaled.T @ scaled + np.eye(len(free))
     for point, misses in zip(x, off, strict=True):
         point[free] += np.linalg.solve(hessian, scaled.T @ misses - point[free])
-    return -2 * task.log_posterior_parts(x, task.simulated_statistics(x), gradients)
+    return -2 * task.log_posterior(x, task.simulated_statistics(x), task.trial_likelihood(gradients))
 
 
 def in_table_units(task: CalibrationProblem, x: np.ndarray) -> np.ndarray:

@@ -134,9 +134,11 @@ def conditional_log_likelihood(
     extra = emulator_allowance(task, emulator)
     trial = np.array([row.trial for row in task.rows])
     beside = np.isin(trial, trial[rows])  # rows that share the study effects of the rows of the mask
-    whole = task.log_likelihood(x, statistics, gradients, extra, beside)
+    whole = task.log_likelihood(x, statistics, task.trial_likelihood(gradients, extra, beside))
     rest = beside & ~rows
-    return whole - task.log_likelihood(x, statistics, gradients, extra, rest) if rest.any() else whole
+    if not rest.any():
+        return whole
+    return whole - task.log_likelihood(x, statistics, task.trial_likelihood(gradients, extra, rest))
 
 
 def smoothed_weights(logs: np.ndarray) -> tuple[np.ndarray, float]:

@@ -13,7 +13,8 @@ from functools import cache
 
 import numpy as np
 
-from ketamech.calibration.calibration_problem import CalibrationProblem, StepProgress, no_progress
+from ketamech.calibration.calibration_problem import CalibrationProblem, StepProgress, in_table_units, no_progress
+from ketamech.core.statistics import INTERVAL_95, percentiles
 
 PRIOR_WIDENING, FOLDS = 1.5, 5
 MAX_PRIOR_SD, MAX_DESIGN_DISTANCE = 5.0, 2.0  # SD of the prior; root mean square distance in SD of the design points
@@ -21,6 +22,9 @@ RIDGE_PENALTIES = (1e-2, 1e-1, 1.0, 10.0, 100.0)
 WALKERS_PER_PARAMETER, STEPS, THINNING = 4, 1200, 10
 POOL_SIZE = 10_000  # draws of the chain that are reweighted
 MAP_ROUNDS = 8  # steps towards the posterior mode
+MIN_CONTRACTION = 0.1  # with a smaller contraction the trials do not inform the parameter
+MIN_EFFECT = 0.25  # a row is informative if one prior SD of the parameter changes it by at least this many noise SD
+MAX_EVIDENCE_IDS = 6  # in a row of a parameter table
 
 
 @dataclass
@@ -148,8 +152,8 @@ def sample_posterior(
     flat = chain.reshape(-1, n)
     some = flat[random.choice(len(flat), draws, replace=False)]
     simulated, guess = task.simulated_statistics(some, progress, "draws"), emulator(some)
-    true = task.log_posterior_parts(some, simulated, gradients)
-    emulated = task.log_posterior_parts(some, guess, gradients, extra)
+    true = task.log_posterior(some, simulated, task.trial_likelihood(gradients))
+    emulated = task.log_posterior(some, guess, task.trial_likelihood(gradients, extra))
     weights = np.exp(true - emulated - np.max(true - emulated))
     off = float(np.sqrt(np.nanmean(((guess - simulated) / task.noise) ** 2)))
     return Posterior(chain, logs, some, off, float(weights.sum() ** 2 / np.sum(weights**2)), simulated)
@@ -204,6 +208,41 @@ def split_rhat(chain: np.ndarray) -> np.ndarray:
     within = parts.var(axis=0, ddof=1).mean(axis=0)
     between = half * parts.mean(axis=0).var(axis=0, ddof=1)
     return np.asarray(np.sqrt(((half - 1) / half * within + between / half) / within))
+
+
+def updated_rows(task: CalibrationProblem, draws: np.ndarray, emulator: QuadraticEmulator) -> list[dict[str, str]]:
+    """Rows of the parameter tables with posterior medians, status `calibrated` and the informative evidence.
+
+    `draws` [draw, parameter]: standardised logarithms; value and spread are their median and SD. Only parameters that
+    the trials inform: the posterior is narrower than the prior, and a row depends on the parameter.
+    """
+    middle, narrower = np.median(draws, axis=0), prior_contraction(draws)
+    values = in_table_units(task, middle[None])[0]
+    low, high = percentiles(in_table_units(task, draws), INTERVAL_95, axis=0)
+    rows = []
+    for i, p in enumerate(task.estimated):
+        evidence = _informative_rows(task, emulator, middle, i)
+        if narrower[i] >= MIN_CONTRACTION and evidence:
+            row = task.model.parameters[p.name]
+            rows.append({
+                "name": p.name, "value": f"{values[i]:.3g}", "unit": row.unit,
+                "spread": f"lognormal {p.prior_log_sd * float(draws[:, i].std()):.2g}", "status": "calibrated",
+                "evidence": ";".join(evidence),
+                "locator": f"median of the posterior of whole trials; 95 % {low[i]:.3g} to {high[i]:.3g}",
+                "reason": row.reason, "bounds": " ".join(f"{edge:g}" for edge in row.row_bounds or ()),
+            })  # fmt: skip
+    return rows
+
+
+def _informative_rows(
+    task: CalibrationProblem, emulator: QuadraticEmulator, middle: np.ndarray, place: int
+) -> list[str]:
+    """Ids of the fitted rows that are most sensitive to the parameter at a place, strongest first."""
+    step = 0.5 * np.eye(len(middle))[place]
+    up, down = emulator(np.array([middle + step, middle - step]))
+    moved = np.abs(up - down) / task.noise
+    order = [k for k in np.argsort(-moved) if moved[k] >= MIN_EFFECT]
+    return list(dict.fromkeys(task.rows[k].row.id for k in order))[:MAX_EVIDENCE_IDS]
 
 
 def _terms(x: np.ndarray) -> np.ndarray:

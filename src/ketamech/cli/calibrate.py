@@ -12,10 +12,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ketamech.cli import terminal
-from ketamech.cli.long_run import long_run, source_checkout
+from ketamech.cli.long_run import long_run
 from ketamech.cli.options import Equations, Resume, Scheduler, Seed, Threads
 from ketamech.cli.terminal import require_extra
-from ketamech.core import InputError
 from ketamech.core.constants import DISCLAIMER
 from ketamech.core.environment import available_threads
 
@@ -36,23 +35,13 @@ Profiles = Annotated[
 Sbc = Annotated[
     int, typer.Option("--sbc", min=0, help="Data sets of the simulation-based calibration; 100 take some minutes")
 ]
-Publish = Annotated[
-    bool, typer.Option(help="Also copy the posterior and its diagnostics to data/calibration of this source checkout")
-]
-WriteTables = Annotated[
-    str | None,
-    typer.Option(
-        help="Also write the posterior into the parameter tables of these stages ('mood' or 'mood, expectancy')"
-    ),
-]
 Out = Annotated[Path, typer.Option("--out", "-o", help="Folder for the results")]
 
 
 def calibrate(
     design_points: DesignPoints = 600, patients_per_arm: Patients = 120, draws: Draws = 200, seed: Seed = 1,
-    threads: Threads = None, profiles: Profiles = True, sbc: Sbc = 0, write_tables: WriteTables = None,
-    publish: Publish = False, out: Out = Path("runs/calibration"), resume: Resume = False,
-    scheduler: Scheduler = None, variant: Equations = None,
+    threads: Threads = None, profiles: Profiles = True, sbc: Sbc = 0, out: Out = Path("runs/calibration"),
+    resume: Resume = False, scheduler: Scheduler = None, variant: Equations = None,
 ) -> None:  # fmt: skip
     """Estimate parameters from published trials.
 
@@ -63,49 +52,35 @@ def calibrate(
     emulator, samples the posterior with emcee and simulates the draws as a check. Every finished point is on disk: the
     same command with --resume continues after an interruption, with the same result. Writes posterior.csv,
     leave_one_trial_out.csv and left_out_trials.csv (trials draw from the first, the scorecard predicts each trial from
-    the draws without it), proposed.csv (estimates), rows.csv (fit of each row), prior_sensitivity.csv (power-scaling of
-    prior and likelihood), informed_directions.csv (combinations of pathway gains that the data know) and figures.
+    the draws without it), proposed.csv (estimates), parameter_rows.csv (those that trials inform, as rows of the
+    parameter tables), rows.csv (fit of each row), prior_sensitivity.csv (power-scaling of prior and likelihood),
+    informed_directions.csv (combinations of pathway gains that the data know) and figures.
     --sbc repeats the inference on data simulated from the emulator and tests the ranks of the true values.
-    --publish copies these tables to data/calibration, from which the site shows them.
-    --write-tables writes the posterior median into the parameter tables, where trials inform it; review the changes.
     """
     from ketamech.calibration import calibration_problem as kit
-    from ketamech.calibration import update_parameter_tables
-    from ketamech.calibration.clinical_targets import DIRECTORY
-    from ketamech.simulation.model import folder_of_equations
 
     require_extra("calibrate")
-    if variant and write_tables:
-        raise InputError(f"--write-tables with --variant {variant}", key="--write-tables", expected="the full model")
     terminal.refuse_file(out)
     model = terminal.model(variant=variant)
     task = kit.shipped_problem(model, patients_per_arm=patients_per_arm, threads=available_threads(threads, scheduler))
     size_text = f"{len(task.rows)} rows, {len(task.estimated)} parameters, {len(task.trials)} trials"
     terminal.progress().print(size_text)
     job = {"command": "calibrate", **task.job_description}
-    checkout = source_checkout("--publish", "--out FOLDER") if publish else None
     with long_run(out, job, None, resume=resume, scheduler=scheduler) as work:
-        posterior, emulator = _estimate(replace(task, executor=work), design_points, draws, seed, profiles, sbc, out)
-    if checkout:
-        terminal.print_written_files(_publish(out, folder_of_equations(variant) if variant else DIRECTORY))
-    if write_tables:
-        rows = update_parameter_tables.updated_rows(task, posterior.chain.reshape(-1, len(task.estimated)), emulator)
-        files = update_parameter_tables.write_updated_tables(
-            task, update_parameter_tables.of_stages(rows, write_tables)
-        )
-        terminal.progress().print(
-            f"Parameter tables written; review the changes: {', '.join(str(file) for file in files)}"
-        )
+        _estimate(replace(task, executor=work), design_points, draws, seed, profiles, sbc, out)
 
 
 def _estimate(
     task: CalibrationProblem, design_points: int, draws: int, seed: int, profiles: bool, sbc: int, out: Path
-) -> tuple[Posterior, QuadraticEmulator]:
+) -> None:
     """Simulate, sample, write the results and print the estimates."""
+    import pandas as pd
+
     from ketamech.calibration import calibration_problem as kit
     from ketamech.calibration.leave_one_trial_out import folds, leave_one_trial_out, save_left_out
-    from ketamech.calibration.surrogate_posterior import DesignPoints, QuadraticEmulator, sample_posterior
+    from ketamech.calibration.surrogate_posterior import DesignPoints, QuadraticEmulator, sample_posterior, updated_rows
     from ketamech.exchange.output_folder import replace_folder
+    from ketamech.parameters.load_parameters import COLUMNS
     from ketamech.trials.posterior_draws import save_posterior
 
     console = terminal.progress()
@@ -129,6 +104,8 @@ def _estimate(
             _fitted_row_table(task, map_point, emulator.error),
         )
         _write_results(draft, task, posterior, seed, rows, fitted_rows, curves)
+        table_rows = updated_rows(task, posterior.chain.reshape(-1, len(names)), emulator)
+        pd.DataFrame(table_rows, columns=COLUMNS).to_csv(draft / "parameter_rows.csv", index=False, lineterminator="\n")
         diagnostics = _diagnose(draft, points, emulator, posterior, ranks, seed)
     terminal.table(rows, title="Parameters")
     terminal.table(fitted_rows, title="Fitted rows at the most probable point")
@@ -141,7 +118,6 @@ def _estimate(
         terminal.table(table, title=title)
     console.print(f"Error of the emulator over {draws} draws: {posterior.emulator_error:.2f} standard errors of a row")
     terminal.print_written_files([out])
-    return posterior, emulator
 
 
 def _simulated_ranks(points: Design, emulator: QuadraticEmulator, count: int, seed: int) -> np.ndarray:
@@ -175,15 +151,6 @@ def _diagnose(
     if tables.RANKS in diagnostics:
         draw_ranks(out, diagnostics[tables.RANKS])
     return {tables.TITLES[name]: table for name, table in diagnostics.items() if name in tables.TITLES}
-
-
-def _publish(out: Path, folder: Path) -> list[Path]:
-    """Copy the posterior and its diagnostics to the tables of this source checkout."""
-    import shutil
-
-    from ketamech.report.calibration_report import PUBLISHED
-
-    return [Path(shutil.copy(out / name, folder / name)) for name in PUBLISHED if (out / name).exists()]
 
 
 def _parameter_rows(task: CalibrationProblem, posterior: Posterior, best: np.ndarray) -> list[dict[str, object]]:

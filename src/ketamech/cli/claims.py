@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
 Out = Annotated[Path, typer.Option("--out", "-o", help="Folder for the page and the table")]
 One = Annotated[str, typer.Option("--claim", help="Only this claim (its id), printed in full")]
-Markdown = Annotated[Path | None, typer.Option(help="Also write the claims to this Markdown file")]
 Robust = Annotated[
     int | None,
     typer.Option("--robust", min=1, help="Number of sets of assumed parameters in which every conclusion is tested"),
@@ -28,7 +27,7 @@ SHOWN = ("kind", "conclusion", "finding", "holds_share", "calibrated_share", "se
 
 
 def claims(
-    out: Out = Path("runs/claims"), claim: One = "", markdown: Markdown = None, robust: Robust = None, seed: Seed = 1,
+    out: Out = Path("runs/claims"), claim: One = "", robust: Robust = None, seed: Seed = 1,
     threads: Threads = None, resume: Resume = False, scheduler: Scheduler = None,
 ) -> None:  # fmt: skip
     """Compare statements about ketamine with evidence.
@@ -53,15 +52,15 @@ def claims(
         _test_robustness(model, robust, seed, available_threads(threads, scheduler), out, resume, scheduler)
         return
     terminal.check_folder(out)
-    _compare(model, out, claim, markdown)
+    _compare(model, out, claim)
 
 
-def _compare(model: Model, out: Path, claim: str, markdown: Path | None) -> None:
+def _compare(model: Model, out: Path, claim: str) -> None:
     """Simulate the experiments of the claims and write or print the results."""
     from ketamech.analysis.claims import evaluate_claims, load_rule
     from ketamech.analysis.robustness import load_robustness
     from ketamech.exchange.output_folder import atomic_folder
-    from ketamech.report.claims_page import claim_in_full, claim_rows, write_claims, write_claims_document
+    from ketamech.report.claims_page import claim_in_full, claim_rows, write_claims
 
     console = terminal.progress()
     with console.status("Running the experiments ...") as status:
@@ -75,8 +74,6 @@ def _compare(model: Model, out: Path, claim: str, markdown: Path | None) -> None
     metadata = terminal.provenance("claims", model)
     with atomic_folder(out) as draft:
         paths = [out / path.relative_to(draft) for path in write_claims(draft, answers, metadata)]
-    if markdown:
-        paths.append(write_claims_document(markdown, answers))
     terminal.table(claim_rows(answers), title="Statements about ketamine")
     for remark in remarks:
         terminal.print_note(remark)

@@ -75,10 +75,10 @@ def demo(folder: Folder = Path("runs/demo"), examples: Examples = Path("examples
     terminal.table(result.criteria, title="Acceptance criteria")
     seconds = time.perf_counter() - start_time
     terminal.print_open_hint(index, f"{seconds:.0f} s. ")
-    terminal.print_note(_next_command())
+    terminal.print_note(next_command())
 
 
-def _next_command() -> str:
+def next_command() -> str:
     """The next command to type; with its path if the shell does not find it."""
     arguments = 'simulate "racemic 0.5 mg/kg IV over 40 min"'
     folder = Path(sys.executable).parent

@@ -104,7 +104,7 @@ def _results(source: str, to: Path) -> None:
 
 
 def _doses(loaded: LoadedScenario, to: Path) -> None:
-    from ketamech.exchange.nonmem.write import lossy_features
+    from ketamech.nonmem.write import lossy_features
 
     _exported(loaded, to)
     records = to.read_text(encoding="utf-8").count("\n") - 2

@@ -9,7 +9,7 @@ import typer
 
 from ketamech.cli import terminal
 from ketamech.cli.options import Drug
-from ketamech.core import InputError, closest_match
+from ketamech.core import InputError, require_known
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -81,9 +81,9 @@ def import_(
 def _doses(file: Path, to: Path | None, drug: str | None, subject: str | None) -> None:
     from ketamech.cli import scenario_argument
     from ketamech.dosing.treatment import MAX_HORIZON_H
-    from ketamech.exchange.nonmem.subjects import check_solvable, scenario_of
-    from ketamech.exchange.scenario_yaml import refuse_target
+    from ketamech.nonmem.subjects import check_solvable, scenario_of
     from ketamech.parameters import load_parameters
+    from ketamech.simulation.scenario_yaml import refuse_target
 
     if to is not None:
         refuse_target(to)
@@ -145,17 +145,15 @@ def _reads_scenarios(file: Path, to: Path | None) -> bool:
 def _scenarios(file: Path, to: Path | None, subject: str | None) -> None:
     """Print the doses of each subject in a file of another program, and write those of one as a scenario."""
     from ketamech.exchange.import_scenarios import read_scenarios
-    from ketamech.exchange.scenario_yaml import refuse_target
     from ketamech.parameters import load_parameters
+    from ketamech.simulation.scenario_yaml import refuse_target
 
     if to is not None:
         refuse_target(to)
     scenarios = read_scenarios(file, load_parameters())
-    if subject is not None and subject not in scenarios:
-        message = f"there is no '{subject}'"
-        raise InputError(
-            message, file=file, expected=", ".join(list(scenarios)[:10]), nearest=closest_match(subject, scenarios)
-        )
+    if subject is not None:
+        expected = ", ".join(list(scenarios)[:10])
+        require_known(subject, scenarios, f"there is no '{subject}'", file=file, expected=expected)
     if to is not None and subject is None and len(scenarios) != 1:
         message = f"the file holds {len(scenarios)} scenarios"
         raise InputError(message, file=file, type_this=f"--subject {next(iter(scenarios), 'NAME')}")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -102,7 +102,7 @@ def individualise(
             found_doses[name] = finder.find(values, dose_range)
             update(count)
     with atomic_folder(folder) as draft:
-        table = write_doses(draft, finder, found_doses, _metadata(f"{fit.name}: {regimen}", model))
+        table = write_doses(draft, finder, found_doses, terminal.provenance(f"{fit.name}: {regimen}", model, 1))
     columns = ["ID", "dose", "window_low", "window_high", "goal", "predicted", "low", "high", "probability", "remark"]
     terminal.table(table[columns].to_dict("records"), title="Doses")
     terminal.progress().print(f"Doses are {NOTE}.")
@@ -206,9 +206,3 @@ def _range(text: str) -> tuple[float, float] | None:
         raise InputError(f"'{text}' is not a range of doses", key="--doses", expected="a lower and a higher dose",
                          type_this='--doses "0.1, 1"')  # fmt: skip
     return (bounds[0], bounds[1]) if bounds else None
-
-
-def _metadata(title: str, model: Any) -> dict[str, str]:
-    from ketamech.report.provenance import provenance_of_many
-
-    return provenance_of_many(title, "", model, terminal.command_line(), 1)

@@ -10,8 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ketamech.cli import terminal
-from ketamech.core import InputError
-from ketamech.core.environment import DATA, TABLES, short_hash, source_hash
+from ketamech.core.environment import TABLES, short_hash, source_hash
 
 if TYPE_CHECKING:
     from ketamech.core.execution import Executor
@@ -51,15 +50,6 @@ def long_run(
             sys.stderr.write(f"\nStopped; {message}\n")
             sys.exit(EXIT_CODE_STOPPED)
         checkpoint.finish()
-
-
-def source_checkout(option: str, instead: str) -> Path:
-    """The folder of the source checkout. Raises InputError for an installed package."""
-    folder = DATA.parents[2]
-    if not (folder / "docs" / "limits.md").is_file():
-        message = "this is no source checkout"
-        raise InputError(message, key=option, expected="a clone of the repository", type_this=instead)
-    return folder
 
 
 def _tables(model: Any) -> dict[str, str]:

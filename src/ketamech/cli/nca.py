@@ -12,7 +12,7 @@ import typer
 
 from ketamech.cli import terminal
 from ketamech.cli.options import folder_name, listed_names, with_options
-from ketamech.core import InputError
+from ketamech.core import InputError, require_known
 
 if TYPE_CHECKING:
     from ketamech.exchange.nca_profiles import Profiles
@@ -184,10 +184,9 @@ def _folder(out: Path | None, title: str) -> Path:
 
 
 def _table_profiles(options: NcaOptions) -> Profiles:
-    from ketamech.core import closest_match
     from ketamech.core.csv_table import parts
-    from ketamech.exchange.nonmem.concentration_profiles import TableSettings, profiles_of_table
-    from ketamech.exchange.nonmem.measurements import DV
+    from ketamech.exchange.concentration_profiles import TableSettings, profiles_of_table
+    from ketamech.nonmem.measurements import DV
     from ketamech.parameters import load_parameters
 
     settings = TableSettings(
@@ -202,9 +201,7 @@ def _table_profiles(options: NcaOptions) -> Profiles:
     if subject is None:
         return profiles
     names = list(dict.fromkeys(profile.subject for profile in profiles.profiles))
-    if subject not in names:
-        message, nearest = f"there is no ID {subject}", closest_match(subject, names)
-        raise InputError(message, file=options.source, expected=", ".join(names[:10]), nearest=nearest)
+    require_known(subject, names, f"there is no ID {subject}", file=options.source, expected=", ".join(names[:10]))
     return replace(profiles, profiles=[profile for profile in profiles.profiles if profile.subject == subject])
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 from typing import Annotated
 
@@ -16,13 +15,12 @@ Draws = Annotated[int, typer.Option(help="Parameter draws for the intervals")]
 Connectome = Annotated[
     Path | None, typer.Option(help="CSV file of weights between brain areas, instead of the shipped ones")
 ]
-Markdown = Annotated[Path | None, typer.Option(help="Also write a dated page of predictions to this Markdown file")]
 
 
 def network(
     scenario: ScenarioOrFile = "racemic 0.5 mg/kg IV over 40 min", draws: Draws = 200, seed: Seed = 1,
     threads: Threads = None, connectome: Connectome = None, receptors: Receptors = None,
-    out: FigureFolder = Path("runs/network"), markdown: Markdown = None,
+    out: FigureFolder = Path("runs/network"),
 ) -> None:  # fmt: skip
     """Predict changes of brain areas over time.
 
@@ -39,7 +37,7 @@ def network(
     from ketamech.analysis import network as kit
     from ketamech.exchange.output_folder import atomic_folder
     from ketamech.exchange.result_metadata import write_table
-    from ketamech.report.network_page import draw_areas, write_areas_page
+    from ketamech.report.network_figure import draw_areas
     from ketamech.report.provenance import provenance_of
     from ketamech.simulation.load_scenario import load_scenario
 
@@ -54,10 +52,6 @@ def network(
     with atomic_folder(out) as draft:
         write_table(table, draft / "areas.csv", metadata)
         paths = [out / path.name for path in draw_areas(draft, prediction, loaded.title)]
-    if markdown:
-        pictures_folder = write_areas_page(markdown, prediction, loaded.title).parents[1] / "pictures"
-        pictures_folder.mkdir(parents=True, exist_ok=True)
-        shutil.copy(out / "areas.png", pictures_folder / "areas.png")
     shown_columns = ["readout", "hours", "relative_change", "low", "high", "rising_share"]
     terminal.table(table[shown_columns], title=f"{loaded.title}: change relative to the drug-free baseline")
     if prediction.failed:

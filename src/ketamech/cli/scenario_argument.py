@@ -10,7 +10,7 @@ from ketamech.core import InputError, require_known
 from ketamech.simulation.load_scenario import TABLES, Settings, is_table
 
 if TYPE_CHECKING:
-    from ketamech.exchange.nonmem.read import DoseTable, DoseTableSubject
+    from ketamech.nonmem.read import DoseTable, DoseTableSubject
     from ketamech.parameters import ParameterTable
     from ketamech.simulation.scenario import Scenario
 
@@ -42,7 +42,7 @@ def scenario(
             "--set": parameter_values,
         }
     )
-    from ketamech.exchange.nonmem.subjects import scenario_of
+    from ketamech.nonmem.subjects import scenario_of
     from ketamech.parameters import load_parameters
 
     parameter_table = table or load_parameters()
@@ -77,7 +77,7 @@ def refuse_for_table(options: Mapping[str, object]) -> None:
 
 def doses(source: str, parameters: ParameterTable, drug: str | None) -> DoseTable:
     """The subjects of a dose table."""
-    from ketamech.exchange.nonmem.read import read_doses
+    from ketamech.nonmem.read import read_doses
 
     return read_doses(source, parameters, drug=drug)
 

@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ketamech.cli import terminal
-from ketamech.cli.long_run import long_run, source_checkout
+from ketamech.cli.long_run import long_run
 from ketamech.cli.options import Equations, FigurePng, Resume, Scheduler
 from ketamech.cli.terminal import require_extra
-from ketamech.core import InputError
 from ketamech.core.environment import available_threads
 
 if TYPE_CHECKING:
@@ -25,18 +24,12 @@ Everything = Annotated[bool, typer.Option("--rows", help="Print every row instea
 Replicates = Annotated[int, typer.Option(min=2, help="Virtual trials for each published trial")]
 Trials = Annotated[bool, typer.Option("--trials/--no-trials", help="Also compare the rows that need virtual trials")]
 Markdown = Annotated[Path | None, typer.Option(help="Also write the comparison of trials to this Markdown file")]
-Publish = Annotated[
-    bool, typer.Option(help="Also write the tables, pages and pictures of this source checkout that show the results")
-]
-Freeze = Annotated[
-    bool, typer.Option(help="Only write the reference forecasts of data/scorecard/references.csv, with today's date")
-]
 
 
 def scorecard(
     out: Out = Path("runs/scorecard"), rows: Everything = False, png: FigurePng = False, trials: Trials = True,
-    replicates: Replicates = 60, markdown: Markdown = None, publish: Publish = False,
-    freeze_references: Freeze = False, resume: Resume = False, scheduler: Scheduler = None, variant: Equations = None,
+    replicates: Replicates = 60, markdown: Markdown = None, resume: Resume = False, scheduler: Scheduler = None,
+    variant: Equations = None,
 ) -> None:  # fmt: skip
     """Compare simulated with published values.
 
@@ -48,28 +41,18 @@ def scorecard(
     chance, patients and the posterior. A trial that the posterior used is predicted from the posterior without it. The
     skill of these predictions is measured against two reference forecasts: the mean of the other trials in the class,
     and a meta-analysis of the other trials. What the model misses is shown first.
-
-    --publish writes data/scorecard/skill.csv, docs/trials-scorecard.md, the skill table of docs/limits.md, the verdicts
-    of docs/credibility.md and the pictures. --freeze-references is needed after rows were added.
     """
     from ketamech.exchange.output_folder import replace_folder
 
     if trials:
         require_extra("trials")
-    if freeze_references:
-        terminal.print_written_files([_freeze()])
-        return
-    if publish and variant:
-        raise InputError(f"--publish with --variant {variant}", key="--publish", expected="the full model")
-    checkout = source_checkout("--publish", "--markdown FILE") if publish else None
     terminal.refuse_file(out)
     model = terminal.model(variant=variant)
     job = {"command": "scorecard", "replicates": replicates}
     with long_run(out, job, model, resume=resume, scheduler=scheduler) as work, replace_folder(out) as draft:
         drafts = [] if variant else _by_patient(draft, model, rows, png)
         if trials:
-            page = checkout / "docs" / "trials-scorecard.md" if checkout else markdown
-            drafts += _by_trials(draft, model, replicates, page, work, available_threads(None, scheduler), checkout)
+            drafts += _by_trials(draft, model, replicates, markdown, work, available_threads(None, scheduler))
         final_paths = [out / path.relative_to(draft) if path.is_relative_to(draft) else path for path in drafts]
     terminal.print_written_files(final_paths)
 
@@ -89,22 +72,14 @@ def _by_patient(out: Path, model: Any, rows: bool, png: bool) -> list[Path]:
     return list(paths)
 
 
-def _freeze() -> Path:
-    from ketamech.analysis.reference_forecasts import freeze
-    from ketamech.analysis.skill_rows import scored_rows
-    from ketamech.calibration.clinical_targets import load_clinical_targets
-
-    return freeze(scored_rows(load_clinical_targets()))
-
-
 def _by_trials(
-    out: Path, model: Any, replicates: int, markdown: Path | None, work: Executor, threads: int, checkout: Path | None
+    out: Path, model: Any, replicates: int, markdown: Path | None, work: Executor, threads: int
 ) -> list[Path]:
     """Compare virtual trials: write tables and figures, print the tables; returns the files."""
     from ketamech.analysis.trial_scorecard import count_of_trials, trial_scorecard
     from ketamech.calibration.leave_one_trial_out import load_left_out
     from ketamech.report.trial_scorecard_figures import draw_trial_scorecard
-    from ketamech.report.trial_scorecard_page import write_skill, write_trial_scorecard
+    from ketamech.report.trial_scorecard_page import write_trial_scorecard
     from ketamech.trials.posterior_draws import load_posterior, posterior_folder
 
     folder, table = posterior_folder(model), model.parameters
@@ -114,13 +89,10 @@ def _by_trials(
             model, draws, load_left_out(folder, table), replicates=replicates, threads=threads, work=work,
             progress=lambda done, name: update(done, label=f"Virtual trials: {name}"),
         )  # fmt: skip
-    paths = _write_tables(out, result, terminal.provenance("scorecard", model))
+    paths = _write_tables(out, result, terminal.provenance("scorecard", model) | {"replicates": str(replicates)})
     _print_trials(result)
     if markdown:
         paths.append(write_trial_scorecard(markdown, result))
-    if checkout:
-        paths += write_skill(checkout, result.skill, terminal.provenance("scorecard", model), replicates)
-        draw_trial_scorecard(checkout / "docs" / "pictures", result, vector=False)
     return [*paths, *draw_trial_scorecard(out, result)]
 
 

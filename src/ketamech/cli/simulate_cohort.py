@@ -30,8 +30,8 @@ if TYPE_CHECKING:
     import pandas as pd
     import xarray as xr
 
-    from ketamech.exchange.nonmem.read import DoseTable
-    from ketamech.exchange.nonmem.solve_table import Replicates
+    from ketamech.nonmem.read import DoseTable
+    from ketamech.nonmem.solve_table import Replicates
     from ketamech.population.cohort import Cohort
     from ketamech.simulation.model import Model
     from ketamech.simulation.scenario import Scenario
@@ -98,12 +98,12 @@ def simulate_cohort(options: SimulateOptions) -> None:
         for kind in ("svg", *(("png",) if options.png else ()))
     ]
     chosen_times = output_times(options.times, options.output_interval, scenario) if options.times else None
-    terminal.table(_summary(curves, scenario, chosen_times), title=scenario.title)
+    terminal.table(cohort_summary(curves, scenario, chosen_times), title=scenario.title)
     notes = [note for note in scenario.assumptions if "--patients" not in note]
     terminal.print_assumptions(notes, "Assumed of the typical patient")
     if population is None:
         terminal.progress().print(INDEPENDENT_DRAW)
-    terminal.progress().print(terminal.escape_markup(_summary_text(state)))
+    terminal.progress().print(terminal.escape_markup(outcome_text(state)))
     terminal.print_open_hint(figures[0])
 
 
@@ -154,7 +154,7 @@ def _job(cohort: Cohort) -> dict[str, Any]:
     }
 
 
-def _summary_text(state: dict[str, Any]) -> str:
+def outcome_text(state: dict[str, Any]) -> str:
     """The number of patients, the number of failures and their reasons."""
     text = f"{state['finished']} patients; {state['failed']} failed"
     if not state["failed"]:
@@ -163,7 +163,7 @@ def _summary_text(state: dict[str, Any]) -> str:
     return f"{text} ({100 * state['failed'] / state['finished']:.2g} %): {reasons}; see failures.csv"
 
 
-def _summary(curves: xr.Dataset, scenario: Scenario, chosen_times: np.ndarray | None) -> list[dict[str, object]]:
+def cohort_summary(curves: xr.Dataset, scenario: Scenario, chosen_times: np.ndarray | None) -> list[dict[str, object]]:
     """Median, 5 % and 95 % quantile of each output at some times, and of the peak (or lowest value) of each patient.
 
     The times are `chosen_times` (h), or default ones after the first dose. The row of the peak names its median
@@ -261,7 +261,7 @@ class Records:
     def read(cls, options: SimulateOptions) -> Records:
         """A dose table, or one subject of it, with the options that tables have. Raises InputError."""
         from ketamech.cli import scenario_argument
-        from ketamech.exchange.nonmem.solve_table import Replicates
+        from ketamech.nonmem.solve_table import Replicates
         from ketamech.parameters import load_parameters
 
         table, replicates = scenario_argument.doses(options.scenario, load_parameters(), options.drug), None
@@ -290,7 +290,7 @@ class Records:
 
     def solved(self, model: Model) -> tuple[pd.DataFrame, dict[str, str]]:
         """The records in the units that are shown, and the units of their columns."""
-        from ketamech.exchange.nonmem.solve_table import shown_records, solve_table
+        from ketamech.nonmem.solve_table import shown_records, solve_table
 
         options: dict[str, Any] = {"replicates": self.replicates, "every_record": self.every_record}
         return shown_records(solve_table(self.table, model, self.names, **options), model)
@@ -304,7 +304,7 @@ class Records:
 
     def bands(self, records: pd.DataFrame, units: dict[str, str]) -> tuple[pd.DataFrame, dict[str, str]]:
         """Percentiles over replicates at each record, and the units of the columns."""
-        from ketamech.exchange.nonmem.solve_table import bands_of
+        from ketamech.nonmem.solve_table import bands_of
 
         table = bands_of(records, self.names)
         return table, {name: units[name.split(" ")[0]] for name in table.columns if name.split(" ")[0] in units}

@@ -22,7 +22,7 @@ from rich.table import Table
 
 from ketamech.core import InputError
 from ketamech.core.constants import DISCLAIMER
-from ketamech.exchange.optional_libraries import EXTRAS, how_to_install
+from ketamech.core.optional_libraries import EXTRAS, how_to_install
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ketamech.cli import terminal
-from ketamech.cli.long_run import long_run, source_checkout
+from ketamech.cli.long_run import long_run
 from ketamech.cli.options import Equations, Resume, Scheduler, Threads, fraction, listed_numbers
 from ketamech.cli.terminal import require_extra
 from ketamech.core import InputError, closest_match
@@ -60,7 +60,6 @@ Weighted = Annotated[
         "--weight-to-published", help="Also weight the patients of each arm so that it has its published mean and SD"
     ),
 ]
-Publish = Annotated[bool, typer.Option(help="Also write the weighted arms to data/calibration of this source checkout")]
 Out = Annotated[
     Path | None,
     typer.Option(
@@ -76,8 +75,8 @@ MAX_PATIENTS = 400_000  # virtual patients of one simulated size, all replicates
 def trial(
     files: Files, replicates: Replicates = 1, patients: Patients = None, seed: Seed = None, threads: Threads = None,
     posterior: Posterior = "shipped", power: Sizes = None, sample_size: TargetPower = None, alpha: Alpha = 0.05,
-    margin: Margin = None, weight_to_published: Weighted = False, publish: Publish = False, out: Out = None,
-    resume: Resume = False, scheduler: Scheduler = None, variant: Equations = None,
+    margin: Margin = None, weight_to_published: Weighted = False, out: Out = None, resume: Resume = False,
+    scheduler: Scheduler = None, variant: Equations = None,
 ) -> None:  # fmt: skip
     """Run a virtual trial and compare its arms.
 
@@ -100,10 +99,10 @@ def trial(
     With --weight-to-published, weights of the virtual patients of each arm are found that give the published baseline,
     score or change (mean and SD) and share of responders with the least change of the population: weighted_arms.csv
     has the effective number of patients of each arm or why it cannot be met, patient_weights.csv the weights. With
-    'all', only trials with such arms are run; --publish writes the table that the site shows.
+    'all', only trials with such arms are run.
     """
     from ketamech.exchange.output_folder import replace_folder
-    from ketamech.report.calibration_report import publish_weighted_arms, shown_weighted_arms, write_weighted_arms
+    from ketamech.report.calibration_report import shown_weighted_arms, write_weighted_arms
     from ketamech.report.provenance import provenance_of_many
     from ketamech.report.trial_folder import TITLE, difference_rows, other_scales, relapse_rows, summary_of, write_trial
     from ketamech.trials.analysis.analyse import analyse
@@ -113,9 +112,6 @@ def trial(
 
     require_extra("trials")
     is_all = [file.name for file in files] == ["all"]
-    if publish and not (is_all and weight_to_published):
-        raise InputError("nothing to publish", key="--publish", type_this="ketamech trial all --weight-to-published")
-    checkout = source_checkout("--publish", "--out FOLDER") if publish else None
     trials = (
         [_named_trial(Path(name)) for name in _shipped_names(weight_to_published)]
         if is_all
@@ -133,7 +129,6 @@ def trial(
     model = terminal.model(variant=variant)
     draws = posterior_of(model, posterior)
     console = terminal.progress()
-    weighted_tables = []
     for folder, (name, design) in zip(folders, trials, strict=True):
         key = posterior_hash(draws)
         job = {"command": "trial", "trial": design.fingerprint, "patients": patients, "seed": seed, "posterior": key}
@@ -154,7 +149,7 @@ def trial(
                 data = data.assign_attrs(provenance_of_many(design.title, design.fingerprint, model, line))
                 page = write_trial(draft, data, design, analysis, power=power_table, alpha=alpha, command_line=line)
                 if name in arms:
-                    weighted_tables.append(write_weighted_arms(draft, data, arms[name]))
+                    weighted_arms = write_weighted_arms(draft, data, arms[name])
         size_sentences = [size.text for size in search.sizes] if search else []
         for sentence in (*difference_sentences(analysis, design, criterion), *size_sentences):
             console.print(terminal.escape_markup(sentence))
@@ -165,7 +160,7 @@ def trial(
         terminal.table(other_scales(analysis), title="Other scales at the largest mean change of each arm")
         console.print(_conditions(design, data, analysis))
         if name in arms:
-            terminal.table(shown_weighted_arms(weighted_tables[-1]), title="Patients weighted to the published arms")
+            terminal.table(shown_weighted_arms(weighted_arms), title="Patients weighted to the published arms")
         if "screened" in data:
             total = int(data["screened"].sum())
             excluded_share = 1 - data["screened"].size / total
@@ -177,10 +172,6 @@ def trial(
                 f"{100 * analysis.failed:.2g} % of the solves failed; they are missing values, with reasons in adsl.csv"
             )
         terminal.print_open_hint(folder / page.name)
-    if checkout:
-        terminal.print_written_files(
-            [publish_weighted_arms(weighted_tables, {"command_line": line, "posterior": posterior_hash(draws)})]
-        )
 
 
 def _conditions(trial: Trial, data: xr.Dataset, analysis: TrialAnalysis) -> str:

@@ -59,11 +59,12 @@ def ignore_disk_errors() -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        _warn_once(str(cache_folder()), error.strerror or str(error))
+        warn_of_cache_folder(str(cache_folder()), error.strerror or str(error))
 
 
 @cache
-def _warn_once(folder: str, reason: str) -> None:
+def warn_of_cache_folder(folder: str, reason: str) -> None:
+    """Warn once that nothing can be stored in the cache folder."""
     text = (
         f"the cache folder '{folder}' is not writable ({reason}),"
         " so the model is compiled again at every start\n"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import warnings
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -12,7 +11,7 @@ from pathlib import Path
 
 from ketamech.core import InputError, closest_match
 from ketamech.core.environment import DATA
-from ketamech.core.errors import RenamedWarning
+from ketamech.core.errors import warn_renamed
 
 RENAMED_COLUMNS = DATA / "renamed" / "columns.csv"
 
@@ -163,7 +162,7 @@ def _with_current_columns(header: list[str], columns: Sequence[str]) -> list[str
         names = [] if cell in columns else [new for old, new in _renamed_columns() if old == cell and new in columns]
         new = next((name for name in names if name not in header), cell)
         if new != cell:
-            _warn(cell, new)
+            warn_renamed(f"the column '{cell}'", new, stacklevel=5)
         current.append(new)
     return current
 
@@ -173,13 +172,6 @@ def _renamed_columns() -> tuple[tuple[str, str], ...]:
     """(old, new) names of columns; an old name can have several new names, in different tables."""
     with RENAMED_COLUMNS.open(encoding="utf-8", newline="") as stream:
         return tuple((row["old"], row["new"]) for row in csv.DictReader(stream))
-
-
-@cache
-def _warn(old: str, new: str) -> None:
-    """Warn once for each name."""
-    what = f"the column '{old}' was renamed to '{new}'; the old name will stop working in the next release"
-    warnings.warn(what, RenamedWarning, stacklevel=5)
 
 
 def _text(path: Path) -> str:

@@ -63,7 +63,7 @@ def connect(address: str) -> Iterator[DaskCluster]:
 def _client(loop: EventLoop, address: str) -> Any:
     """A Dask client that belongs to the loop. Dask itself sets no time limit to the first message from a scheduler."""
     try:
-        _probe(address)
+        require_listener(address)
         return loop.run_coroutine(partial(_started, address), REPLY_SECONDS)
     except (OSError, ValueError) as problem:
         raise InputError(
@@ -113,7 +113,7 @@ def _check_workers(loop: EventLoop, client: Any) -> None:
         _compare(reply, environment(), worker)
 
 
-def _probe(address: str) -> None:
+def require_listener(address: str) -> None:
     """Raise OSError or ValueError when nothing listens: a Dask client that never connected may hang when closed."""
     place = urlsplit(address)
     if place.scheme not in ("tcp", "tls", "ws", "wss") or not place.hostname or not place.port:
@@ -221,7 +221,7 @@ class DaskCluster:
         except OSError as problem:
             raise _lost() from problem
         try:
-            _probe(self._address)
+            require_listener(self._address)
         except ConnectionError as problem:  # nothing listens there any more; Dask would retry
             raise _lost() from problem
         except OSError:

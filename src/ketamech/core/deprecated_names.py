@@ -12,7 +12,7 @@ from typing import Any, ParamSpec, TypeVar
 
 from ketamech.core.csv_table import read_table
 from ketamech.core.environment import DATA
-from ketamech.core.errors import RenamedWarning
+from ketamech.core.errors import RenamedWarning, warn_renamed
 
 RENAMED_FOLDER = DATA / "renamed"
 _DOTTED_NAME = re.compile(r"(?<![\w.])[A-Za-z]\w*(?:\.\w+)+")
@@ -31,7 +31,7 @@ def current_name(name: str) -> str:
     new = renamed_names().get(name)
     if new is None:
         return name
-    _warn(name, new)
+    warn_renamed(f"'{name}'", new, stacklevel=3)
     return new
 
 
@@ -49,16 +49,6 @@ def with_current_keys(content: Any, former: Collection[str]) -> Any:
         if renamed_names()[key] not in content:
             names[key] = current_name(key)
     return {names[key]: value for key, value in content.items()}
-
-
-@cache
-def _warn(old: str, new: str) -> None:
-    """Warn once for each name."""
-    warnings.warn(
-        f"'{old}' was renamed to '{new}'; the old name will stop working in the next release",
-        RenamedWarning,
-        stacklevel=3,
-    )
 
 
 def renamed_arguments(**new_names: str) -> Callable[[Callable[P, R]], Callable[P, R]]:

@@ -23,8 +23,8 @@ PREBUILT = PACKAGE / "prebuilt"  # what is computed from the sources alone; in w
 RESULT_PACKAGES = ("ketamech", "numpy", "scipy", "numba", "llvmlite", "emcee", "SALib")
 TABLES = ("data/**/*.csv", "data/**/*.yaml")  # shipped tables
 NUMERICAL_PACKAGES = (
-    "core", "evidence", "parameters", "model", "engine", "dosing", "simulation", "population", "trials", "calibration",
-    "fitting", "analysis", "exchange",
+    "core", "evidence", "parameters", "model", "engine", "dosing", "simulation", "population", "nonmem", "trials",
+    "calibration", "fitting", "analysis", "exchange",
 )  # fmt: skip
 
 
@@ -52,7 +52,7 @@ def environment() -> dict[str, str]:
     simd_extensions = numpy_config.get("SIMD Extensions", {}).get("found", [])
     return {
         **entries,
-        "sources": _numerical_sources(),
+        "sources": numerical_sources(),
         "python": ".".join(platform.python_version_tuple()[:2]),
         "machine": f"{platform.system()} {platform.machine()}",
         "instructions": " ".join(simd_extensions),
@@ -73,7 +73,7 @@ def peak_memory() -> float | None:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024) / 2**20
 
 
-def _numerical_sources(root: Path = PACKAGE) -> str:
+def numerical_sources(root: Path = PACKAGE) -> str:
     """Hash of the code and tables that determine numbers: an edited copy has the same version."""
     code = (f"{name}/**/*{suffix}" for name in NUMERICAL_PACKAGES for suffix in (".py", ".lark"))
     return source_hash(*code, *TABLES, root=root)

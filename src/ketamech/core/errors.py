@@ -6,7 +6,9 @@ An error says what was wrong, where, what was expected, the nearest valid name a
 from __future__ import annotations
 
 import difflib
+import warnings
 from collections.abc import Collection, Iterable
+from functools import cache
 from pathlib import Path
 
 
@@ -57,6 +59,13 @@ class UnitError(KetaMechError):
 
 class RenamedWarning(FutureWarning):
     """A name was used that will stop working in the next release."""
+
+
+@cache
+def warn_renamed(old: str, new: str, *, stacklevel: int) -> None:
+    """Warn once of each old name, such as "the column 'x'"."""
+    message = f"{old} was renamed to '{new}'; the old name will stop working in the next release"
+    warnings.warn(message, RenamedWarning, stacklevel=stacklevel)
 
 
 class ModelError(KetaMechError):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
@@ -22,7 +22,7 @@ class ClusterProtocol(Protocol):
 
 @dataclass(frozen=True)
 class Executor:
-    """Executes units on the `cluster` or locally, and stores results in the checkpoint `pieces` if there is one.
+    """Executes units on the `cluster` or locally, and stores results in the `checkpoint` if there is one.
 
     Pickled to another process it becomes a plain local executor: only this process writes the checkpoint.
     """
@@ -41,29 +41,34 @@ class Executor:
         `unit_function` computes one unit independently of the others; `batch_function` computes several in turn, where
         that is faster locally. A name must identify everything that determines the numbers of a unit within the job.
         """
-        missing = [name for name in units if not self.checkpoint or name not in self.checkpoint]
-        pending, finished = set(missing), dict[str, Arrays]()
-        with closing(self._pending_units([units[name] for name in missing], unit_function, batch_function)) as results:
+        checkpoint = self.checkpoint
+        missing = [name for name in units if checkpoint is None or name not in checkpoint]
+        pending, computed = set(missing), dict[str, Arrays]()
+        with closing(self._results([units[name] for name in missing], unit_function, batch_function)) as results:
             for name in units:
-                while name in pending and name not in finished:
+                if checkpoint and name not in pending:
+                    yield checkpoint.read(name)
+                    continue
+                while name not in computed:  # a cluster returns results in any order
                     number, result = next(results)
-                    finished[missing[number]] = result
-                    if self.checkpoint:
-                        self.checkpoint.save(missing[number], result)
-                yield finished.pop(name) if name in pending or not self.checkpoint else self.checkpoint.read(name)
+                    computed[missing[number]] = result
+                    if checkpoint:
+                        checkpoint.save(missing[number], result)
+                yield computed.pop(name)
 
-    def _pending_units(
+    def _results(
         self,
-        todo: list[Unit],
+        units: list[Unit],
         unit_function: Callable[[Unit], Arrays],
         batch_function: Callable[[list[Unit]], Iterator[Arrays]] | None,
-    ) -> Any:
-        if not todo:
+    ) -> Generator[tuple[int, Arrays], None, None]:
+        """(number, result) of each unit as it is finished."""
+        if not units:
             return
         if self.cluster:
-            yield from self.cluster.map(unit_function, todo)
+            yield from self.cluster.map(unit_function, units)
         else:
-            yield from enumerate(batch_function(todo) if batch_function else map(unit_function, todo))
+            yield from enumerate(batch_function(units) if batch_function else map(unit_function, units))
 
     def __reduce__(self) -> tuple[type[Executor], tuple[()]]:
         return Executor, ()

@@ -221,7 +221,7 @@ def unit(text: str) -> Unit:
         raise InputError(f"'{text}' contains a number, not only a unit", expected="a unit such as L/h, umol/L, ng/mL")
     if plain := fast_unit(cleaned.replace("^", "**")):
         return Unit(text, float(f"{plain[0]:.14g}"), plain[1])
-    return _parse_with_pint(text, cleaned)
+    return parse_with_pint(text, cleaned)
 
 
 def fast_unit(text: str) -> tuple[float, Dimensions] | None:
@@ -258,7 +258,8 @@ def _evaluate_unit(node: ast.expr) -> FastUnit | None:
     return size, {n: left[1].get(n, 0) + (1 if times else -1) * right[1].get(n, 0) for n in names}
 
 
-def _parse_with_pint(text: str, cleaned: str) -> Unit:
+def parse_with_pint(text: str, cleaned: str) -> Unit:
+    """The unit of a text without blanks around it, by Pint. Raises InputError."""
     try:
         quantity = _registry().parse_expression(cleaned)
         base = (1.0 * quantity).to_base_units()

@@ -181,12 +181,12 @@ class Kernel:
         """
         slices = self._fitting_slices(device, receivers)
         for slice_ in slices:
-            if (code := self._slice_code(slice_, compiled_only=True)) and code.is_valid_for(levels):
+            if (code := self.slice_code(slice_, compiled_only=True)) and code.is_valid_for(levels):
                 return code
         if (
             slices
-            and not self._is_compiled(device)
-            and (code := self._slice_code(slices[-1]))
+            and not self.is_compiled(device)
+            and (code := self.slice_code(slices[-1]))
             and code.is_valid_for(levels)
         ):
             return code
@@ -200,7 +200,7 @@ class Kernel:
     def compile_slices(self) -> None:
         """Compile every slice of the scope that is not compiled yet."""
         for slice_ in self.scope.slices if self.scope else ():
-            self._slice_code(slice_)
+            self.slice_code(slice_)
 
     def count_time(self, code: CompiledSystem, receivers: Iterable[int], seconds: float) -> None:
         """Count the `seconds` of a run; compile the first slice that fits once runs have lost the time to compile it.
@@ -208,12 +208,12 @@ class Kernel:
         The total time is therefore at most about twice that of the best choice.
         """
         slices = self._fitting_slices("cpu", receivers) if isinstance(code.code, native_code.NativeModule) else []
-        if not slices or self._slice_code(slices[0], compiled_only=True):
+        if not slices or self.slice_code(slices[0], compiled_only=True):
             return
         name = self._slice_name(slices[0])
         self._seconds_lost[name] = self._seconds_lost.get(name, 0.0) + SAVED_SHARE * seconds
         if self._seconds_lost[name] > COMPILE_SECONDS:
-            self._slice_code(slices[0])
+            self.slice_code(slices[0])
 
     def _fitting_slices(self, device: str, receivers: Iterable[int]) -> list[Slice]:
         """Slices of the scope that take doses into all `receivers` within it, in order of preference."""
@@ -222,7 +222,8 @@ class Kernel:
         receivers_in_scope = {state for state in receivers if self.scope.states[state]}
         return [slice_ for slice_ in self.scope.slices if slice_.receivers >= receivers_in_scope]
 
-    def _is_compiled(self, device: str) -> bool:
+    def is_compiled(self, device: str) -> bool:
+        """Whether the code of all outputs is in memory or in the cache."""
         return (
             bool(self._compiled.get(device))
             or _read_cached_files(_native_folder(self.layout.fingerprint, device, str(cpu_lanes()))) is not None
@@ -232,7 +233,7 @@ class Kernel:
         assert self.scope is not None
         return f"cpu {self.scope.identity(slice_)}"
 
-    def _slice_code(self, slice_: Slice, *, compiled_only: bool = False) -> CompiledSystem | None:
+    def slice_code(self, slice_: Slice, *, compiled_only: bool = False) -> CompiledSystem | None:
         """The code of a slice; None with `compiled_only` where it is not compiled yet."""
         name = self._slice_name(slice_)
         with self._lock:
@@ -249,7 +250,7 @@ class Kernel:
         scope = self.scope
         if self._announce and _read_cached_files(folder) is None:
             self._announce(f"Compiling the part of the equations for {slice_.name}, once for this model ...")
-        files = _cached_files(folder, lambda: _generate_slice(self._equation_code(), scope, slice_))
+        files = cached_files(folder, lambda: _generate_slice(self._equation_code(), scope, slice_))
         metadata = json.loads(files["facts.json"])
         layout = self.layout.part(metadata["states"], metadata["observed"])
         code = self._compiled_system(files, cpu_lanes(), _native_module(files), layout)
@@ -264,7 +265,7 @@ class Kernel:
 
             return {"equations.json": equation_code(self.build_system()).to_json().encode()}
 
-        files = _cached_files(_portable_folder(self.layout.fingerprint, "equations"), generate)
+        files = cached_files(_portable_folder(self.layout.fingerprint, "equations"), generate)
         return EquationCode.from_json(files["equations.json"].decode())
 
     def webassembly(self) -> CompiledSystem:
@@ -282,7 +283,7 @@ class Kernel:
         def generate() -> dict[str, bytes]:
             return wasm_files(self._equation_code(), driver_texts(ARGUMENTS), ARGUMENTS, WASM_LANES)
 
-        return _cached_files(_native_folder(self.layout.fingerprint, "wasm32", str(WASM_LANES)), generate)
+        return cached_files(_native_folder(self.layout.fingerprint, "wasm32", str(WASM_LANES)), generate)
 
     def _load_whole_system(self, device: str, lanes: int, tangents: int) -> CompiledSystem:
         if device == "cuda":
@@ -292,7 +293,7 @@ class Kernel:
         if self._announce and _read_cached_files(folder) is None:
             noun = "derivatives of the equations" if tangents else "equations"
             self._announce(f"Compiling the {noun} ({len(self.layout.states)} states), once for this model ...")
-        files = _cached_files(folder, lambda: self._generate_whole_system(device, lanes, tangents))
+        files = cached_files(folder, lambda: self._generate_whole_system(device, lanes, tangents))
         code = PtxModule(files["kernel.ptx"]) if device == "cuda" else _native_module(files)
         return self._compiled_system(files, lanes, code)
 
@@ -342,16 +343,16 @@ def _machine_code(code: EquationCode, lanes: int, tangents: int = 0) -> dict[str
 
 def _native_module(files: dict[str, bytes]) -> native_code.NativeModule:
     """The loaded machine code of a system and of the loops."""
-    return native_code.NativeModule(_loops_object(), *(data for name, data in files.items() if name.endswith(".o")))
+    return native_code.NativeModule(loops_object(), *(data for name, data in files.items() if name.endswith(".o")))
 
 
-def _loops_object() -> bytes:
+def loops_object() -> bytes:
     """Machine code of the loops, from the cache if present."""
 
     def generate() -> dict[str, bytes]:
         return {"loops.o": native_code.object_code(driver_texts(ARGUMENTS), list(ARGUMENTS))}
 
-    return _cached_files(_native_folder("loops", *ARGUMENTS), generate)["loops.o"]
+    return cached_files(_native_folder("loops", *ARGUMENTS), generate)["loops.o"]
 
 
 def _generate_slice(code: EquationCode, scope: Scope, slice_: Slice) -> dict[str, bytes]:
@@ -383,7 +384,7 @@ def driver_texts(entries: dict[str, str]) -> list[str]:
         process = subprocess.run(command, capture_output=True, encoding="utf-8", env=variables, check=True, timeout=300)
         return {f"{name}.ll": text.encode() for name, text in json.loads(process.stdout).items()}
 
-    return [text.decode() for text in _cached_files(_portable_folder("driver", *entries), generate).values()]
+    return [text.decode() for text in cached_files(_portable_folder("driver", *entries), generate).values()]
 
 
 @cache
@@ -406,7 +407,7 @@ def _hashed_folder(*parts: str) -> Path:
     return cache_folder() / "kernels" / short_hash("|".join([*parts, _code_generator()]), 20)
 
 
-def _cached_files(folder: Path, generate: Callable[[], dict[str, bytes]]) -> dict[str, bytes]:
+def cached_files(folder: Path, generate: Callable[[], dict[str, bytes]]) -> dict[str, bytes]:
     """Files {name: content} of a cache folder, or prebuilt ones; generated again when one is missing or damaged."""
     files = _read_cached_files(folder) or _read_cached_files(environment.PREBUILT / "kernels" / folder.name)
     if files is None:

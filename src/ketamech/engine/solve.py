@@ -14,7 +14,7 @@ from time import perf_counter
 
 import numpy as np
 
-from ketamech.core import InputError, SolverError, UnknownNameError, closest_match
+from ketamech.core import InputError, SolverError, require_known
 from ketamech.core.progress import CountProgress
 from ketamech.engine.codegen.native_code import NativeModule
 from ketamech.engine.events import Events, EventTable, to_table
@@ -333,8 +333,7 @@ def validate_outputs(kernel: Kernel, outputs: Sequence[str] | None) -> tuple[str
     if outputs is None:
         return readable
     for name in outputs:
-        if name not in readable:
-            raise UnknownNameError(f"there is no output '{name}'", nearest=closest_match(name, readable))
+        require_known(name, readable, f"there is no output '{name}'")
     return tuple(outputs)
 
 

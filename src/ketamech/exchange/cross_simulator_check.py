@@ -27,6 +27,7 @@ from ketamech.core import InputError, SolverError
 from ketamech.core.checkpoint import Arrays
 from ketamech.core.environment import package_version, short_hash
 from ketamech.core.execution import LOCAL_EXECUTOR, Executor
+from ketamech.core.optional_libraries import import_optional, with_fields
 from ketamech.exchange.omex import (
     SCENARIO,
     TOLERANCE,
@@ -34,7 +35,6 @@ from ketamech.exchange.omex import (
     time_courses,
     write_archive,
 )
-from ketamech.exchange.optional_libraries import import_optional, with_fields
 from ketamech.exchange.sbml.ids import sbml_id
 from ketamech.exchange.sedml_simulation import SedmlFile
 from ketamech.simulation.ensemble import Subject, run_subjects
@@ -277,6 +277,7 @@ REFERENCE = "racemic 0.5 mg/kg IV over 40 min"  # changes every output, so that 
 PACKAGES = ("ketamech", "libroadrunner", "python-copasi", "python-libsbml", "python-libsedml", "python-libcombine")
 OWN_PACKAGES = {"AMICI": "amici", "Tellurium": "tellurium"}  # needed only for this simulator
 COLUMNS = ("scenario", "output", "engine", "difference", "hour", "unit", "scale")
+VERSION, FAILURE = "version of ", "failure of "  # beginnings of keys in the metadata
 
 
 @dataclass(frozen=True)
@@ -300,6 +301,18 @@ class CrossSimulatorCheck:
     def within_goal(self) -> bool:
         """Whether every difference is within the goal."""
         return self.largest <= MAX_DIFFERENCE
+
+    @property
+    def metadata(self) -> dict[str, str]:
+        """Versions of the packages and failures, as metadata of the table."""
+        failures = {f"{FAILURE}{scenario}, {engine}": reason for (scenario, engine), reason in self.failures.items()}
+        return {f"{VERSION}{name}": version for name, version in self.versions.items()} | failures
+
+
+def largest_differences(table: pd.DataFrame) -> pd.DataFrame:
+    """One row per scenario and engine: the largest difference, its output and hour."""
+    largest = table.groupby(["scenario", "engine"], sort=False)["difference"].idxmax()
+    return table.loc[largest, ["scenario", "engine", "difference", "output", "hour"]]
 
 
 def package_versions(engines: Iterable[str]) -> dict[str, str]:

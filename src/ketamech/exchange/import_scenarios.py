@@ -18,18 +18,18 @@ import sympy
 
 from ketamech.core import InputError
 from ketamech.core.atomic_files import read_text
+from ketamech.core.optional_libraries import libsbml
 from ketamech.dosing.dose_events import ANTICIPATION, BELIEF
 from ketamech.dosing.drugs import load_drugs
 from ketamech.dosing.treatment import MAX_HORIZON_H
 from ketamech.exchange.infer_regimen import infer_regimen
-from ketamech.exchange.optional_libraries import libsbml
 from ketamech.exchange.petab_simulation import changes_of, read_problem
 from ketamech.exchange.route_templates import InputProfile
 from ketamech.exchange.sbml.ids import INFLOW, own_name, sbml_id
-from ketamech.exchange.scenario_yaml import scenario_yaml
 from ketamech.exchange.sedml_simulation import SedmlFile
 from ketamech.parameters import HUMAN, SPECIES, ParameterTable, Species, load_species
 from ketamech.simulation.scenario import Scenario, validate
+from ketamech.simulation.scenario_yaml import scenario_yaml
 
 # compartments that doses of ketamine enter
 SITES = ("central", "gut", "nose", "racemic_nose", "mouth", "muscle", "skin", "rectum", "peritoneum")

@@ -15,11 +15,10 @@ from ketamech.dosing.treatment import Treatment
 from ketamech.parameters import ParameterTable
 from ketamech.parameters.concentration_units import parent_enantiomers, shown
 from ketamech.simulation.nca import BOLUS, EXTRAVASCULAR, INFUSION, NcaDose
-from ketamech.simulation.nca_tables import PER_KG, ConcentrationProfile, litres_per_dose
+from ketamech.simulation.nca_tables import PER_KG, SIMULATED_LLOQ, ConcentrationProfile, litres_per_dose
 from ketamech.simulation.scenario import Scenario
 
 FEWEST = 3  # levels of a dosing interval among several
-SIMULATED_LLOQ = 1e-3  # of the highest level, where no limit of quantification is given
 OTHER_SUBSTANCE = "the dose is of another substance"
 SAME_TIME = 1e-9  # h
 

@@ -20,17 +20,17 @@ import numpy as np
 
 from ketamech.core import InputError
 from ketamech.core.constants import DISCLAIMER
+from ketamech.core.optional_libraries import libcombine, libsedml, with_fields
 from ketamech.core.units import DAY
-from ketamech.exchange.nonmem.write import doses_csv
-from ketamech.exchange.optional_libraries import libcombine, libsedml, with_fields
 from ketamech.exchange.sbml.exporter import course_sbml
 from ketamech.exchange.sbml.ids import sbml_id
 from ketamech.exchange.sbml.reactions import species_ids
-from ketamech.exchange.scenario_yaml import scenario_yaml
+from ketamech.nonmem.write import doses_csv
 from ketamech.simulation.ensemble import Subject, run_subjects
 from ketamech.simulation.model import Model
 from ketamech.simulation.output_ranges import exists_in
 from ketamech.simulation.scenario import Scenario
+from ketamech.simulation.scenario_yaml import scenario_yaml
 from ketamech.simulation.simulate import subjects
 
 LEVEL, VERSION = 1, 4

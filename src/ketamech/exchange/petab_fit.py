@@ -18,10 +18,11 @@ import numpy as np
 import pandas as pd
 import sympy
 
-from ketamech.core import InputError, SolverError, closest_match, unit
+from ketamech.core import InputError, SolverError, require_known, unit
+from ketamech.core.constants import Z95
+from ketamech.core.optional_libraries import import_optional
 from ketamech.dosing.dose_events import DoseEvent
 from ketamech.exchange.import_scenarios import ParsedDoses, doses_of_petab, scenario_of_doses
-from ketamech.exchange.optional_libraries import import_optional
 from ketamech.exchange.petab_simulation import observable_formulas, read_problem
 from ketamech.exchange.route_templates import AMOUNT, ROUNDING, InputProfile
 from ketamech.exchange.sbml.ids import own_name, sbml_id
@@ -32,7 +33,6 @@ from ketamech.simulation.model import Model
 STEP = 0.01  # of a central difference of a logarithm
 TOLERANCE = 1e-9  # of the solver
 DRAWS = 200
-LEVEL_Z = 1.959964  # of a 95 % interval
 SCALES = {"lin": lambda x: x, "log": math.exp, "log10": lambda x: 10.0**x}
 EXPECTED = "a problem written by ketamech export --to NAME.petab"
 ESTIMATES = "a pyPESTO result (.hdf5), or a table (.tsv, .csv) with the columns parameterId and nominalValue"
@@ -151,7 +151,7 @@ class PetabEstimates:
         for i, (parameter, log) in enumerate(zip(self.problem.parameters, self.logs, strict=True)):
             row = self.problem.model.parameters[parameter.name]
             factor = unit(row.unit).factor
-            low, high = (np.exp(log + side * LEVEL_Z * sd[i]) / factor for side in (-1, 1))
+            low, high = (np.exp(log + side * Z95 * sd[i]) / factor for side in (-1, 1))
             rows.append({"parameter": parameter.name, "estimate": np.exp(log) / factor, "low": low, "high": high,
                          "unit": row.unit, "nominal": parameter.nominal / factor, "in_model": row.value,
                          "learned": 1 - min((sd[i] / parameter.prior_sd) ** 2, 1.0)})  # fmt: skip
@@ -201,9 +201,9 @@ def read_fit_problem(path: Path, model: Model, names: Sequence[str] = ()) -> Pet
         raise InputError(f"'{unknown_name}' is no parameter of KetaMech", file=path, expected=EXPECTED)
     nominal_values = {name_by_id[one.id]: _finite(one.nominal_value, one.id) for one in problem.parameters}
     free = [name_by_id[one.id] for one in problem.parameters if one.estimate]
-    if unknown := next((name for name in names if name not in free), None):
-        raise InputError(f"'{unknown}' is not estimated in this problem", file=path, key="--parameters",
-                         nearest=closest_match(unknown, free), expected=", ".join(free))  # fmt: skip
+    for name in names:
+        what = f"'{name}' is not estimated in this problem"
+        require_known(name, free, what, file=path, key="--parameters", expected=", ".join(free))
     chosen = [p for p in problem.parameters if p.estimate and (not names or name_by_id[p.id] in names)]
     if not chosen:
         raise InputError("the problem estimates no parameter", file=path, expected=EXPECTED)

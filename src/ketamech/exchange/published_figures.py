@@ -34,11 +34,11 @@ from ketamech.exchange.petab import baseline_values, formula, is_hour
 from ketamech.exchange.sbml.exporter import course_sbml
 from ketamech.exchange.sbml.ids import sbml_id
 from ketamech.exchange.sbml.reactions import species_ids
-from ketamech.exchange.scenario_yaml import scenario_yaml
 from ketamech.simulation.ensemble import Subject, run_subjects
 from ketamech.simulation.model import Model
 from ketamech.simulation.observable import RELATIVE_TO, Observable, TimeCourse, names_in, value_of
 from ketamech.simulation.scenario import Scenario
+from ketamech.simulation.scenario_yaml import scenario_yaml
 from ketamech.simulation.simulate import subjects
 
 MIN_POINTS = 3  # times

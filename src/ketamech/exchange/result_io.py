@@ -19,10 +19,10 @@ import pandas as pd
 import xarray as xr
 
 from ketamech.core import InputError, unit
+from ketamech.core.optional_libraries import import_optional
 from ketamech.exchange.cohort_store import STATE, read_cohort
 from ketamech.exchange.curves_io import ZARR as CURVES
 from ketamech.exchange.curves_io import read_run
-from ketamech.exchange.optional_libraries import import_optional
 from ketamech.exchange.output_folder import MANIFEST, require_unchanged, store_errors
 from ketamech.exchange.result_metadata import read_csv_metadata, read_parquet_metadata, sidecar_path, write_table
 

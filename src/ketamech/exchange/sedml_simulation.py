@@ -20,8 +20,8 @@ import pandas as pd
 
 from ketamech.core import InputError
 from ketamech.core.atomic_files import read_text
+from ketamech.core.optional_libraries import libsbml, libsedml
 from ketamech.exchange.omex import TIME, read_archive
-from ketamech.exchange.optional_libraries import libsbml, libsedml
 from ketamech.exchange.sbml.importer import import_sbml
 from ketamech.exchange.sbml.mathml import TIME as MATH_TIME
 from ketamech.exchange.sbml.mathml import Formulas

@@ -14,7 +14,6 @@ from scipy.special import ndtri
 
 from ketamech.core import InputError, closest_match
 from ketamech.core.statistics import MEDIAN_AND_95, percentiles
-from ketamech.exchange.nonmem.measurements import LEFT, NOT_CENSORED
 from ketamech.fitting.error_models import ErrorModel, error_models
 from ketamech.fitting.fit import Fit, FitSettings, varying_names
 from ketamech.fitting.fitted_parameters import named_parameters, prior_covariance
@@ -25,6 +24,7 @@ from ketamech.fitting.leave_one_out import comparison_table, criteria_table, log
 from ketamech.fitting.map_estimates import normal_interval
 from ketamech.fitting.observations import FitData
 from ketamech.fitting.predict import Predictor
+from ketamech.nonmem.measurements import LEFT, NOT_CENSORED
 from ketamech.population.virtual_population import Population, load_population
 from ketamech.simulation.model import Model
 

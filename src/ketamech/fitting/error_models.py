@@ -14,11 +14,11 @@ from typing import Any
 import numpy as np
 from scipy.special import expit, log_ndtr, logit, ndtr
 
-from ketamech.core import InputError, closest_match
+from ketamech.core import InputError, require_known
 from ketamech.core.csv_table import read_table
 from ketamech.core.environment import DATA
-from ketamech.exchange.nonmem.measurements import LEFT, NOT_CENSORED, RIGHT
 from ketamech.fitting.observations import FitData, ObservedOutput
+from ketamech.nonmem.measurements import LEFT, NOT_CENSORED, RIGHT
 
 FILE = DATA / "fitting" / "error_models.csv"
 ADDITIVE, PROPORTIONAL, COMBINED, BOUNDED = "additive", "proportional", "combined", "bounded"
@@ -162,11 +162,10 @@ def error_models(data: FitData, texts: Sequence[str] = ()) -> tuple[ErrorModel, 
     names = {name: output.output for output in data.outputs for name in (output.output, output.dvid)}
     for text in texts:
         name, _, model_text = text.rpartition(":")
-        if name and name.strip() not in names:
-            message = f"no measurement is of '{name.strip()}'"
-            raise InputError(message, key="--error", expected=", ".join(o.output for o in data.outputs),
-                             nearest=closest_match(name.strip(), names))  # fmt: skip
-        for output_name in [names[name.strip()]] if name else [output.output for output in data.outputs]:
+        outputs = [output.output for output in data.outputs]
+        if name := name.strip():
+            require_known(name, names, f"no measurement is of '{name}'", key="--error", expected=", ".join(outputs))
+        for output_name in [names[name]] if name else outputs:
             text_by_output[output_name] = model_text.strip()
     models = []
     for number, output in enumerate(data.outputs):
@@ -202,9 +201,8 @@ def _parse_error_model(
     """Kind and numbers of a text. Raises InputError."""
     kind, *rest = text.split()
     expected = "additive SD, proportional CV, combined SD CV, or bounded SD"
-    if kind not in KINDS:
-        raise InputError(f"'{kind}' is not an error model", key="--error", expected=expected,
-                         nearest=closest_match(kind, KINDS), type_this='--error "proportional 0.2"')  # fmt: skip
+    what, example = f"'{kind}' is not an error model", '--error "proportional 0.2"'
+    require_known(kind, KINDS, what, key="--error", expected=expected, type_this=example)
     if kind == BOUNDED and not is_bounded_scale:
         raise InputError(f"{output.output} has no lowest and highest value", key="--error",
                          expected="additive, proportional or combined")  # fmt: skip

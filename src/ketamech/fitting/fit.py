@@ -13,7 +13,6 @@ from ketamech.core import InputError
 from ketamech.core.checkpoint import Checkpoint
 from ketamech.core.environment import available_threads
 from ketamech.core.progress import Progress
-from ketamech.exchange.nonmem.measurements import NOT_CENSORED
 from ketamech.fitting.error_models import ErrorModel, error_models
 from ketamech.fitting.fitted_parameters import (
     MAX_GROUP_PARAMETERS,
@@ -30,6 +29,7 @@ from ketamech.fitting.group_sampler import CHAINS, EFFECTIVE, MAX_R_HAT, WARM_UP
 from ketamech.fitting.map_estimates import MapEstimates, map_estimates, normal_interval, posterior_sample
 from ketamech.fitting.observations import FitData, Flag, observed_output
 from ketamech.fitting.predict import Predictor, measured_sensitivities
+from ketamech.nonmem.measurements import NOT_CENSORED
 from ketamech.parameters.concentration_units import DISPLAY_UNIT, MODEL_UNIT, molar_masses
 from ketamech.population.virtual_population import Population, load_population
 from ketamech.simulation.model import Model

@@ -123,7 +123,9 @@ def sample_group(
             block = sampler.block(state, sweeps, rng, warm_up - first)
             if checkpoint is not None:
                 checkpoint.save(name, block)
-        state = _State(**{key.removeprefix("state_"): value for key, value in block.items() if key[:6] == "state_"})
+        state = _State(
+            **{key.removeprefix("state_"): value for key, value in block.items() if key.startswith("state_")}
+        )
         blocks.append(block)
         first += sweeps
         if progress:
@@ -207,16 +209,17 @@ class _Sampler:
         coefficients = np.tile(self.start.coefficients, (chains, 1))
         coefficients += OVERDISPERSION * rng.standard_normal(coefficients.shape) @ self.mean_factor.T
         logs = np.tile(self.start.log_errors, (chains, 1))
-        is_failed = ~np.isfinite(self._likelihood(self.predictor.predictions(free), logs))
+        is_failed = ~np.isfinite(self.likelihoods(self.predictor.predictions(free), logs))
         free = np.where(is_failed[:, :, None], self.persons.mode, free)
         predicted = self.predictor.predictions(free)
         return _State(
             free, coefficients, np.tile(self.start.covariance, (chains, 1, 1)), logs, predicted,
-            self._likelihood(predicted, logs), np.full((chains, persons), 2.0 / np.sqrt(count)),
+            self.likelihoods(predicted, logs), np.full((chains, persons), 2.0 / np.sqrt(count)),
             np.full((chains, 1), 1.0), np.full((chains, 1), 1.0),
         )  # fmt: skip
 
-    def _likelihood(self, predicted: np.ndarray, logs: np.ndarray) -> np.ndarray:
+    def likelihoods(self, predicted: np.ndarray, logs: np.ndarray) -> np.ndarray:
+        """Log likelihood [chain, person] of predictions, with logarithms of residual errors."""
         terms = likelihood_terms(self.predictor.data, self.model.errors_at(logs), predicted)[0]
         return by_person(self.predictor.data, terms)
 
@@ -247,11 +250,11 @@ class _Sampler:
     def _update_persons(self, state: _State, rng: np.random.Generator, adapt: bool) -> float:
         """Update every person; returns the accepted share of the ends of the inner chains."""
         free = state.free.copy()
-        initial = approximate = self._likelihood(self.surrogate.predictions(free), state.log_errors)
+        initial = approximate = self.likelihoods(self.surrogate.predictions(free), state.log_errors)
         for _ in range(INNER_STEPS):
             is_walk = rng.random(approximate.shape) < 0.5
             proposed, ratio = self._proposal(state, free, is_walk, rng)
-            proposed_likelihood = self._likelihood(self.surrogate.predictions(proposed), state.log_errors)
+            proposed_likelihood = self.likelihoods(self.surrogate.predictions(proposed), state.log_errors)
             accepted = np.log(rng.random(ratio.shape)) < ratio + proposed_likelihood - approximate
             free = np.where(accepted[:, :, None], proposed, free)
             approximate = np.where(accepted, proposed_likelihood, approximate)
@@ -260,7 +263,7 @@ class _Sampler:
                     0.03 * np.where(is_walk, accepted - TARGET_ACCEPTANCE_RATE, 0.0)
                 )
         predicted = self.predictor.predictions(free)
-        likelihood = self._likelihood(predicted, state.log_errors)
+        likelihood = self.likelihoods(predicted, state.log_errors)
         log_ratio = likelihood - state.likelihood - (approximate - initial)
         accepted = np.log(rng.random(log_ratio.shape)) < log_ratio
         self._accept(state, accepted, free, predicted, likelihood)
@@ -271,7 +274,7 @@ class _Sampler:
         is_walk = rng.random(state.likelihood.shape) < 0.5
         free, ratio = self._proposal(state, state.free, is_walk, rng)
         predicted = self.predictor.predictions(free)
-        likelihood = self._likelihood(predicted, state.log_errors)
+        likelihood = self.likelihoods(predicted, state.log_errors)
         accepted = np.log(rng.random(ratio.shape)) < ratio + likelihood - state.likelihood
         self._accept(state, accepted, free, predicted, likelihood)
 
@@ -323,7 +326,7 @@ class _Sampler:
 
         for _ in range(ERROR_STEPS):
             logs = state.log_errors + ERROR_STEP * rng.standard_normal(state.log_errors.shape)
-            likelihood = self._likelihood(state.predicted, logs)
+            likelihood = self.likelihoods(state.predicted, logs)
             log_ratio = (likelihood - state.likelihood).sum(axis=1) + prior(logs) - prior(state.log_errors)
             accepted = np.log(rng.random(len(log_ratio))) < log_ratio
             state.log_errors = np.where(accepted[:, None], logs, state.log_errors)
@@ -332,12 +335,12 @@ class _Sampler:
     def _update_group_jointly(self, state: _State, rng: np.random.Generator, adapt: bool) -> float:
         """Update means and SDs with the standardised deviations of all persons fixed."""
         trial = replace(state)
-        initial = approximate = self._likelihood(self.surrogate.predictions(state.free), state.log_errors).sum(axis=1)
+        initial = approximate = self.likelihoods(self.surrogate.predictions(state.free), state.log_errors).sum(axis=1)
         for is_shift in rng.random(GROUP_STEPS) < 0.5:
             coefficients, covariance, free, ratio = (self._propose_shift if is_shift else self._propose_scaling)(
                 trial, rng
             )
-            proposed_likelihood = self._likelihood(self.surrogate.predictions(free), state.log_errors).sum(axis=1)
+            proposed_likelihood = self.likelihoods(self.surrogate.predictions(free), state.log_errors).sum(axis=1)
             accepted = np.log(rng.random(len(ratio))) < ratio + proposed_likelihood - approximate
             trial.coefficients = np.where(accepted[:, None], coefficients, trial.coefficients)
             trial.covariance = np.where(accepted[:, None, None], covariance, trial.covariance)
@@ -347,7 +350,7 @@ class _Sampler:
                 size = "shift_size" if is_shift else "width_size"
                 setattr(trial, size, getattr(trial, size) * np.exp(0.05 * (accepted[:, None] - TARGET_ACCEPTANCE_RATE)))
         predicted = self.predictor.predictions(trial.free)
-        likelihood = self._likelihood(predicted, state.log_errors)
+        likelihood = self.likelihoods(predicted, state.log_errors)
         log_ratio = (likelihood - state.likelihood).sum(axis=1) - (approximate - initial)
         accepted = np.log(rng.random(len(log_ratio))) < log_ratio
         state.coefficients = np.where(accepted[:, None], trial.coefficients, state.coefficients)

@@ -19,7 +19,7 @@ from scipy.special import gammaln, logsumexp
 
 from ketamech.core import InputError
 from ketamech.core.environment import short_hash
-from ketamech.exchange.optional_libraries import import_optional
+from ketamech.core.optional_libraries import import_optional
 from ketamech.fitting.fit import Fit
 from ketamech.fitting.group_model import means_of_persons
 from ketamech.fitting.group_sampler import GroupDraws, convergence

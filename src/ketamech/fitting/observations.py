@@ -15,8 +15,8 @@ import numpy as np
 
 from ketamech.core import InputError, UnknownNameError, closest_match, convert
 from ketamech.dosing.treatment import MAX_HORIZON_H
-from ketamech.exchange.nonmem.csv_cells import COLUMNS, DoseRow
-from ketamech.exchange.nonmem.measurements import (
+from ketamech.nonmem.csv_cells import COLUMNS, DoseRow
+from ketamech.nonmem.measurements import (
     DV,
     LEFT,
     NOT_CENSORED,
@@ -25,8 +25,8 @@ from ketamech.exchange.nonmem.measurements import (
     measurement_of,
     unit_of,
 )
-from ketamech.exchange.nonmem.occasions import Occasion
-from ketamech.exchange.nonmem.read import DoseTable, DoseTableSubject, person_columns, read_doses
+from ketamech.nonmem.occasions import Occasion
+from ketamech.nonmem.read import DoseTable, DoseTableSubject, person_columns, read_doses
 from ketamech.parameters.concentration_units import DISPLAY_UNIT, MODEL_UNIT, molar_masses
 from ketamech.simulation.model import Model
 from ketamech.simulation.output_ranges import load_ranges, require_outputs

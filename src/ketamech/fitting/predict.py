@@ -14,9 +14,9 @@ import numpy as np
 
 from ketamech.core import InputError
 from ketamech.core.environment import available_threads
-from ketamech.exchange.nonmem.subjects import checked_subject_of, observation_times, pre_dose_delay, subject_of
 from ketamech.fitting.fitted_parameters import FittedParameter, canonical_values, typical_values
 from ketamech.fitting.observations import FitData
+from ketamech.nonmem.subjects import checked_subject_of, observation_times, pre_dose_delay, subject_of
 from ketamech.simulation.ensemble import Change, Ensemble
 from ketamech.simulation.model import Model
 

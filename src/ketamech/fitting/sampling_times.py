@@ -17,8 +17,6 @@ import numpy as np
 import pandas as pd
 
 from ketamech.core import InputError
-from ketamech.exchange.nca_profiles import SIMULATED_LLOQ
-from ketamech.exchange.nonmem.measurements import NOT_CENSORED
 from ketamech.fitting.error_models import ErrorModel, error_model
 from ketamech.fitting.fitted_parameters import (
     MAX_PERSON_PARAMETERS,
@@ -30,9 +28,11 @@ from ketamech.fitting.fitted_parameters import (
     prior_covariance,
 )
 from ketamech.fitting.observations import ObservedOutput, observed_output, parse_observe
+from ketamech.nonmem.measurements import NOT_CENSORED
 from ketamech.population.virtual_population import Population
 from ketamech.simulation.forward_sensitivities import scenario_sensitivities
 from ketamech.simulation.model import Model
+from ketamech.simulation.nca_tables import SIMULATED_LLOQ
 from ketamech.simulation.scenario import Scenario
 
 USUAL = (0.1, 0.25, 0.5, 0.67, 0.75, 1, 1.25, 1.5, 2, 2.5, 3, 4, 5, 6, 8, 10, 12, 16, 24, 36, 48)  # h

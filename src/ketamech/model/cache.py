@@ -37,7 +37,7 @@ def cached_expression_trees(parameters: Mapping[str, HasUnit], build_system: Cal
 def _cached(
     kind: str, parameters: Mapping[str, HasUnit], read: Callable[[str], Cached], make: Callable[[], Cached]
 ) -> Cached:
-    name = f"{_cache_key(parameters)}.{kind}.json"
+    name = f"{cache_key(parameters)}.{kind}.json"
     path = cache_folder() / "systems" / name
     for source in (path, environment.PREBUILT / "systems" / name):
         if (text := read_checksummed(source)) is not None:
@@ -51,7 +51,7 @@ def _cached(
     return computed
 
 
-def _cache_key(parameters: Mapping[str, HasUnit]) -> str:
+def cache_key(parameters: Mapping[str, HasUnit]) -> str:
     """Hash of everything that the layout and trees depend on."""
     rows = (f"{name}|{row.unit}" for name, row in parameters.items())
     return environment.source_hash(*_SOURCE_PATTERNS, extra=(metadata.version("sympy"), *rows))

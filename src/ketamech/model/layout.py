@@ -104,11 +104,6 @@ class SystemLayout(SystemNames):
         """The stage that declares an output."""
         return {row.name: row.stage for row in self.quantities}
 
-    @cached_property
-    def stage_names(self) -> tuple[str, ...]:
-        """Stages that declare an output, in causal order of their states, then of their outputs."""
-        return tuple(dict.fromkeys(row.stage for row in self.quantities))
-
     def needed_outputs(self, names: Iterable[str]) -> frozenset[int]:
         """Indices of the outputs `names` and of all outputs that these depend on, however remotely."""
         needed = {self.output_index[name] for name in names}

@@ -11,7 +11,7 @@ from typing import Protocol
 
 import sympy
 
-from ketamech.core import ModelError, UnknownNameError, closest_match
+from ketamech.core import ModelError, require_known
 from ketamech.core import unit as parse_unit
 from ketamech.model.functions import exp, hill, log, positive_part, sqrt
 
@@ -81,10 +81,9 @@ class Stage:
 
     def parameter(self, name: str) -> sympy.Symbol:
         """A named value from the parameter tables. Raises UnknownNameError with the nearest name."""
-        if name not in self.parameters:
-            what = f"stage '{self.name}' uses parameter '{name}', which is in no table"
-            example = f"a row {name},value,unit,... in data/parameters/{name.split('.')[0]}.csv"
-            raise UnknownNameError(what, nearest=closest_match(name, self.parameters), type_this=example)
+        what = f"stage '{self.name}' uses parameter '{name}', which is in no table"
+        example = f"a row {name},value,unit,... in data/parameters/{name.split('.')[0]}.csv"
+        require_known(name, self.parameters, what, type_this=example)
         if name not in self.used_parameters:
             self.used_parameters.append(name)
         return symbol(name)

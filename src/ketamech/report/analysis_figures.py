@@ -102,10 +102,7 @@ def draw_front(table: pd.DataFrame) -> Figure:
     title += "\n(bars: 95 % of draws and samples of patients; white centre: dose without evidence in depression)"
     if all(np.allclose(table[f"{c}_low"], table[f"{c}_high"], atol=1e-3) for c in ("cadss", "systolic")):
         title += "\nno drawn parameter affects dissociation or blood pressure, so their uncertainty is not shown"
-    figure = page(13, 5.6, title)
-    engine = figure.get_layout_engine()
-    assert engine is not None
-    engine.set(rect=(0, 0.03, 0.78, 0.97))  # type: ignore[call-arg]
+    figure = page(13, 5.6, title, right=0.78)
     groups = table["regimen"].str.extract(r"^(\S+).*?\b(IV|IM|SC|nasal|oral|sublingual)\b").agg(" ".join, axis=1)
     front_rows = table[table["front"]].sort_values("benefit").reset_index(drop=True)
     other_rows = table[~table["front"]].sort_values("benefit")

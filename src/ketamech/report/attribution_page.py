@@ -93,7 +93,9 @@ def _course_table(attribution: Attribution) -> Any:
 
 def draw_attribution(folder: Path, attribution: Attribution) -> list[Path]:
     """Write `course` (MADRS over time) and `shares` (every endpoint with contributions) as PNG and SVG."""
-    return draw(folder, "course", lambda: _course(attribution)) + draw(folder, "shares", lambda: _shares(attribution))
+    return draw(folder, "course", lambda: course_figure(attribution)) + draw(
+        folder, "shares", lambda: _shares(attribution)
+    )
 
 
 def endpoints_with_contributions(attribution: Attribution) -> list[str]:
@@ -104,7 +106,8 @@ def endpoints_with_contributions(attribution: Attribution) -> list[str]:
     return list(rows.loc[(size > MIN_SHARE_DRAWN * total) & (size > 1e-6), "endpoint"])
 
 
-def _course(attribution: Attribution) -> Figure:
+def course_figure(attribution: Attribution) -> Figure:
+    """MADRS change by component over time: the mean of the draws, and at the table values."""
     draws = attribution.madrs_decomposition.shape[1] - 1
     figure = page(
         10.5, 4.6, f"{attribution.scenario.title}\nMADRS change by expectancy and by each pathway (Shapley values)"

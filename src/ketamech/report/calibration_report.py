@@ -14,7 +14,6 @@ import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from ketamech.calibration.clinical_targets import DIRECTORY
 from ketamech.calibration.prior_sensitivity import (
     InformedDirection,
     PriorSensitivity,
@@ -32,8 +31,7 @@ from ketamech.calibration.simulation_based_calibration import (
 from ketamech.calibration.surrogate_posterior import DesignPoints, Posterior, QuadraticEmulator, emulator_allowance
 from ketamech.core.constants import Z95
 from ketamech.core.statistics import MEDIAN_AND_95, percentiles
-from ketamech.exchange.result_metadata import csv_with_metadata, read_csv_metadata, write_table
-from ketamech.report.number_format import number
+from ketamech.exchange.result_metadata import read_csv_metadata, write_table
 from ketamech.report.palette import BAND_GREY, OKABE_ITO, RULE_GREY
 from ketamech.report.style import draw, figure_file, page, panel_page
 from ketamech.trials.posterior_draws import posterior_hash
@@ -61,7 +59,8 @@ def diagnostic_tables(
     task, samples = points.task, posterior.thinned()
     names = [parameter.name for parameter in task.estimated]
     _, _, gradients = points.map_and_covariance()
-    logs = task.log_likelihood(samples, emulator(samples), gradients, emulator_allowance(task, emulator))
+    likelihood = task.trial_likelihood(gradients, emulator_allowance(task, emulator))
+    logs = task.log_likelihood(samples, emulator(samples), likelihood)
     tables = {SENSITIVITY: sensitivity_table(prior_sensitivity(names, samples, logs))}
     if sum(bool(parameter.gain_unit) for parameter in task.estimated) > 1:
         tables[DIRECTIONS] = directions_table(informed_directions(task.estimated, samples))
@@ -236,12 +235,8 @@ def arms_table(arms: Sequence[WeightedArm]) -> pd.DataFrame:
         for name in (name for name in MOMENTS if name in arm.moments):
             row |= {name: arm.moments[name], f"simulated {name}": weighted.simulated[name]}
         rows.append(row | {"reason": weighted.reason, "evidence": ";".join(arm.evidence)})
-    return _with_texts_last(pd.DataFrame(rows))
-
-
-def _with_texts_last(table: pd.DataFrame) -> pd.DataFrame:
-    text_columns = ["reason", "evidence"]
-    return table[[*table.columns.difference(text_columns, sort=False), *text_columns]]
+    table, texts = pd.DataFrame(rows), ["reason", "evidence"]
+    return table[[*table.columns.difference(texts, sort=False), *texts]]
 
 
 def patients_table(dataset: xr.Dataset, arms: Sequence[WeightedArm]) -> pd.DataFrame:
@@ -265,26 +260,3 @@ def shown_weighted_arms(table: pd.DataFrame) -> pd.DataFrame:
     """The first replicate for the terminal."""
     first_replicate = table[table["replicate"] == table["replicate"].iloc[0]]
     return first_replicate[["arm", "visit", "patients", "effective", "effective_share", "reason"]]
-
-
-def publish_weighted_arms(tables: Sequence[pd.DataFrame], metadata: Mapping[str, object]) -> Path:
-    """Write the first replicate of all trials to data/calibration; `metadata` name command line and posterior."""
-    table = pd.concat(tables, ignore_index=True)
-    first = table[table["replicate"] == 0].drop(columns="replicate")
-    (DIRECTORY / ARMS).write_text(csv_with_metadata(_with_texts_last(first), metadata, digits="%.4g"), encoding="utf-8")
-    return DIRECTORY / ARMS
-
-
-def arm_lines(table: pd.DataFrame) -> list[tuple[object, ...]]:
-    """The rows of a table of arms as text, for the page of the calibration.
-
-    Columns: trial, arm, visit, moments, patients, effective patients.
-    """
-    lines: list[tuple[object, ...]] = []
-    for row in table.to_dict("records"):
-        names = [str(name) for name in row if f"simulated {name}" in row and row[name] == row[name]]
-        moments = [f"{name} {number(row[name])} ({number(row[f'simulated {name}'])})" for name in names]
-        share = f"{row['effective']:.0f} ({100 * row['effective_share']:.0f} %)"
-        effective = share if row["effective"] else "**refused**"
-        lines.append((row["trial"], row["arm"], row["visit"], "; ".join(moments), row["patients"], effective))
-    return lines

@@ -24,13 +24,12 @@ from ketamech.analysis.claims import (
     load_rule,
     load_rule_variants,
 )
-from ketamech.analysis.robustness import ASSUMPTION_LABEL, ROBUST, RobustnessRow, load_robustness, percent
+from ketamech.analysis.robustness import ASSUMPTION_LABEL, load_robustness, percent
 from ketamech.core.atomic_files import atomic_write
-from ketamech.core.constants import DISCLAIMER
 from ketamech.core.units import DAY, time_text
 from ketamech.evidence import Reference, load_evidence
 from ketamech.exchange.result_metadata import write_table
-from ketamech.report.number_format import markdown_table, number, plain, with_interval
+from ketamech.report.number_format import number, plain
 from ketamech.report.page_templates import render
 from ketamech.report.svg_canvas import Canvas
 from ketamech.report.time_axis import Frame, TimeScale, enclosing_steps
@@ -263,91 +262,6 @@ def _card(answer: ClaimResult, rule: Rule) -> dict[str, object]:
         "claim": answer.claim, "judgement": answer.verdict, "answer": answer, "model": model_result(answer),
         "drawing": draw(answer), "sides": sides, "robustness": load_robustness().claim(answer.claim.id),
     }  # fmt: skip
-
-
-INTRODUCTION = """# Common statements about ketamine and the evidence
-
-{disclaimer} Written by `ketamech claims --markdown docs/claims.md`; do not edit.
-
-Every statement has an experiment in the model, evidence for and against, and a verdict computed from that evidence by
-one rule. The result of the model is shown next to the verdict and does not change it. *Same verdict*: the number of
-alternative rules, out of {tried}, that give the same verdict. *Model holds in*: the percentage of sets of assumed
-parameter values in which the model gives the same result.
-
-## The rule
-Each paper counts once for a side, by its row with the largest weight. Balance = (for - against) / (for + against).
-
-| verdict | when |
-|---|---|
-| supported | balance at least {lean}, and weight {enough} of it from human studies (about molecules: from any study) |
-| contradicted | balance at most -{lean}, and a weight of at least {enough} against it from human studies |
-| mixed | in between, or a positive balance without enough human evidence |
-| not supported | total weight below {total}, or a negative balance without enough human evidence |
-
-| number | value | why |
-|---|---|---|
-{numbers}
-
-Alternative rules: {variants}.
-
-Papers that pool the same trials are counted as separate papers; publication bias is not corrected.
-"""
-
-
-def write_claims_document(path: Path, answers: Mapping[str, ClaimResult]) -> Path:
-    """Write the document; returns its path."""
-    rule, why = load_rule()
-    rule_variants = load_rule_variants(rule)
-    numbers = "\n".join(f"| {name} | {number(value)} | {why[name]} |" for name, value in rule.values.items())
-    introduction = INTRODUCTION.format(
-        disclaimer=DISCLAIMER, tried=len(rule_variants), numbers=numbers, variants="; ".join(rule_variants),
-        lean=rule["lean"], enough=rule["enough.people"], total=rule["enough.total"],
-    )  # fmt: skip
-    parts = [introduction, "## All statements", summary_table(answers), ROBUSTNESS_HEAD, *_robustness_tables()]
-    parts += [f"## {name}\n\n{claim_in_full(answer, rule)}\n" for name, answer in answers.items()]
-    atomic_write(path, ("\n".join(parts) + "\n").encode())
-    return path
-
-
-ROBUSTNESS_HEAD = f"""## Which conclusions are consequences of assumptions
-
-All assumed parameters with a spread, except properties of the patient, are drawn jointly over their stated spreads
-(Latin hypercubes); calibrated and measured values stay. *Holds*: percentage of these sets in which the model gives the
-same answer as at the values of the tables. *With the drug effect*: the same among the sets in which the drug effect on
-MADRS after a day is within two-fold of the calibrated one. Below {ROBUST:g} % the conclusion is marked as the
-consequence of an assumption. *Where it stops*: the parameters that most separate the sets in which it holds from the
-others. Effects of drugs are those of the treated patient minus those of the same patient with expectancy alone. The
-share of a pathway is the mean of its effect alone and of the loss without it, scaled so that the shares sum to what the
-pathways add together; this is the Shapley value where pathways interact in pairs only.
-"""
-
-
-def _robustness_tables() -> list[str]:
-    """One Markdown table for each kind of conclusion."""
-    stored = load_robustness()
-    groups: dict[str, list[RobustnessRow]] = defaultdict(list)
-    for row in stored.rows.values():
-        groups[row.kind].append(row)
-    parts = [stored.note() + "\n"]
-    for kind, rows in groups.items():
-        count = sum(row.is_consequence for row in rows)
-        parts.append(f"### {kind.capitalize()}: {count} of {len(rows)} are consequences of assumptions\n")
-        columns = ("conclusion", "statement", "finding", "holds", "with the drug effect", "number", "where it stops")
-        parts.append(markdown_table(columns, [_robustness_cells(row) for row in rows]) + "\n")
-    return parts
-
-
-def _robustness_cells(row: RobustnessRow) -> tuple[object, ...]:
-    calibrated = "" if math.isnan(row.calibrated_share) else f"{percent(row.calibrated_share)} %"
-    spread = "" if math.isnan(row.low) else with_interval(row.median, row.low, row.high)
-    return f"`{row.conclusion}`", row.statement, row.finding, row.text, calibrated, spread, row.where_it_stops
-
-
-def summary_table(answers: Mapping[str, ClaimResult]) -> str:
-    """One line per claim: statement, verdict, model result, steadiness."""
-    columns = ("statement", "verdict", "model", "model_and_evidence", "same_verdict", "model_holds_in")
-    rows = [(f"[`{row['claim']}`](#{row['claim']})", *(row[k] for k in columns)) for row in claim_rows(answers)]
-    return markdown_table(("claim", *(name.replace("_", " ") for name in columns)), rows) + "\n"
 
 
 def _robustness_lines(claim: str) -> list[str]:

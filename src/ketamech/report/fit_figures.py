@@ -13,13 +13,13 @@ from matplotlib.figure import Figure
 
 from ketamech.core.constants import Z95
 from ketamech.core.statistics import percentiles
-from ketamech.exchange.nonmem.measurements import NOT_CENSORED
 from ketamech.fitting.diagnostics import PERCENTILES, VpcPanel, shrinkage
 from ketamech.fitting.fit import Fit
 from ketamech.fitting.individual_dose import BAND as DOSE_BAND
 from ketamech.fitting.individual_dose import NOTE as RESEARCH
 from ketamech.fitting.individual_dose import DoseFinder, FoundDose
 from ketamech.fitting.predict import curve_sensitivities
+from ketamech.nonmem.measurements import NOT_CENSORED
 from ketamech.parameters.concentration_units import molar_masses
 from ketamech.report.palette import BAND_GREY, CENSORED_COLOUR, OKABE_ITO, RULE_GREY, TEXT_COLOUR
 from ketamech.report.style import draw, page, panel_page

@@ -62,3 +62,8 @@ def markdown_table(header: Sequence[str], rows: Iterable[Iterable[object]]) -> s
     """A Markdown table without a line break at its end."""
     cells = (" | ".join(str(cell).replace("\n", " ") for cell in row) for row in rows)
     return "\n".join([f"| {' | '.join(header)} |", "|" + "---|" * len(header), *(f"| {line} |" for line in cells)])
+
+
+def rounded_number(value: float, digits: int = 5) -> float | None:
+    """A number rounded to so many digits; None when it is not finite."""
+    return float(f"{value:.{digits}g}") if math.isfinite(value) else None

@@ -180,7 +180,7 @@ def _panel(
     points: Sequence[PublishedPoint],
 ) -> None:  # fmt: skip
     values = _values(dataset, output)
-    scale, unit = _scale(output, layout, values[run.index_of_main])
+    scale, unit = display_scale(output, layout, values[run.index_of_main])
     hours, curves = dataset.variables["time"].values - run.first_dose_time, [y * scale for y in values]
     low, high = _limits(curves, points, scale)
     frame = Frame(area.left, area.top, area.width, area.height, area.clock, low, high)
@@ -223,7 +223,7 @@ def _limits(curves: Sequence[np.ndarray], points: Sequence[PublishedPoint], scal
     return low - margin, high + margin
 
 
-def _scale(output: str, layout: SystemLayout, main_curve: np.ndarray) -> tuple[float, str]:
+def display_scale(output: str, layout: SystemLayout, main_curve: np.ndarray) -> tuple[float, str]:
     """Scale factor and unit: plasma levels in ng/mL, other small concentrations in nmol/L."""
     names = names_in(output)
     text = layout.units.get(names[0], "1")

@@ -67,12 +67,12 @@ def save(figure: Figure, folder: Path, name: str, *, vector: bool = True) -> lis
     return paths
 
 
-def page(width: float, height: float, title: str) -> Figure:
-    """A figure with a title and the disclaimer at the bottom."""
+def page(width: float, height: float, title: str, *, right: float = 1.0) -> Figure:
+    """A figure with a title and the disclaimer at the bottom; panels extend to the share `right` of the width."""
     figure = Figure(figsize=(width, height), layout="constrained")
     engine = figure.get_layout_engine()
     assert engine is not None
-    engine.set(rect=(0, 0.03, 1, 0.97))  # type: ignore[call-arg]
+    engine.set(rect=(0, 0.03, right, 0.97))  # type: ignore[call-arg]
     figure.suptitle(title, fontsize=10, x=0.01, ha="left")
     figure.text(0.99, 0.004, DISCLAIMER, ha="right", size=6)
     return figure

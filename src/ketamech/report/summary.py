@@ -14,7 +14,7 @@ from ketamech.core.units import time_text
 from ketamech.exchange.nca_profiles import dosed_outputs, profiles_of_curves
 from ketamech.parameters import ParameterTable, load_parameters
 from ketamech.parameters.concentration_units import factors
-from ketamech.report.number_format import number, signed
+from ketamech.report.number_format import number, rounded_number, signed
 from ketamech.report.run_description import RunDescription, describe_dataset
 from ketamech.report.tracks import Track, TrackCurve, tracks_of
 from ketamech.simulation.nca_tables import analysed, nca_parameters
@@ -188,7 +188,7 @@ def exposure_summary(dataset: xr.Dataset, scenario: Scenario, parameters: Parame
         {
             "output": row.profile.analyte, "dose": row.profile.dose_number, "dose_at_h": row.profile.dose_time,
             "parameters": {
-                code: {"value": _rounded(value), "unit": row.profile.unit(code)}
+                code: {"value": rounded_number(value), "unit": row.profile.unit(code)}
                 for code, value in row.result.values.items()
                 if nca_parameters()[code].is_shown
             },
@@ -197,16 +197,13 @@ def exposure_summary(dataset: xr.Dataset, scenario: Scenario, parameters: Parame
     ]  # fmt: skip
 
 
-def _rounded(value: float) -> float | None:
-    return float(f"{value:.5g}") if math.isfinite(value) else None
-
-
 def _json_row(line: SummaryRow) -> dict[str, Any]:
     return {
-        "output": line.outputs, "label": line.label, "unit": line.unit, "baseline": _rounded(line.baseline),
-        "extremum": _rounded(line.extremum), "extremum_at_h": _rounded(line.extremum_time), "in_words": line.in_words(),
-        "values_at": {name: _rounded(value) for name, value in line.values_at.items()},
-        "difference_from_control": {name: _rounded(value) for name, value in line.difference.items()},
+        "output": line.outputs, "label": line.label, "unit": line.unit, "baseline": rounded_number(line.baseline),
+        "extremum": rounded_number(line.extremum), "extremum_at_h": rounded_number(line.extremum_time),
+        "in_words": line.in_words(),
+        "values_at": {name: rounded_number(value) for name, value in line.values_at.items()},
+        "difference_from_control": {name: rounded_number(value) for name, value in line.difference.items()},
     }  # fmt: skip
 
 

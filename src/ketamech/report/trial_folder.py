@@ -215,7 +215,7 @@ def _figures(analysis: TrialAnalysis, title: str, power: pd.DataFrame | None) ->
     if analysis.relapse is not None and len(analysis.relapse.curves):
         figures["relapse"] = lambda: _relapse(analysis, title)
     if power is not None:
-        figures["power"] = lambda: _power(power, title)
+        figures["power"] = lambda: power_figure(power, title)
     return figures
 
 
@@ -348,7 +348,7 @@ def _relapse(analysis: TrialAnalysis, title: str) -> Figure:
     return figure
 
 
-def _power(table: pd.DataFrame, title: str) -> Figure:
+def power_figure(table: pd.DataFrame, title: str) -> Figure:
     """Power against patients per arm, with Monte-Carlo intervals."""
     criterion = table.attrs.get("criterion", "p < 0.05")
     figure, (axes,) = _panels(1, f"{title}\npower of the primary comparison ({criterion})", height=3.2)

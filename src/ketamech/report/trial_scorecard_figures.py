@@ -47,13 +47,13 @@ FOREST_COLUMNS = ((0,), (1, 2, 6, 8), (3, 4, 5, 7, 9, 10))  # axes of each colum
 FIRST_TIME, LAST_TIME = 2.0, 672.0  # h: labelled times of the figures over time
 
 
-def draw_trial_scorecard(folder: Path, card: TrialScorecard, *, vector: bool = True) -> list[Path]:
+def draw_trial_scorecard(folder: Path, card: TrialScorecard) -> list[Path]:
     """Write every figure of the scorecard; returns the files."""
-    paths = draw(folder, "forest", lambda: _forest(card.rows), vector=vector)
-    paths += draw(folder, "predictive_checks", lambda: _checks(card.rows), vector=vector)
-    paths += draw(folder, "skill", lambda: _skill(card.skill, card.skill_rows), vector=vector)
+    paths = draw(folder, "forest", lambda: _forest(card.rows))
+    paths += draw(folder, "predictive_checks", lambda: _checks(card.rows))
+    paths += draw(folder, "skill", lambda: _skill(card.skill, card.skill_rows))
     if len(card.curves):
-        paths += draw(folder, "dose_and_time", lambda: _curves(card.curves, card.published), vector=vector)
+        paths += draw(folder, "dose_and_time", lambda: _curves(card.curves, card.published))
     return paths
 
 

@@ -10,18 +10,15 @@ import numpy as np
 import pandas as pd
 
 from ketamech.analysis.reference_forecasts import load_references
-from ketamech.analysis.skill import RESULTS, load_skill, verdicts
-from ketamech.core import InputError
+from ketamech.analysis.skill import verdicts
 from ketamech.core.atomic_files import atomic_write
 from ketamech.core.constants import DISCLAIMER
-from ketamech.exchange.result_metadata import csv_with_metadata
 from ketamech.report.number_format import markdown_table, number, signed, with_interval
 
 if TYPE_CHECKING:
     from ketamech.analysis.trial_scorecard import TrialScorecard
 
 
-SKILL_BLOCK, VERDICT_BLOCK = "skill table", "verdicts"
 MEASURES = {
     "skill": "skill", "skill_low": "skill, lower limit", "coverage": "coverage", "width_ratio": "width ratio",
     "pit_p": "p of uniformity", "error": "mean error", "accuracy": "share with the right sign",
@@ -121,44 +118,9 @@ def left_out_table(methods: pd.DataFrame) -> str:
     return markdown_table(["trial left out", "fitted rows", "Pareto k", "effective draws", "posterior"], lines)
 
 
-def write_block(path: Path, name: str, text: str) -> Path:
-    """Replace the block `name` of a Markdown page. Raises InputError if the page has no such block."""
-    begin, end = f"<!-- {name}: written by `ketamech scorecard --publish`; do not edit -->", f"<!-- end of {name} -->"
-    page = path.read_text(encoding="utf-8")
-    if begin not in page or end not in page:
-        raise InputError(f"the page has no block '{name}'", file=path, expected=f"{begin} ... {end}")
-    head, tail = page.split(begin, 1)
-    after = tail.split(end, 1)[1]
-    atomic_write(path, f"{head}{begin}\n{text}\n{end}{after}".encode())
-    return path
-
-
-def read_block(path: Path, name: str) -> str:
-    """The text of a block that `write_block` wrote; tests compare it with the tables."""
-    page = path.read_text(encoding="utf-8")
-    return page.split(f"<!-- {name}:", 1)[1].split("-->\n", 1)[1].split(f"\n<!-- end of {name} -->", 1)[0]
-
-
-def write_skill(checkout: Path, skill: pd.DataFrame, metadata: Mapping[str, object], replicates: int) -> list[Path]:
-    """Write the result table of a checkout, and the blocks of its pages that show it."""
-    docs = checkout / "docs"
-    text = csv_with_metadata(skill, {"replicates": replicates, **short_facts(metadata)}, digits="%.4g")
-    RESULTS.write_text(text, encoding="utf-8")
-    stored_skill = load_skill()  # with the digits of the file
-    write_block(docs / "limits.md", SKILL_BLOCK, skill_table(stored_skill))
-    write_block(docs / "credibility.md", VERDICT_BLOCK, verdict_table(stored_skill))
-    return [RESULTS, docs / "limits.md", docs / "credibility.md"]
-
-
-def short_facts(metadata: Mapping[str, object]) -> dict[str, object]:
-    """The metadata that identify model and data."""
-    names = ("date", "equations", "parameters", "evidence")
-    return {name: value for name, value in metadata.items() if name.split()[-1] in names}
-
-
 INTRODUCTION = """# Virtual trials compared with published trials
 
-{disclaimer} Written by `ketamech scorecard --publish`; do not edit.
+{disclaimer} Written by `ketamech scorecard --markdown docs/trials-scorecard.md`; do not edit.
 
 Each published result that a trial file covers, simulated {replicates} times at the published sample size with new
 virtual patients, new study effects and a new posterior draw each time. A trial that the posterior used is predicted

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 FILE = DATA / "nca" / "parameters.csv"
 PER_KG = "/kg"
 SINGLE, STEADY, MULTIPLE = "SINGLE DOSE", "STEADY STATE", "MULTIPLE DOSE"
+SIMULATED_LLOQ = 1e-3  # of the highest level, where no limit of quantification is given
 STATISTICS = ("n", "mean", "sd", "geometric mean", "geometric CV %", "median", "min", "max")
 
 

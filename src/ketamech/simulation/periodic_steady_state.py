@@ -46,7 +46,7 @@ def periodic_steady_state(
         change = np.abs(after.final_state[:, compared] - before) / (scales + np.abs(before))
         state[moving] = after.final_state
         lost[moving] = after.status != 0
-        steady[moving] = _is_periodic(change.max(axis=1), last[moving], tolerance) & (after.status == 0)
+        steady[moving] = is_periodic(change.max(axis=1), last[moving], tolerance) & (after.status == 0)
         last[moving] = change.max(axis=1)
     return state, steady
 
@@ -98,7 +98,7 @@ def _end(part: EventTable, length: np.ndarray) -> np.ndarray:
     return np.where(own > 0, own * (1 - SAME_TIME), np.inf)
 
 
-def _is_periodic(change: np.ndarray, before: np.ndarray, tolerance: float) -> np.ndarray:
+def is_periodic(change: np.ndarray, before: np.ndarray, tolerance: float) -> np.ndarray:
     """Whether the last change is small, and so is the sum of all later changes if they shrink at the present rate."""
     with np.errstate(invalid="ignore"):
         rate = np.minimum(change / before, 1.0)

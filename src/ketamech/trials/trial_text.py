@@ -50,12 +50,12 @@ def time(text: str) -> float:
 def share(text: str, most: float = 1.0) -> float:
     """A fraction from a percentage, up to `most`. Raises InputError."""
     try:
-        percent = parse_percentage(text)
+        fraction = parse_percentage(text)
     except InputError:
-        percent = -1.0
-    if not 0 <= percent <= most:
+        fraction = -1.0
+    if not 0 <= fraction <= most:
         raise InputError(f"'{shorten_text(text)}' is not possible", expected=f"0 % to {100 * most:g} %")
-    return percent
+    return fraction
 
 
 def condition(text: str, scales: Scales) -> Rule:

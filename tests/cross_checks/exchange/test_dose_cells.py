@@ -4,9 +4,9 @@ import pytest
 
 from ketamech.core import InputError
 from ketamech.dosing.regimen import Regimen
-from ketamech.exchange.nonmem.read import doses_in
-from ketamech.exchange.nonmem.solve_table import solve_table
-from ketamech.exchange.nonmem.subjects import scenario_of
+from ketamech.nonmem.read import doses_in
+from ketamech.nonmem.solve_table import solve_table
+from ketamech.nonmem.subjects import scenario_of
 from ketamech.parameters import load_parameters
 
 TABLE = load_parameters()

@@ -5,10 +5,11 @@ import pytest
 
 from ketamech import simulate
 from ketamech.core import InputError
-from ketamech.exchange.nonmem.read import read_doses
-from ketamech.exchange.nonmem.solve_table import solve_table
-from ketamech.exchange.nonmem.subjects import scenario_of
+from ketamech.nonmem.read import read_doses
+from ketamech.nonmem.solve_table import solve_table
+from ketamech.nonmem.subjects import scenario_of
 from ketamech.parameters import load_parameters
+from molar_masses import KETAMINE
 
 TABLE = load_parameters()
 LEVELS = ("venous.ketamine", "venous.norketamine", "plasma.esketamine")
@@ -60,7 +61,7 @@ def test_an_occasion_as_short_as_its_dose_shows_it(solved):
     """A bolus and a look at the same time, then a reset at that time."""
     text = "TIME,AMT,CMT,EVID\n0,35,IV,1\n0,0,IV,0\n0,35,IV,4\n0,0,IV,0\n"
     found = solved(text, ("pharmacokinetics.central_s",))["pharmacokinetics.central_s"]
-    assert found.to_numpy() == pytest.approx([35 * 500 / 237.73] * 2)
+    assert found.to_numpy() == pytest.approx([35 * 500 / KETAMINE] * 2)
 
 
 def test_the_dose_that_addl_implies_at_the_time_of_a_reset_acts_before_it(solved):

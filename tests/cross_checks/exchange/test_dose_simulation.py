@@ -7,10 +7,11 @@ import pytest
 import ketamech
 from ketamech.core import InputError
 from ketamech.exchange.curves_io import to_long_table
-from ketamech.exchange.nonmem.solve_table import shown_records, simulate_records
+from ketamech.nonmem.solve_table import shown_records, simulate_records
 from ketamech.simulation.ensemble import run_subjects
 from ketamech.simulation.load_scenario import load_scenario
 from ketamech.simulation.simulate import DEFAULT_OUTPUTS, subjects
+from molar_masses import KETAMINE
 
 TWO = """ID,TIME,AMT,RATE,CMT,EVID,MDV,DV,DVID,WT,SITE,Arm
 1,0,35,52.5,IV,1,1,.,.,70,007,a
@@ -71,7 +72,7 @@ def test_each_occasion_is_a_patient_of_its_own(table, model):
 def test_a_look_before_the_first_dose_shows_what_follows_it(table, model):
     text = "TIME,AMT,CMT,EVID\n0,0,IV,0\n0,35,IV,1\n1,0,IV,0\n"
     curves = ketamech.simulate(table(text), model=model, drug="ketamine", outputs=["pharmacokinetics.central_s"])
-    assert float(curves["pharmacokinetics.central_s"].isel(patient=0, time=0)) == pytest.approx(35 * 500 / 237.73)
+    assert float(curves["pharmacokinetics.central_s"].isel(patient=0, time=0)) == pytest.approx(35 * 500 / KETAMINE)
 
 
 def test_records_carry_what_the_table_says_of_them(table, model):

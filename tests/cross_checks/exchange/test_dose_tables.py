@@ -15,14 +15,15 @@ from ketamech.core import InputError
 from ketamech.dosing.dose_events import dose_events
 from ketamech.dosing.regimen import Regimen
 from ketamech.dosing.treatment import Phase, Treatment
-from ketamech.exchange.nonmem.read import read_doses
-from ketamech.exchange.nonmem.solve_table import solve_table
-from ketamech.exchange.nonmem.subjects import scenario_of
-from ketamech.exchange.nonmem.write import doses_csv, lossy_features
+from ketamech.nonmem.read import read_doses
+from ketamech.nonmem.solve_table import solve_table
+from ketamech.nonmem.subjects import scenario_of
+from ketamech.nonmem.write import doses_csv, lossy_features
 from ketamech.parameters import load_parameters
 from ketamech.simulation.ensemble import run_subjects
 from ketamech.simulation.load_scenario import load_scenario
 from ketamech.simulation.simulate import subjects
+from molar_masses import KETAMINE
 
 TABLE = load_parameters()
 HORIZON = 2000.0
@@ -276,7 +277,7 @@ def test_rows_of_one_time_act_in_order(folder, model):
     text = "TIME,AMT,CMT,EVID,II,ADDL\n0,.,.,0,.,.\n0,20,IV,1,24,1\n0,.,.,0,.,.\n24,.,.,0,.,.\n30,.,.,0,.,.\n"
     text += "30,20,IV,1,.,.\n30,.,.,0,.,.\n"
     found = solve_table(read(folder, text), model, ("pharmacokinetics.central_s",))["pharmacokinetics.central_s"]
-    dose = 20 * 1000 / 237.73
+    dose = 20 * 1000 / KETAMINE
     assert found[0] == 0
     assert found[1] == pytest.approx(dose)
     assert found[2] > dose

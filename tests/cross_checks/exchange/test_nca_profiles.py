@@ -6,8 +6,8 @@ import xarray as xr
 
 from ketamech import simulate
 from ketamech.core import InputError
+from ketamech.exchange.concentration_profiles import TableSettings, profiles_of_table
 from ketamech.exchange.nca_profiles import profiles_of_curves
-from ketamech.exchange.nonmem.concentration_profiles import TableSettings, profiles_of_table
 from ketamech.parameters import load_parameters
 from ketamech.simulation.load_scenario import load_scenario
 from ketamech.simulation.nca import BOLUS, EXTRAVASCULAR, INFUSION

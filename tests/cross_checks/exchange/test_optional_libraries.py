@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from ketamech.core import InputError
-from ketamech.exchange.optional_libraries import EXTRAS, how_to_install, import_optional
+from ketamech.core.optional_libraries import EXTRAS, how_to_install, import_optional
 
 PROJECT = Path(__file__).parents[3] / "pyproject.toml"
 

@@ -7,9 +7,9 @@ import antimony
 import pandas as pd
 import pytest
 
+from benchmarks.conformance import find_cases, judge
 from command_line import run
 from ketamech.core import InputError, SolverError
-from ketamech.exchange.conformance import find_cases, judge
 from ketamech.exchange.petab_simulation import simulate_petab
 
 MODEL = "x = 3; x' = a - k*x; a = 7; k = 7"

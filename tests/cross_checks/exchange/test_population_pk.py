@@ -10,15 +10,16 @@ from ketamech.core import InputError
 from ketamech.dosing.dose_events import DoseEvent
 from ketamech.engine import load_kernel
 from ketamech.evidence import load_evidence
-from ketamech.exchange.nonmem.read import doses_in
 from ketamech.exchange.population_pk import is_population_pk, read_population_pk
 from ketamech.fitting.fit import FitSettings, fit
 from ketamech.fitting.observations import measurements_of
 from ketamech.model.assemble import build_system
+from ketamech.nonmem.read import doses_in
 from ketamech.parameters import ParameterTable, load_parameters
 from ketamech.population.virtual_population import load_population
 from ketamech.simulation.ensemble import Ensemble, Subject
 from ketamech.simulation.model import Model
+from molar_masses import KETAMINE
 
 TABLE = load_parameters()
 EXAMPLE = Path(__file__).parents[3] / "examples" / "fit" / "otto_2021.yaml"
@@ -81,7 +82,7 @@ def test_parameters_of_the_file_are_fitted(tmp_path):
     model, population = model_of(kinetics), kinetics.population(load_population("adult"))
     subject = Subject("x", (DoseEvent(0.0, "pharmacokinetics.central_s", 84.13, 0.0),), {"poppk.cl": 120.0})
     times = np.array([0.5, 1.0, 2.0, 4.0])
-    levels = 237.73 * Ensemble.of_subjects(model, [subject]).solve(times, ("venous.esketamine",)).values[0, :, 0]
+    levels = KETAMINE * Ensemble.of_subjects(model, [subject]).solve(times, ("venous.esketamine",)).values[0, :, 0]
     rows = ["ID,TIME,AMT,ROUTE,DRUG,DV,WT", "1,0,20,IV,esketamine,.,70"]
     rows += [f"1,{t},0,.,.,{level:.5g},70" for t, level in zip(times, levels, strict=True)]
     data = measurements_of(

@@ -12,11 +12,12 @@ import antimony
 import numpy as np
 import pytest
 import roadrunner
+import typer
 
-from command_line import run
+from benchmarks import conformance
+from benchmarks.__main__ import conformance as conformance_command
+from benchmarks.conformance import CaseResult, find_cases, judge, run_suite, suite_page, summary
 from ketamech.core import InputError, SolverError
-from ketamech.exchange import conformance
-from ketamech.exchange.conformance import CaseResult, find_cases, judge, run_suite, suite_page, summary
 from ketamech.exchange.sbml.importer import import_sbml
 from ketamech.exchange.sbml.sbml_model import CLOCK
 from ketamech.exchange.sbml.segment_solver import SegmentSolver
@@ -462,8 +463,9 @@ def test_a_folder_of_cases_is_judged(tmp_path):
     assert found == at_once
     assert [one.result for one in found] == ["passed", "passed", "wrong", "refused", "not applicable"]
     assert "2 of 4 applicable cases pass" in suite_page("sbml-suite", found)
-    ended = run("compare-simulators", "--sbml-suite", str(tmp_path), "--sample", "5", "--out", "judged", cwd=tmp_path)
-    assert ended.returncode == 1
+    with pytest.raises(typer.Exit) as ended:
+        conformance_command("sbml-suite", tmp_path, tmp_path / "judged", 5)
+    assert ended.value.exit_code == 1
     assert len((tmp_path / "judged" / "cases.csv").read_text().splitlines()) == 6
     sample = find_cases("sbml-suite", tmp_path, 3)
     assert sample == find_cases("sbml-suite", tmp_path, 3)
@@ -484,7 +486,7 @@ def test_a_case_that_crashes_is_counted(tmp_path, monkeypatch):
     def breaks(path):
         raise RuntimeError("a fault")
 
-    monkeypatch.setattr("ketamech.exchange.sbml.semantic_suite.import_sbml", breaks)
+    monkeypatch.setattr("benchmarks.semantic_suite.import_sbml", breaks)
     case(tmp_path, "00001", "x=1; x'=-x", "time,x\n0,1\n1,1\n2,1\n", variables="x")
     assert judge("sbml-suite", tmp_path / "00001") == ("crashed", "RuntimeError: a fault")
     found = [CaseResult("00001", "crashed", "RuntimeError: a fault"), CaseResult("00002", "passed")]
@@ -511,7 +513,7 @@ def test_a_case_that_ends_its_process_or_does_not_end_is_counted_and_the_next_on
         "        pipe.send(('passed', ''))\n"
     )
     monkeypatch.syspath_prepend(tmp_path)
-    monkeypatch.setattr(conformance, "_serve", importlib.import_module(name).serve)
+    monkeypatch.setattr(conformance, "serve", importlib.import_module(name).serve)
     found = run_suite("sbml-suite", Path(), [Path("a"), Path("b")], time_limit=limit)
     assert [(one.result, one.reason) for one in found] == [result, ("passed", "")]
 
@@ -538,7 +540,7 @@ def test_models_are_compared_with_libroadrunner(tmp_path, monkeypatch):
 
 
 def test_a_folder_without_cases_is_refused(tmp_path):
-    with pytest.raises(InputError, match="no cases for --sbml-suite"):
+    with pytest.raises(InputError, match="no cases of sbml-suite"):
         find_cases("sbml-suite", tmp_path)
 
 

@@ -8,9 +8,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from benchmarks.conformance import judge
 from command_line import run
 from ketamech.core import InputError
-from ketamech.exchange.conformance import judge
 from ketamech.exchange.omex import read_archive
 from ketamech.exchange.sedml_simulation import SedmlFile
 

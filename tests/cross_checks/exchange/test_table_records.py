@@ -5,10 +5,10 @@ import pandas as pd
 import pytest
 
 from ketamech.core import InputError
-from ketamech.exchange.nonmem.concentration_profiles import TableSettings, profiles_of_table
-from ketamech.exchange.nonmem.read import doses_in
-from ketamech.exchange.nonmem.solve_table import Replicates, bands_of, solve_table
-from ketamech.exchange.nonmem.subjects import scenario_of
+from ketamech.exchange.concentration_profiles import TableSettings, profiles_of_table
+from ketamech.nonmem.read import doses_in
+from ketamech.nonmem.solve_table import Replicates, bands_of, solve_table
+from ketamech.nonmem.subjects import scenario_of
 from ketamech.parameters import load_parameters
 from ketamech.simulation.nca_tables import analysed
 

@@ -134,7 +134,7 @@ def test_the_files_of_the_engine_are_served_and_are_missing_without_module_and_l
     monkeypatch.setattr(kernel, "packaged_files", lambda fingerprint: None)
     monkeypatch.setattr("ketamech.app.app_state.packaged_files", lambda fingerprint: None)
     monkeypatch.setattr("ketamech.app.app_state.find_spec", lambda name: None)
-    monkeypatch.setattr(kernel, "_cached_files", lambda folder, make: make())
+    monkeypatch.setattr(kernel, "cached_files", lambda folder, make: make())
     monkeypatch.setattr(kernel, "driver_texts", lambda entries: [])
     monkeypatch.setattr(wasm_writer, "find_spec", lambda name: None)
     monkeypatch.setattr(wasm_writer.native_code, "wasm_object", lambda texts, exported: b"")

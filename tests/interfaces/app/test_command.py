@@ -27,9 +27,9 @@ def test_a_port_in_use_is_one_clear_error(engine):
 
 
 def test_the_socket_disables_nagles_algorithm():
-    from ketamech.app.server import _listening
+    from ketamech.app.server import listening_socket
 
-    with _listening(0) as listening:
+    with listening_socket(0) as listening:
         assert listening.proto == socket.IPPROTO_TCP, "asyncio leaves Nagle's algorithm on otherwise"
 
 

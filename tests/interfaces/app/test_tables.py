@@ -90,7 +90,7 @@ def test_every_track_belongs_to_a_group_with_a_colour_and_every_name_is_used_onc
 
 
 def test_a_row_adds_a_pathway_to_reports_and_to_the_page(model, pathway_tables):
-    from ketamech.report.attribution_page import _course
+    from ketamech.report.attribution_page import course_figure
 
     append(
         pathway_tables / "pathways.csv",
@@ -104,7 +104,7 @@ def test_a_row_adds_a_pathway_to_reports_and_to_the_page(model, pathway_tables):
     found = SimpleNamespace(scenario=load_scenario(INFUSION), components=("expectancy", "sleep"),
                             times=np.array([1.0, 24.0]), madrs_decomposition=np.zeros((2, 1, 2)),
                             n_doses=1)  # fmt: skip
-    _, labels = _course(found).axes[0].get_legend_handles_labels()
+    _, labels = course_figure(found).axes[0].get_legend_handles_labels()
     assert labels[:2] == ["Expectancy", "Slow-wave sleep"]
 
 

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
+
 import pandas as pd
 import pytest
 
 from command_line import run
+from ketamech.analysis.network import load_readouts
 from ketamech.exchange.result_io import metadata_of
 from ketamech.report.bibliography import cite
+from scripts import publish
 
 INFUSION = "racemic 0.5 mg/kg IV over 40 min"
 
@@ -62,11 +66,17 @@ def test_variants_are_compared_on_a_page(tmp_path):
     assert cite(tmp_path / "w" / "variants.csv") == cite(tmp_path / "w" / "rows.csv")
 
 
-def test_the_network_is_predicted_in_a_table_a_figure_and_a_page(tmp_path):
-    ended = run(
-        "network", INFUSION, "--draws", "20", "--out", "areas", "--markdown", "docs/predictions/n.md", cwd=tmp_path
-    )
+def test_the_network_is_predicted_in_a_table_and_a_figure(tmp_path):
+    ended = run("network", INFUSION, "--draws", "20", "--out", "areas", cwd=tmp_path)
     assert ended.returncode == 0, ended.stderr
     assert ended.stdout.startswith("readout\thours\tchange")
-    for name in ("areas/areas.csv", "areas/areas.svg", "docs/predictions/n.md", "docs/pictures/areas.png"):
+    for name in ("areas/areas.csv", "areas/areas.svg"):
         assert (tmp_path / name).stat().st_size > 200
+
+
+def test_the_page_of_predicted_networks_has_every_readout_and_its_picture(tmp_path, monkeypatch):
+    monkeypatch.setattr(publish, "DOCS", tmp_path)
+    publish.network(INFUSION, draws=20)
+    text = (tmp_path / "predictions" / "network.md").read_text(encoding="utf-8")
+    assert all(f"| {label} |" in text for label in load_readouts().values())
+    assert (tmp_path / "predictions" / re.search(r"\((\S+\.png)\)", text)[1]).stat().st_size > 200

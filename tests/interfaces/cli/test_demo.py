@@ -14,16 +14,16 @@ def installed(folder, *names):
 
 def test_a_command_that_is_found_is_typed_as_it_is(monkeypatch):
     monkeypatch.setattr(demo.shutil, "which", lambda name: f"/usr/bin/{name}")
-    assert demo._next_command() == 'Next, type:  ketamech simulate "racemic 0.5 mg/kg IV over 40 min"'
+    assert demo.next_command() == 'Next, type:  ketamech simulate "racemic 0.5 mg/kg IV over 40 min"'
 
 
 def test_a_command_in_an_environment_that_is_not_active_says_how_to_reach_it(tmp_path, monkeypatch):
     monkeypatch.setattr(demo.shutil, "which", lambda name: None)
     monkeypatch.setattr(sys, "executable", installed(tmp_path, "ketamech", "activate"))
     monkeypatch.chdir(tmp_path)
-    first, second = demo._next_command().splitlines()
+    first, second = demo.next_command().splitlines()
     assert first.startswith("Next, type:  source .venv/bin/activate  and then  ketamech simulate ")
     assert second.startswith("or, without activation:  .venv/bin/ketamech simulate ")
     (tmp_path / "elsewhere").mkdir()
     monkeypatch.chdir(tmp_path / "elsewhere")
-    assert f"source {tmp_path}/.venv/bin/activate" in demo._next_command()
+    assert f"source {tmp_path}/.venv/bin/activate" in demo.next_command()

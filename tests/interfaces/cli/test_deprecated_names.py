@@ -12,14 +12,14 @@ from ketamech.analysis.sensitivity import parse_endpoints
 from ketamech.cli.main import app
 from ketamech.cli.options import fraction, listed_names
 from ketamech.cli.suggestions import current_arguments, renamed_words
-from ketamech.core import InputError, deprecated_names
+from ketamech.core import InputError
 from ketamech.core.deprecated_names import (
-    RenamedWarning,
     current_name,
     renamed_arguments,
     renamed_names,
     with_current_names,
 )
+from ketamech.core.errors import RenamedWarning, warn_renamed
 from ketamech.simulation.load_scenario import load_scenario
 from ketamech.simulation.scenario import Scenario
 from ketamech.trials.trial_reader import load_trial
@@ -35,9 +35,9 @@ OLD, NEW = "mood.hope_weight", "mood.expectancy_weight"
 @pytest.fixture
 def unwarned():
     """No old name has been warned of yet."""
-    deprecated_names._warn.cache_clear()
+    warn_renamed.cache_clear()
     yield
-    deprecated_names._warn.cache_clear()
+    warn_renamed.cache_clear()
 
 
 @pytest.mark.parametrize(
@@ -53,7 +53,8 @@ def unwarned():
         ("explain --fit wirings", "variants --refit"),
         ("explain experiments", "perturbations"),
         ("explain x --outcomes y --wiring z", "attribute x --endpoints y --variant z"),
-        ("--debug certify --docs page.md", "--debug compare-simulators --markdown page.md"),
+        ("--debug certify --resume", "--debug compare-simulators --resume"),
+        ("scorecard --docs page.md", "scorecard --markdown page.md"),
     ],
 )
 def test_old_commands_and_options_become_new_ones_with_one_warning_line(typed, meant, capsys):

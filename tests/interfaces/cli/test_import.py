@@ -5,6 +5,7 @@ import pytest
 
 from command_line import refused, run
 from ketamech.exchange.result_io import metadata_of
+from scripts import pages
 
 MANY = """id,time,amt,rate,cmt,evid,ii,addl,wt
 1,0,35,52.5,IV,1,.,.,70
@@ -108,7 +109,6 @@ BAD = {
     "an end before the start": (["import", "model.xml", "--end", "-3"], "a time above 0"),
     "no model": (["import", "gone.xml"], "cannot be read"),
     "no scenarios to compare": (["compare-simulators", "--scenarios", "."], "no scenario files"),
-    "no cases": (["compare-simulators", "--sbml-suite", "."], "no cases for --sbml-suite"),
     "results of nothing": (["export", ".", "--to", "x.nc"], "holds no results"),
 }
 
@@ -132,11 +132,11 @@ def test_a_model_is_described_and_run(folder):
 
 def test_an_example_agrees_with_other_simulators(folder):
     (folder / "one.yaml").write_text("treatments: [racemic 35 mg IV]\nhorizon: 2 days\n", encoding="utf-8")
-    ended = run("compare-simulators", "--scenarios", "one.yaml", "--out", "cert", "--markdown", "page.md", cwd=folder)
+    ended = run("compare-simulators", "--scenarios", "one.yaml", "--out", "cert", cwd=folder)
     assert ended.returncode == 0, ended.stderr
     assert "within the limit" in " ".join(ended.stderr.split())
     files = {"one.omex", "differences.csv", "differences.csv-metadata.json", "manifest.json"}
     assert {path.name for path in (folder / "cert").iterdir()} == files | {"pieces"}
-    page = (folder / "page.md").read_text(encoding="utf-8")
+    page = pages.certificate(folder / "cert")
     assert "reached" in page
     assert "| `mood.madrs` |" in page

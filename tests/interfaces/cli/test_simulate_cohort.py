@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 
 import ketamech as km
 from ketamech.cli.main import app
-from ketamech.cli.simulate_cohort import _summary, _summary_text, output_times
+from ketamech.cli.simulate_cohort import cohort_summary, outcome_text, output_times
 from ketamech.core import KetaMechError
 from ketamech.exchange.cohort_store import read_cohort
 from ketamech.simulation.load_scenario import load_scenario
@@ -129,7 +129,7 @@ def test_negligible_numbers_of_a_summary_are_zero():
         {"dissociation.cadss": (("patient", "time"), values, {"units": "points"})},
         {"time": [0.0, 1.0, 900.0], "solved": ("patient", [1, 1])},
     )
-    rows = _summary(curves, load_scenario(WORDS), None)
+    rows = cohort_summary(curves, load_scenario(WORDS), None)
     assert [row["median"] for row in rows if row["hours"] == "900"] == [0.0]
     assert rows[-1]["hours"] == "peak (at 1)"
     assert rows[-1]["median"] == 55.0
@@ -137,7 +137,7 @@ def test_negligible_numbers_of_a_summary_are_zero():
 
 def test_failures_are_counted_by_reason():
     state = {"finished": 200, "failed": 3, "reasons": {"not finite": 1, "too many steps": 2}}
-    assert _summary_text(state) == ("200 patients; 3 failed (1.5 %): 1 not finite, 2 too many steps; see failures.csv")
+    assert outcome_text(state) == ("200 patients; 3 failed (1.5 %): 1 not finite, 2 too many steps; see failures.csv")
 
 
 @pytest.mark.parametrize(

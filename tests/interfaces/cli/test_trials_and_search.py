@@ -122,17 +122,10 @@ def test_patients_of_a_trial_are_weighted_to_the_published_arms(tmp_path):
         assert (rows["CHG"] * rows["WEIGHT"]).sum() / rows["WEIGHT"].sum() == pytest.approx(arm["change"], abs=1e-4)
 
 
-@pytest.mark.parametrize(
-    ("words", "said"),
-    [
-        (("withdrawal", "--weight-to-published"), "no arm with a published mean and SD"),
-        (("murrough2013", "--publish"), "--weight-to-published"),
-    ],
-)
-def test_weights_without_published_arms_are_refused(tmp_path, words, said):
-    code, _, err = run("trial", *words, "--out", "t", cwd=tmp_path)
+def test_weights_without_published_arms_are_refused(tmp_path):
+    code, _, err = run("trial", "withdrawal", "--weight-to-published", "--out", "t", cwd=tmp_path)
     assert code == 2
-    assert said in err
+    assert "no arm with a published mean and SD" in err
     assert not (tmp_path / "t").exists()
 
 

@@ -23,6 +23,7 @@ from ketamech.trials.analysis.power import power
 from ketamech.trials.posterior_draws import canonical_draws
 from ketamech.trials.run_trial import run_trial
 from ketamech.trials.trial_reader import load_trial
+from molar_masses import KETAMINE
 
 SENTENCE = "racemic 0.5 mg/kg IV over 40 min"
 MADRS = ["mood.madrs"]
@@ -357,7 +358,7 @@ def test_concentrations_are_shown_in_nanograms(public):
     run = public.simulate(SENTENCE, outputs=["venous.ketamine", "mood.madrs"], times=[0.0, 0.667])
     shown = run.ketamech.shown()
     assert (run["venous.ketamine"].attrs["units"], shown["venous.ketamine"].attrs["units"]) == ("umol/L", "ng/mL")
-    np.testing.assert_allclose(shown["venous.ketamine"], run["venous.ketamine"] * 237.73, rtol=1e-4)
+    np.testing.assert_allclose(shown["venous.ketamine"], run["venous.ketamine"] * KETAMINE, rtol=1e-4)
     xr.testing.assert_identical(shown["mood.madrs"], run["mood.madrs"])
     xr.testing.assert_identical(shown, shown.ketamech.shown())
     assert km.cite(shown) == km.cite(run)

@@ -17,10 +17,10 @@ from ketamech.report.claims_page import (
     WIDTH,
     draw,
     write_claims,
-    write_claims_document,
 )
 from ketamech.report.svg_canvas import Group
 from ketamech.report.time_axis import enclosing_steps
+from scripts import pages
 
 
 @pytest.fixture(scope="module")
@@ -107,8 +107,8 @@ def test_steps_cover_the_range_with_round_numbers(low, high):
     assert 4 <= len(steps) <= 9
 
 
-def test_evidence_is_cited_by_id_on_page_and_document(page, answers, tmp_path):
-    text = write_claims_document(tmp_path / "claims.md", answers).read_text(encoding="utf-8")
+def test_evidence_is_cited_by_id_on_page_and_document(page, answers):
+    text = pages.claims_page(answers)
     for answer in answers.values():
         for exhibit in answer.claim.evidence_items:
             assert f"<code>{exhibit.row.id}</code>" in page

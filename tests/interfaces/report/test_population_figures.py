@@ -9,7 +9,7 @@ import xarray as xr
 
 from ketamech.report.analysis_figures import cohort_figure, draw_people, extremes, percentiles
 from ketamech.report.style import draw, page
-from ketamech.report.trial_folder import _power
+from ketamech.report.trial_folder import power_figure
 
 MODULE = sys.modules[percentiles.__module__]
 
@@ -71,7 +71,9 @@ def test_figures_of_covariates_are_written_as_png_and_svg(tmp_path):
 def test_the_same_figure_is_the_same_file(tmp_path):
     power = pd.DataFrame({"arm": ["a", "a"], "patients_per_arm": [10, 20], "power": [0.3, 0.5], "low": [0.2, 0.4]})
     power["high"] = [0.4, 0.6]
-    first, second = (draw(tmp_path / name, "power", lambda: _power(power, "Power")) for name in ("first", "second"))
+    first, second = (
+        draw(tmp_path / name, "power", lambda: power_figure(power, "Power")) for name in ("first", "second")
+    )
     assert [path.read_bytes() for path in first] == [path.read_bytes() for path in second]
 
 

@@ -17,15 +17,16 @@ from ketamech.analysis.reference_forecasts import (
     reference_forecasts,
     trial_names,
 )
-from ketamech.analysis.skill import load_skill, load_skill_criteria, verdicts
+from ketamech.analysis.skill import load_skill_criteria, verdicts
 from ketamech.analysis.skill_rows import scored_rows
 from ketamech.analysis.trial_scorecard import trial_left_out, trial_scorecard
 from ketamech.calibration.clinical_targets import load_clinical_targets
 from ketamech.calibration.leave_one_trial_out import load_left_out
 from ketamech.core import InputError
 from ketamech.core.environment import DATA
-from ketamech.report import trial_scorecard_page
+from ketamech.report.trial_scorecard_page import skill_table, verdict_table
 from ketamech.trials.posterior_draws import load_posterior
+from scripts import publish
 
 DOCS = DATA.parents[2] / "docs"
 LIVE = ("murrough2013", "synapse", "transform2", "aspire1", "canuso2018", "lapidus2014")
@@ -54,8 +55,8 @@ def test_random_effects_with_equal_errors_are_the_mean_and_the_excess_variance()
 def test_the_crps_is_that_of_all_pairs_of_members():
     sample, published = np.random.default_rng(0).normal(size=25), 0.4
     pairs = np.abs(sample[:, None] - sample[None, :]).sum() / (2 * 25 * 24)
-    assert scores._scores(published, sample)["crps"] == pytest.approx(np.abs(sample - published).mean() - pairs)
-    assert scores._normal(0.5, (0.0, 2.0), "x")["log_x"] == pytest.approx(-scores.log_density(0.5, 0.0, 2.0))
+    assert scores.sample_scores(published, sample)["crps"] == pytest.approx(np.abs(sample - published).mean() - pairs)
+    assert scores.normal_scores(0.5, (0.0, 2.0), "x")["log_x"] == pytest.approx(-scores.log_density(0.5, 0.0, 2.0))
 
 
 def test_skill_is_zero_for_the_reference_and_one_for_perfection():
@@ -114,7 +115,7 @@ def test_the_common_scale(by_id):
 
 
 def test_the_frozen_references_are_those_of_the_present_rows(rows):
-    """`ketamech scorecard --freeze-references` writes them again after rows were added or changed."""
+    """`python -m scripts.publish references` writes them again after rows were added or changed."""
     frozen = load_references()
     for one in reference_forecasts(rows):
         old = frozen[one.id]
@@ -151,34 +152,39 @@ def test_published_differences_are_placed_by_dose_and_course(rows):
 
 
 def test_no_measure_is_below_its_floor():
-    """The committed result of `ketamech scorecard --publish`."""
-    found = verdicts(load_skill())
+    """The committed result of `ketamech scorecard`."""
+    found = verdicts(publish.load_skill())
     assert len(found) == len(load_skill_criteria())
     assert np.isfinite(found["value"]).all()
     assert found["above_floor"].all(), found[~found["above_floor"]][["question", "value", "floor"]].to_string()
     assert found["met"].is_monotonic_increasing  # misses first
 
 
+def read_block(path, name):
+    page = path.read_text(encoding="utf-8")
+    return page.split(f"<!-- {name}:", 1)[1].split("-->\n", 1)[1].split(f"\n<!-- end of {name} -->", 1)[0]
+
+
 def test_the_pages_show_the_committed_result():
-    skill = load_skill()
+    skill = publish.load_skill()
     for page, block, text in (
-        ("limits.md", trial_scorecard_page.SKILL_BLOCK, trial_scorecard_page.skill_table(skill)),
-        ("credibility.md", trial_scorecard_page.VERDICT_BLOCK, trial_scorecard_page.verdict_table(skill)),
+        ("limits.md", publish.SKILL_BLOCK, skill_table(skill)),
+        ("credibility.md", publish.VERDICT_BLOCK, verdict_table(skill)),
     ):
-        assert trial_scorecard_page.read_block(DOCS / page, block) == text, page
+        assert read_block(DOCS / page, block) == text, page
     assert (DOCS / "limits.md").read_text(encoding="utf-8").index("skill table") < 1000  # the page opens with it
 
 
 def test_a_block_is_replaced_and_nothing_else(tmp_path: Path):
     page = tmp_path / "page.md"
-    head = "<!-- a: written by `ketamech scorecard --publish`; do not edit -->"
+    head = "<!-- a: written by scripts/publish.py; do not edit -->"
     page.write_text(f"before\n{head}\nold\n<!-- end of a -->\nafter\n", encoding="utf-8")
-    trial_scorecard_page.write_block(page, "a", "new")
-    assert trial_scorecard_page.read_block(page, "a") == "new"
+    publish.write_block(page, "a", "new")
+    assert read_block(page, "a") == "new"
     assert page.read_text(encoding="utf-8").startswith("before\n")
     assert page.read_text(encoding="utf-8").endswith("after\n")
     with pytest.raises(InputError, match="no block"):
-        trial_scorecard_page.write_block(page, "b", "new")
+        publish.write_block(page, "b", "new")
 
 
 def test_a_few_replicates_predict_left_out_trials_no_worse_than_the_floor(model):

@@ -8,7 +8,6 @@ from types import MethodType, SimpleNamespace
 import numpy as np
 import pytest
 
-from ketamech.calibration import update_parameter_tables
 from ketamech.calibration.calibration_problem import (
     CalibrationProblem,
     EstimatedParameter,
@@ -28,6 +27,7 @@ from ketamech.calibration.surrogate_posterior import (
     prior_contraction,
     sample_emulated,
     sample_posterior,
+    updated_rows,
 )
 from ketamech.core import InputError, UnknownNameError
 from ketamech.core.checkpoint import open_checkpoint
@@ -36,6 +36,7 @@ from ketamech.evidence import load_evidence, standard_error
 from ketamech.parameters import load_parameters
 from ketamech.trials.posterior_draws import load_posterior, posterior_hash, save_posterior
 from ketamech.trials.trial_reader import TRIALS, load_trial
+from scripts import publish
 
 NAMES = ("mood.expectancy_weight", "mood.rate_constant")
 
@@ -73,12 +74,11 @@ class Toy:
         return {"found": self.simulate(x)}
 
     study_effects = ()
-    _study_sds = CalibrationProblem._study_sds
+    study_sds = CalibrationProblem.study_sds
     trial_likelihood = CalibrationProblem.trial_likelihood
     log_posterior = CalibrationProblem.log_posterior
     covariance = CalibrationProblem.covariance
     log_likelihood = CalibrationProblem.log_likelihood
-    log_posterior_parts = CalibrationProblem.log_posterior_parts
     simulated_statistics = CalibrationProblem.simulated_statistics
 
 
@@ -101,7 +101,8 @@ def test_the_posterior_is_what_a_grid_finds():
     result = sample_posterior(points, QuadraticEmulator.fitted(x, found), 60, quiet, steps=400)
     a, b = np.meshgrid(np.linspace(-1, 3, 301), np.linspace(-2.5, 1.5, 301), indexing="ij")
     grid = np.column_stack([a.ravel(), b.ravel()])[::7]
-    logs = task.log_posterior_parts(grid, np.array([task.simulate(p) for p in grid]), np.empty((0, 2)))
+    simulated = np.array([task.simulate(p) for p in grid])
+    logs = task.log_posterior(grid, simulated, task.trial_likelihood(np.empty((0, 2))))
     weights = np.exp(logs - logs.max())
     mean = weights @ grid / weights.sum()
     kept = result.chain.reshape(-1, 2)
@@ -143,17 +144,17 @@ def test_study_effects_are_those_of_a_random_effects_model():
     expected = np.diag(task.noise**2)
     expected[:2, :2] += sd**2 * np.outer(gradients[0, :2], gradients[0, :2])
     expected[2, 2] += sd**2 * gradients[0, 2] ** 2
-    for name in ("_study_sds", "covariance", "trial_likelihood", "log_posterior", "log_likelihood"):
+    for name in ("study_sds", "covariance", "trial_likelihood", "log_posterior", "log_likelihood"):
         setattr(task, name, MethodType(getattr(CalibrationProblem, name), task))
     assert task.covariance(x, gradients)[0] == pytest.approx(expected)
     found = np.array([[0.2, 0.1, 0.9]])
     likelihood = multivariate_normal(found[0], expected).logpdf(task.published) + 1.5 * np.log(2 * np.pi)
-    assert CalibrationProblem.log_posterior_parts(task, x, found, gradients) == pytest.approx(
-        likelihood - 0.5 * np.sum(x**2)
-    )
+    whole = task.trial_likelihood(gradients)
+    assert task.log_posterior(x, found, whole) == pytest.approx(likelihood - 0.5 * np.sum(x**2))
     some = np.array([True, False, True])
     part = multivariate_normal(found[0, some], expected[np.ix_(some, some)]).logpdf(task.published[some])
-    assert task.log_likelihood(x, found, gradients, rows=some) == pytest.approx(part + np.log(2 * np.pi))
+    masked = task.trial_likelihood(gradients, rows=some)
+    assert task.log_likelihood(x, found, masked) == pytest.approx(part + np.log(2 * np.pi))
 
 
 def test_a_killed_calibration_continues_with_the_same_numbers(tmp_path):
@@ -229,8 +230,7 @@ def test_every_spread_is_one_of_a_row_and_lies_behind_its_printed_error():
 
 def test_the_middle_of_a_posterior_becomes_reviewed_rows(tmp_path):
     """What is known better than before gets value, spread and evidence; what is not keeps its row, as do all others."""
-    source = update_parameter_tables.DIRECTORY
-    for file in source.glob("*.csv"):
+    for file in publish.PARAMETERS.glob("*.csv"):
         (tmp_path / file.name).write_bytes(file.read_bytes())
     table = load_parameters()
     names = ("mood.expectancy_weight", "mood.self_maintenance_rate_constant")
@@ -242,12 +242,12 @@ def test_the_middle_of_a_posterior_becomes_reviewed_rows(tmp_path):
     draws = rng.normal(size=(4000, 2)) * [0.5, 1.0] + [1.0, 0.0]
     middle, weights = np.zeros(2), np.zeros((6, 2))
     weights[1] = task.noise  # the first parameter moves both rows by their noise
-    rows = update_parameter_tables.updated_rows(task, draws, QuadraticEmulator(middle, weights, np.zeros(2)))
-    assert list(rows) == ["mood.expectancy_weight"]
-    assert update_parameter_tables.of_stages(rows, "mood") == rows
+    (row,) = updated_rows(task, draws, QuadraticEmulator(middle, weights, np.zeros(2)))
+    rows = {row["name"]: row}
+    assert publish.of_stages(rows, "mood") == rows
     with pytest.raises(UnknownNameError, match="people"):
-        update_parameter_tables.of_stages(rows, "people")
-    update_parameter_tables.write_updated_tables(task, rows, tmp_path)
+        publish.of_stages(rows, "people")
+    publish.replace_rows(tmp_path, rows)
     found = load_parameters(tmp_path)
     assert found["mood.expectancy_weight"].value == pytest.approx(
         table["mood.expectancy_weight"].value * np.exp(0.4), rel=0.02
@@ -255,7 +255,7 @@ def test_the_middle_of_a_posterior_becomes_reviewed_rows(tmp_path):
     assert found["mood.expectancy_weight"].status == "calibrated"
     assert set(found["mood.expectancy_weight"].evidence) == {row.row.id for row in task.rows}
     assert found["mood.expectancy_weight"].spread.a == pytest.approx(0.2, rel=0.05)
-    assert all(found[n].value == table[n].value for n in table if n != "mood.expectancy_weight")
+    assert all(found[n].value == table[n].value for n in table if n != row["name"])
 
 
 def test_a_posterior_goes_out_and_comes_back(tmp_path):

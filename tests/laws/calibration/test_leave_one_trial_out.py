@@ -54,11 +54,10 @@ class OneMean:
         return used.sum() / (1 + len(used)), (1 + len(used)) ** -0.5
 
     values = CalibrationProblem.values
-    _study_sds = CalibrationProblem._study_sds
+    study_sds = CalibrationProblem.study_sds
     trial_likelihood = CalibrationProblem.trial_likelihood
     log_posterior = CalibrationProblem.log_posterior
     log_likelihood = CalibrationProblem.log_likelihood
-    log_posterior_parts = CalibrationProblem.log_posterior_parts
 
 
 def identity(rows):

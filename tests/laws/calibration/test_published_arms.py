@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pytest
 import xarray as xr
 
 from ketamech.calibration.published_arms import RESPONSE, published_arms, weigh_arm
+from ketamech.core import InputError
 from ketamech.evidence import load_evidence
-from ketamech.report.calibration_report import arm_lines, arms_table, patients_table
+from ketamech.exchange.result_metadata import read_csv_metadata, write_table
+from ketamech.report.calibration_report import ARMS, arms_table, patients_table
+from scripts import publish
 
 PATIENTS = 1500
 
@@ -92,6 +96,22 @@ def test_tables_of_arms_and_of_patients():
     patients = patients_table(data, found)
     assert len(patients) == PATIENTS
     assert patients["WEIGHT"].sum() == pytest.approx(PATIENTS)
-    lines = arm_lines(table)
-    assert lines[0][3].startswith("baseline mean 35.0 (34.0); baseline SD 5.18 (5.07); change −5.70 (")
-    assert lines[1][-1] == "**refused**"
+
+
+def test_the_first_replicate_of_every_trial_is_published(tmp_path, monkeypatch):
+    target = tmp_path / "calibration"
+    target.mkdir()
+    monkeypatch.setattr(publish, "DIRECTORY", target)
+    facts = {"ketamech command_line": "ketamech trial all", "posterior": "abc"}
+    for trial in ("a", "b"):
+        (tmp_path / "runs" / trial).mkdir(parents=True)
+        rows = {"trial": trial, "replicate": [0, 1], "reason": "", "evidence": "x", "change": [-5.0, -6.0]}
+        write_table(pd.DataFrame(rows), tmp_path / "runs" / trial / ARMS, facts)
+    publish.arms(tmp_path / "runs")
+    table = pd.read_csv(target / ARMS, comment="#")
+    assert list(table) == ["trial", "change", "reason", "evidence"]
+    assert table["trial"].tolist() == ["a", "b"]
+    assert table["change"].tolist() == [-5.0, -5.0]
+    assert read_csv_metadata(target / ARMS) == {"command_line": "ketamech trial all", "posterior": "abc"}
+    with pytest.raises(InputError, match="no weighted arms"):
+        publish.arms(target)

@@ -46,7 +46,7 @@ class Linear:
                 raise KeyboardInterrupt
         return self.wrong**2 * CalibrationProblem.covariance(self, x, gradients, extra)
 
-    _study_sds = CalibrationProblem._study_sds
+    study_sds = CalibrationProblem.study_sds
     trial_likelihood = CalibrationProblem.trial_likelihood
     log_likelihood = CalibrationProblem.log_likelihood
     log_posterior = CalibrationProblem.log_posterior

@@ -12,9 +12,9 @@ def unwritable(tmp_path, monkeypatch):
     """A cache folder that lies inside a file."""
     (tmp_path / "file").write_text("mine")
     monkeypatch.setenv("KETAMECH_CACHE", str(tmp_path / "file" / "cache"))
-    atomic_files._warn_once.cache_clear()
+    atomic_files.warn_of_cache_folder.cache_clear()
     yield atomic_files.cache_folder()
-    atomic_files._warn_once.cache_clear()
+    atomic_files.warn_of_cache_folder.cache_clear()
 
 
 def keep(folder):

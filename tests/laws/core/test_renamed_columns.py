@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from ketamech.core import InputError
-from ketamech.core.csv_table import RENAMED_COLUMNS, _warn, read_table
+from ketamech.core.csv_table import RENAMED_COLUMNS, read_table
 from ketamech.core.environment import DATA
-from ketamech.core.errors import RenamedWarning
+from ketamech.core.errors import RenamedWarning, warn_renamed
 
 with RENAMED_COLUMNS.open(encoding="utf-8", newline="") as stream:
     RENAMED = [(row["table"], row["old"], row["new"]) for row in csv.DictReader(stream)]
@@ -30,7 +30,7 @@ def test_the_shipped_tables_use_the_new_name(table, old, new):
 def test_each_old_name_is_read_and_warned_about_once(tmp_path):
     table = tmp_path / "table.csv"
     table.write_text("name,why\na,b\n", encoding="utf-8")
-    _warn.cache_clear()
+    warn_renamed.cache_clear()
     with pytest.warns(RenamedWarning, match="'why' was renamed to 'reason'") as caught:
         rows = [read_table(table, ("name", "reason"))[0] for _ in range(2)]
     assert len(caught) == 1

@@ -5,10 +5,10 @@ import pytest
 import xarray as xr
 
 from ketamech import simulate
-from ketamech.cli.simulate_cohort import _summary as summary_of_cohort
+from ketamech.cli.simulate_cohort import cohort_summary as summary_of_cohort
 from ketamech.parameters import load_parameters
 from ketamech.parameters.concentration_units import factors, molar_masses, shown
-from ketamech.report.panels import _scale as panel_scale
+from ketamech.report.panels import display_scale as panel_scale
 from ketamech.report.summary import curve_values
 from ketamech.report.tracks import load_tracks
 from ketamech.simulation.load_scenario import load_scenario
@@ -17,8 +17,8 @@ from ketamech.trials.analysis.analyse import adpc, adqs, adsl, exposure_of_visit
 from ketamech.trials.rating_scales import load_scales, scale
 from ketamech.trials.run_trial import run_trial
 from ketamech.trials.trial_reader import load_trial
+from molar_masses import KETAMINE, NORKETAMINE
 
-KETAMINE, NORKETAMINE = 237.73, 223.7  # g/mol
 TRIAL = """title: Levels
 arms:
   drug: {treatment: racemic 0.5 mg/kg IV over 40 min, n: 3}

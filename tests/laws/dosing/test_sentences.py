@@ -13,9 +13,10 @@ from ketamech.dosing.regimen import Regimen
 from ketamech.dosing.regimen_reader import read_treatments
 from ketamech.dosing.treatment import Phase, Treatment
 from ketamech.parameters import load_parameters
+from molar_masses import KETAMINE
 
 TABLE = load_parameters()
-MG = 1000 / 237.73
+MG = 1000 / KETAMINE
 
 
 def total(sentence, horizon=672.0, **values):

@@ -10,6 +10,7 @@ from ketamech.parameters import load_species
 from ketamech.simulation.ensemble import Subject, run_subjects
 from ketamech.simulation.load_scenario import load_scenario
 from ketamech.simulation.output_times import output_times
+from molar_masses import KETAMINE
 
 
 def course(model, species, sentence):
@@ -24,7 +25,7 @@ def test_everything_given_is_in_the_body_or_eliminated(model, species):
     held = sum(curves[row.name].values[0] for row in model.layout.states if row.kind == "amount")
     given = sum(entry.amount for entry in one.events if entry.compartment.startswith("pharmacokinetics"))
     assert held == pytest.approx(given, rel=1e-6)
-    assert given == pytest.approx(10 * one.parameters["person.weight"] * 1000 / 237.73, rel=1e-4)
+    assert given == pytest.approx(10 * one.parameters["person.weight"] * 1000 / KETAMINE, rel=1e-4)
 
 
 @pytest.mark.parametrize("species", ["rat", "mouse"])

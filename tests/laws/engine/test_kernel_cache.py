@@ -23,7 +23,7 @@ def counted(calls, **made):
 def test_stored_results_are_read_again(folder):
     calls = []
     for _ in range(2):
-        assert kept._cached_files(folder / "k", counted(calls, code=b"abc", facts=b"{}")) == {
+        assert kept.cached_files(folder / "k", counted(calls, code=b"abc", facts=b"{}")) == {
             "code": b"abc",
             "facts": b"{}",
         }
@@ -34,9 +34,9 @@ def test_stored_results_are_read_again(folder):
 @pytest.mark.parametrize("damage", [b"", b"ab", b"abd"])
 def test_damaged_files_are_computed_again(folder, damage):
     calls = []
-    kept._cached_files(folder / "k", counted(calls, code=b"abc"))
+    kept.cached_files(folder / "k", counted(calls, code=b"abc"))
     (folder / "k" / "code").write_bytes(damage)
-    assert kept._cached_files(folder / "k", counted(calls, code=b"abc")) == {"code": b"abc"}
+    assert kept.cached_files(folder / "k", counted(calls, code=b"abc")) == {"code": b"abc"}
     assert (folder / "k" / "code").read_bytes() == b"abc"
     assert len(calls) == 2
 
@@ -44,9 +44,9 @@ def test_damaged_files_are_computed_again(folder, damage):
 @pytest.mark.parametrize("seals", ["", "{", "[]", "{}", '{"other": "x"}', "7"])
 def test_files_with_damaged_checksums_are_computed_again(folder, seals):
     calls = []
-    kept._cached_files(folder / "k", counted(calls, code=b"abc"))
+    kept.cached_files(folder / "k", counted(calls, code=b"abc"))
     (folder / "k" / "checksums.json").write_text(seals, encoding="utf-8")
-    assert kept._cached_files(folder / "k", counted(calls, code=b"abc")) == {"code": b"abc"}
+    assert kept.cached_files(folder / "k", counted(calls, code=b"abc")) == {"code": b"abc"}
     assert len(calls) == 2
 
 
@@ -58,14 +58,14 @@ def test_without_a_writable_cache_results_are_computed_each_time(folder, problem
     monkeypatch.setattr(os, "replace", refused)
     calls = []
     for _ in range(2):
-        assert kept._cached_files(folder / "k", counted(calls, code=b"abc")) == {"code": b"abc"}
+        assert kept.cached_files(folder / "k", counted(calls, code=b"abc")) == {"code": b"abc"}
     assert len(calls) == 2
     assert not list((folder / "k").iterdir())
 
 
 def test_stored_files_have_the_usual_permissions(folder):
     (folder / "usual").write_bytes(b"")
-    kept._cached_files(folder / "k", counted([], code=b"abc"))
+    kept.cached_files(folder / "k", counted([], code=b"abc"))
     assert (folder / "k" / "code").stat().st_mode == (folder / "usual").stat().st_mode
 
 

@@ -64,7 +64,7 @@ def scope(system):
 @pytest.fixture
 def kernel(system, tmp_path, monkeypatch):
     """A kernel of which nothing is compiled but the loops."""
-    kernels._loops_object()
+    kernels.loops_object()
     monkeypatch.setattr("ketamech.core.environment.PREBUILT", cache_folder())
     monkeypatch.setenv("KETAMECH_CACHE", str(tmp_path))
     return Kernel(system.layout, lambda: system)
@@ -97,7 +97,7 @@ def test_a_scope_holds_what_its_outputs_need_and_what_is_computed_from_that(syst
 
 def test_a_slice_has_the_bits_of_the_whole_system(kernel, scope, inputs, monkeypatch):
     part = kernel.within(scope)
-    code = part._slice_code(scope.slices[0])
+    code = part.slice_code(scope.slices[0])
     assert list(code.absent) == [3]
     assert list(code.states) == [0, 1, 4]
     sliced = run(part, inputs)
@@ -126,7 +126,7 @@ def test_the_whole_system_on_a_gpu_leaves_the_same_states_out_of_the_error(syste
 
 def test_a_dose_elsewhere_or_a_level_above_zero_needs_the_whole_system(kernel, scope, inputs):
     part = kernel.within(scope)
-    kernel.compiled, part._slice_code(scope.slices[0])
+    kernel.compiled, part.slice_code(scope.slices[0])
     level = np.zeros((7, 6))
     assert part.code_for_run("cpu", {0}, [level]).states is not None
     level[2, 3] = 1.0
@@ -168,7 +168,7 @@ def test_values_with_derivatives_have_the_bits_of_the_slice(system, kernel, scop
 def test_where_nothing_is_compiled_the_last_slice_that_fits_is(kernel, scope, inputs):
     part = kernel.within(scope)
     assert list(part.code_for_run("cpu", {0}).states) == [0, 1, 3, 4]
-    assert not kernel._is_compiled("cpu")
+    assert not kernel.is_compiled("cpu")
     kernel.compiled  # noqa: B018
     assert part.code_for_run("cpu", {0}).states is not None
     part.scope = Scope(scope.layout, "effect", scope.outputs)  # without slices

@@ -9,8 +9,7 @@ import pytest
 
 from ketamech import evidence as room
 from ketamech.core import InputError
-from ketamech.core.csv_table import _warn
-from ketamech.core.errors import RenamedWarning
+from ketamech.core.errors import RenamedWarning, warn_renamed
 from ketamech.evidence import load_evidence
 
 TABLES = Path(room.__file__).parents[1] / "data" / "evidence"
@@ -180,7 +179,7 @@ def test_a_table_with_the_column_names_before_the_renaming_is_read(folder):
         cells = [[text for column, text in row.items() if column not in added] for row in records]
         with path.open("w", encoding="utf-8", newline="") as stream:
             csv.writer(stream, lineterminator="\n").writerows([header, *cells])
-    _warn.cache_clear()
+    warn_renamed.cache_clear()
     with pytest.warns(RenamedWarning, match="'seen_at' was renamed to 'source_location'") as caught:
         found = load_evidence(folder)
     assert len(caught) == len(OLD)  # one warning per column, not one per table

@@ -4,6 +4,7 @@ import pytest
 
 from ketamech.evidence import load_evidence, parse_spread
 from ketamech.evidence.load_evidence import time_hours
+from molar_masses import KETAMINE, NORKETAMINE
 
 
 @pytest.fixture(scope="module")
@@ -15,15 +16,15 @@ def evidence():
     ("name", "value", "unit"),
     [
         ("gilling-ket-ic50", 0.71, "umol/L"),  # micromolar
-        ("dahan-c50", 10.5 / 237.73, "umol/L"),  # ng/mL of ketamine
-        ("perez-t4-18-60-caucasian-28-noresketamine-cmax", 59.1 / 223.70, "umol/L"),  # metabolite's own mass
-        ("perez-t4-18-60-caucasian-28-esketamine-auc0-24", 147.3 / 237.73, "h*umol/L"),
+        ("dahan-c50", 10.5 / KETAMINE, "umol/L"),  # ng/mL of ketamine
+        ("perez-t4-18-60-caucasian-28-noresketamine-cmax", 59.1 / NORKETAMINE, "umol/L"),  # metabolite's own mass
+        ("perez-t4-18-60-caucasian-28-esketamine-auc0-24", 147.3 / KETAMINE, "h*umol/L"),
         ("dahan-thalf", 10.9 * 24, "h"),
         ("naltrexone-cbf", 0.0, "1"),  # a yes-or-no code stays as it is
         ("synapse-base-pbo", 35.0, "points"),
         ("hm07-fs-frac", 0.86, "1"),  # percent
         ("perez-kmet", 2.77, "1/h"),
-        ("mw-ketamine", 237.73e-9, "kg/umol"),
+        ("mw-ketamine", KETAMINE * 1e-9, "kg/umol"),
     ],
 )
 def test_values_in_canonical_units(evidence, name, value, unit):

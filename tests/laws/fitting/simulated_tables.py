@@ -8,11 +8,11 @@ from pathlib import Path
 
 import numpy as np
 
-from ketamech.exchange.nonmem.read import doses_in
 from ketamech.fitting.error_models import error_models
 from ketamech.fitting.fitted_parameters import named_parameters
 from ketamech.fitting.observations import measurements_of
 from ketamech.fitting.predict import Predictor
+from ketamech.nonmem.read import doses_in
 from ketamech.population.virtual_population import load_population
 from ketamech.simulation.model import Model
 

@@ -13,7 +13,6 @@ from simulated_tables import Truth, simulated_table
 
 from ketamech.core import InputError
 from ketamech.core.checkpoint import open_checkpoint
-from ketamech.exchange.nonmem.read import doses_in
 from ketamech.fitting import group_sampler
 from ketamech.fitting.diagnostics import (
     group_table,
@@ -30,6 +29,7 @@ from ketamech.fitting.group_model import group_model, iterative_two_stage
 from ketamech.fitting.group_sampler import convergence, sample_group
 from ketamech.fitting.observations import measurements_of
 from ketamech.fitting.predict import Predictor
+from ketamech.nonmem.read import doses_in
 from ketamech.population.virtual_population import load_population
 from ketamech.report.fit_figures import individual_fits
 
@@ -207,7 +207,7 @@ def test_a_chain_leaves_the_tails(sampler):
     state = sampler.first_state(3, chance)
     state.free[:, 0] = sampler.persons.mode[0] + 7 * sampler.factor[0][:, -1]
     state.predicted = sampler.predictor.predictions(state.free)
-    state.likelihood = sampler._likelihood(state.predicted, state.log_errors)
+    state.likelihood = sampler.likelihoods(state.predicted, state.log_errors)
     free = sampler.block(state, 30, chance, 0)["free"][:, :, 0]
     apart = np.linalg.norm(np.linalg.solve(sampler.factor[0], (free - sampler.persons.mode[0])[..., None]), axis=2)
     assert (apart[20:].mean(axis=0) < 4).all()

@@ -11,7 +11,6 @@ sys.path.insert(0, str(Path(__file__).parent))
 from fit_tables import UNIT, person, table
 
 from ketamech.core import InputError, UnknownNameError
-from ketamech.exchange.nonmem.read import doses_in
 from ketamech.fitting.fit import FitSettings, fit
 from ketamech.fitting.individual_dose import (
     DoseFinder,
@@ -24,6 +23,7 @@ from ketamech.fitting.individual_dose import (
 from ketamech.fitting.observations import measurements_of, observed_output
 from ketamech.fitting.predict import measured_sensitivities
 from ketamech.fitting.sampling_times import sampling_design
+from ketamech.nonmem.read import doses_in
 from ketamech.population.virtual_population import load_population
 from ketamech.simulation.load_scenario import load_scenario
 from ketamech.simulation.simulate import ensemble_of_scenario

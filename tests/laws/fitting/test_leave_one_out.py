@@ -13,7 +13,6 @@ sys.path.insert(0, str(Path(__file__).parent))
 from fit_tables import UNIT, person, table
 
 from ketamech.core import InputError
-from ketamech.exchange.nonmem.read import doses_in
 from ketamech.exchange.result_io import save_results
 from ketamech.fitting.error_models import error_models
 from ketamech.fitting.fit import Fit
@@ -24,6 +23,7 @@ from ketamech.fitting.leave_one_out import comparison_table, criteria_table, log
 from ketamech.fitting.map_estimates import log_densities
 from ketamech.fitting.observations import measurements_of
 from ketamech.fitting.predict import Predictor
+from ketamech.nonmem.read import doses_in
 from ketamech.population.virtual_population import load_population
 
 NAMES, SLOPE, SD = ("intrinsic_clearance_s", "shallow_volume"), np.array([20.0, -10.0]), 5.0

@@ -14,14 +14,14 @@ from fit_tables import DOSE, HEADER, UNIT, person, table
 from simulated_tables import Truth, simulated_table
 
 from ketamech.core import InputError, UnknownNameError
-from ketamech.exchange.nonmem.read import doses_in
-from ketamech.exchange.nonmem.solve_table import solve_table
 from ketamech.fitting.error_models import error_models
 from ketamech.fitting.fit import FitSettings, fit
 from ketamech.fitting.fitted_parameters import named_parameters, prior_covariance
 from ketamech.fitting.map_estimates import by_person, likelihood_terms, map_estimates
 from ketamech.fitting.observations import measurements_of
 from ketamech.fitting.predict import Predictor, measured_sensitivities
+from ketamech.nonmem.read import doses_in
+from ketamech.nonmem.solve_table import solve_table
 from ketamech.population.virtual_population import load_population
 
 NAMES = ("intrinsic_clearance_s", "shallow_volume", "arteriovenous_fast_share", "deep_volume")

@@ -6,12 +6,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from molar_masses import KETAMINE
+
 sys.path.insert(0, str(Path(__file__).parent))
 from fit_tables import DOSE, HEADER, UNIT, person, table
 
 from ketamech.core import InputError
-from ketamech.exchange.nonmem.read import doses_in
 from ketamech.fitting.observations import measurements_of
+from ketamech.nonmem.read import doses_in
 
 COLUMN = "1,{time},0,.,.,.,{dvid},{dv},{cens}"
 
@@ -27,7 +29,7 @@ def row(dv, time=1, dvid="venous.ketamine", cens=0):
 def test_levels_are_read_in_their_unit(model):
     data = read(model, table(*person()), UNIT)
     assert data.value.tolist() == [150, 165, 80, 45, 24, 9]
-    assert data.outputs[0].factor == pytest.approx(237.73, rel=1e-3)
+    assert data.outputs[0].factor == pytest.approx(KETAMINE, rel=1e-3)
     assert read(model, table(*person()), "venous.ketamine [umol/L]").outputs[0].factor == 1
 
 
@@ -138,7 +140,7 @@ def test_every_mark_of_a_value_below_the_limit_is_read(model, dv, marks, limit):
 def test_the_unit_of_a_level_is_that_of_its_record(model):
     head = "ID,TIME,AMT,ROUTE,DRUG,DV,UNIT,DVU\n1,0,35,IV,racemic,.,mg,.\n"
     data = read(model, head + "1,1,.,.,.,1,mg,umol/L\n1,2,.,.,.,50,mg,.\n1,3,.,.,.,0.1,umol/L,.\n", UNIT)
-    assert data.value.tolist() == pytest.approx([237.73, 50, 23.773], rel=1e-3)
+    assert data.value.tolist() == pytest.approx([KETAMINE, 50, KETAMINE / 10], rel=1e-3)
     assert read(model, head + "1,1,.,.,.,1,mg,umol/L\n", "venous.ketamine").outputs[0].unit == "umol/L"
 
 

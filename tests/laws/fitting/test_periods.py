@@ -11,7 +11,6 @@ sys.path.insert(0, str(Path(__file__).parent))
 from fit_tables import UNIT, table
 
 from ketamech.core import InputError
-from ketamech.exchange.nonmem.read import doses_in
 from ketamech.fitting.diagnostics import group_table, period_table, predictive_distribution, shrinkage
 from ketamech.fitting.error_models import error_models
 from ketamech.fitting.fit import FitSettings, fit
@@ -21,6 +20,7 @@ from ketamech.fitting.group_sampler import sample_group
 from ketamech.fitting.individual_dose import individuals
 from ketamech.fitting.observations import measurements_of
 from ketamech.fitting.predict import Predictor
+from ketamech.nonmem.read import doses_in
 from ketamech.population.virtual_population import load_population
 
 HEADER = "ID,TIME,AMT,ROUTE,DUR,DRUG,DVID,DV,EVID,OCC"

@@ -16,7 +16,6 @@ def test_a_layout_says_what_its_system_says(system):
         assert getattr(layout, part) == getattr(system, part)
     for part in ("units", "descriptions", "stage_of"):
         assert getattr(layout, part) == {name: getattr(system, part)[name] for name in layout.output_names}
-    assert layout.stage_names == ("kinetics", "response")
     assert [(row.initial_guess, row.scale, row.bounds) for row in layout.states] == [
         (state.initial_guess, state.scale, state.bounds) for state in system.states
     ]

@@ -14,7 +14,7 @@ from ketamech.parameters import load_parameters
 from ketamech.population.cohort import Cohort
 from ketamech.simulation.ensemble import run_subjects
 from ketamech.simulation.load_scenario import load_scenario
-from ketamech.simulation.periodic_steady_state import _is_periodic, carried_over, periodic_steady_state, repeated
+from ketamech.simulation.periodic_steady_state import carried_over, is_periodic, periodic_steady_state, repeated
 from ketamech.simulation.simulate import subjects
 
 VISITS = load_parameters()["expectancy.visit_gap"].canonical
@@ -122,5 +122,5 @@ def test_a_cycle_carries_over_what_is_not_over(model):
 def test_changes_that_shrink_slowly_are_not_yet_periodic():
     """Changes that shrink by a ratio r add up to r / (1 - r) of the last one, which must stay below 1e-4."""
     ratio, change = np.array([0.9, 0.92, 0.95]), np.full(3, 9e-6)  # remaining change 8.1e-5, 1.04e-4, 1.7e-4
-    assert _is_periodic(change, change / ratio, 1e-6).tolist() == [True, False, False]
-    assert _is_periodic(np.array([0.9e-5, 1.1e-5]), np.full(2, np.inf), 1e-6).tolist() == [True, False]
+    assert is_periodic(change, change / ratio, 1e-6).tolist() == [True, False, False]
+    assert is_periodic(np.array([0.9e-5, 1.1e-5]), np.full(2, np.inf), 1e-6).tolist() == [True, False]

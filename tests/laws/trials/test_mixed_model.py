@@ -9,9 +9,9 @@ from scipy.optimize import minimize
 from ketamech.trials.analysis.repeated_measures import (
     NotEstimableError,
     RepeatedMeasures,
-    _information,
-    _likelihood,
+    error_information,
     fit_repeated_measures,
+    restricted_likelihood,
 )
 
 SIGMA = np.array([[9.0, 5.0, 3.0], [5.0, 12.0, 6.0], [3.0, 6.0, 16.0]])
@@ -44,7 +44,7 @@ def dense(data, sigma):
 
 def test_the_likelihood_and_its_slope_are_those_of_the_dense_covariance():
     data = made()
-    value, slope, beta, covariance = _likelihood(data, SIGMA)
+    value, slope, beta, covariance = restricted_likelihood(data, SIGMA)
     expected, dense_beta, dense_covariance = dense(data, SIGMA)
     assert value == pytest.approx(expected, rel=1e-10)
     assert beta == pytest.approx(dense_beta)
@@ -76,9 +76,11 @@ def test_derivatives_of_the_errors_are_those_by_differences():
     fit = fit_repeated_measures(data)
     step = np.zeros((3, 3))
     step[2, 1] = step[1, 2] = 1e-4
-    numeric = (_likelihood(data, fit.sigma + step)[3] - _likelihood(data, fit.sigma - step)[3]) / 2e-4
+    numeric = (
+        restricted_likelihood(data, fit.sigma + step)[3] - restricted_likelihood(data, fit.sigma - step)[3]
+    ) / 2e-4
     assert fit.derivatives[4] == pytest.approx(numeric, rel=1e-4, abs=1e-7)  # elements 00 10 11 20 21 22
-    assert np.linalg.eigvalsh(_information(data, fit.sigma)).min() > 0
+    assert np.linalg.eigvalsh(error_information(data, fit.sigma)).min() > 0
 
 
 def test_degrees_of_freedom_lie_between_completers_and_all_patients():

@@ -18,7 +18,13 @@ from ketamech.trials.analysis.power import (
     power,
     trial_successes,
 )
-from ketamech.trials.analysis.sample_size import _fit, _patients, _success, find_sample_size, sample_sizes
+from ketamech.trials.analysis.sample_size import (
+    find_sample_size,
+    fitted_effect,
+    patients_for,
+    sample_sizes,
+    success_probability,
+)
 from ketamech.trials.analysis.treatment_effects import ancova
 from ketamech.trials.trial_reader import shipped_trial
 
@@ -55,11 +61,12 @@ def test_the_sample_size_is_that_of_the_closed_form(trial):
 
 def test_a_spread_of_effects_limits_the_power():
     n = np.array([20.0, 60.0, 200.0, 600.0, 2000.0])
-    effects, spreads = _fit(n, 1e5 * _success(n, 0.2, 0.15, Z)[None], np.full((1, 5), 1e5), Z)
+    effects, spreads = fitted_effect(n, 1e5 * success_probability(n, 0.2, 0.15, Z)[None], np.full((1, 5), 1e5), Z)
     assert (effects[0], spreads[0]) == (pytest.approx(0.2, rel=0.03), pytest.approx(0.15, rel=0.03))
-    assert _success(np.array([_patients(0.2, 0.15, Z, 0.84)]), 0.2, 0.15, Z) == pytest.approx(0.7995, abs=1e-3)
-    assert _patients(0.2, 0.15, Z, 1.4) == math.inf, "0.2 / 0.15 is below 1.4"
-    assert _patients(-0.2, 0.0, Z, 0.84) == math.inf
+    number = np.array([patients_for(0.2, 0.15, Z, 0.84)])
+    assert success_probability(number, 0.2, 0.15, Z) == pytest.approx(0.7995, abs=1e-3)
+    assert patients_for(0.2, 0.15, Z, 1.4) == math.inf, "0.2 / 0.15 is below 1.4"
+    assert patients_for(-0.2, 0.0, Z, 0.84) == math.inf
 
 
 def test_no_number_beyond_the_largest_simulated_trial(trial):

@@ -194,8 +194,8 @@ def table(data: bytes) -> None:
 
 def dose_table(data: bytes) -> None:
     """A NONMEM-style table, and the scenario of every person in it."""
-    from ketamech.exchange.nonmem.read import read_doses
-    from ketamech.exchange.nonmem.subjects import scenario_of
+    from ketamech.nonmem.read import read_doses
+    from ketamech.nonmem.subjects import scenario_of
 
     found = read_doses(file("doses.csv", data), known(), drug="esketamine")
     for subject in found.subjects:
@@ -348,13 +348,13 @@ def omex_doses(data: bytes) -> None:
 
 
 def suite_settings(data: bytes) -> None:
-    from ketamech.exchange.sbml.semantic_suite import read_settings
+    from benchmarks.semantic_suite import read_settings
 
     read_settings(file("00001-settings.txt", data))
 
 
 def suite_results(data: bytes) -> None:
-    from ketamech.exchange.sbml.semantic_suite import read_results
+    from benchmarks.semantic_suite import read_results
 
     read_results(file("00001-results.csv", data))
 
@@ -523,7 +523,7 @@ def kept_code(data: bytes) -> None:
     place = PLACE / "kernels"
     place.mkdir(exist_ok=True)
     (place / "checksums.json").write_bytes(data)
-    assert kernel._cached_files(place, lambda: {"code": b"abc"}) == {"code": b"abc"}
+    assert kernel.cached_files(place, lambda: {"code": b"abc"}) == {"code": b"abc"}
 
 
 def kept_system(data: bytes) -> None:

@@ -35,7 +35,7 @@ from ketamech.dosing.drugs import (
     timed_routes,
 )
 from ketamech.dosing.perturbations import Perturbation, load_perturbations, perturbations_by_name
-from ketamech.exchange.nonmem import csv_cells, occasions
+from ketamech.nonmem import csv_cells, occasions
 from ketamech.parameters import load_parameters
 
 GRAMMAR_STARTS = ("sentence", "phrase", "time")  # the rules that the browser parses

@@ -13,9 +13,11 @@ from pydantic import BaseModel, ConfigDict, Field
 from ketamech.analysis.claims import Claim, Rule, claim_verdict, evaluate_claims, load_claims, load_rule
 from ketamech.analysis.robustness import load_robustness
 from ketamech.app.app_state import AppState
-from ketamech.app.responses import NotFound, cached_response, json_response, rounded_number
+from ketamech.app.responses import NotFound, cached_response, json_response
+from ketamech.core.csv_table import parts
 from ketamech.evidence import Observation, Reference
 from ketamech.report.model_page import ChainLayout, chain_layout
+from ketamech.report.number_format import rounded_number
 
 MAX_ROWS, MAX_LISTED_VALUES = 400, 40
 FILTERS = ("species", "drug", "use", "reading_source")
@@ -194,7 +196,7 @@ def evidence_rows(app_state: AppState, query: EvidenceQuery) -> dict[str, Any]:
     """Rows by text, by filters or by id; see `EvidenceRows`."""
     evidence = app_state.evidence
     if query.ids:
-        matches = [evidence.observations[id_] for id_ in query.ids.split(",") if id_ in evidence.observations]
+        matches = [evidence.observations[id_] for id_ in parts(query.ids, ",") if id_ in evidence.observations]
         return {"total": len(matches), "first": 0, "rows": [evidence_row(row, app_state) for row in matches[:MAX_ROWS]]}
     matches = evidence.select(stage=query.stage or None, text=query.text or None)
     filters = {name: getattr(query, name) for name in FILTERS if getattr(query, name)}

@@ -25,11 +25,11 @@ from ketamech.app.schemas import (
     UploadRequest,
 )
 from ketamech.core import InputError
-from ketamech.exchange.nonmem.read import DoseTable, DoseTableSubject, doses_in
-from ketamech.exchange.nonmem.subjects import scenario_of as scenario_of_subject
-from ketamech.exchange.scenario_yaml import scenario_keys
+from ketamech.nonmem.read import DoseTable, DoseTableSubject, doses_in
+from ketamech.nonmem.subjects import scenario_of as scenario_of_subject
 from ketamech.simulation.model import Model
 from ketamech.simulation.scenario_schema import ScenarioFile
+from ketamech.simulation.scenario_yaml import scenario_keys
 
 MAX_SUBJECTS, MAX_RECORDS = 200, 4000  # larger tables: command line
 MAX_ROWS_OF_SUBJECT = 400  # the time to write a regimen rises with the square of its doses

@@ -114,7 +114,7 @@ def fit_repeated_measures(data: RepeatedMeasures) -> MixedModelFit:
         factor[lower] = theta
         scaled = scale[:, None] * factor
         try:
-            value, slope, _, _ = _likelihood(data, scaled @ scaled.T)
+            value, slope, _, _ = restricted_likelihood(data, scaled @ scaled.T)
         except np.linalg.LinAlgError:
             return np.inf, np.zeros_like(theta)
         return -value, -(2 * scale[:, None] * (slope @ scaled))[lower]
@@ -129,10 +129,10 @@ def fit_repeated_measures(data: RepeatedMeasures) -> MixedModelFit:
         raise NotEstimableError("the estimated covariance of the visits is singular")
     if np.max(np.abs(minimum.jac)) > 1e-2:
         raise NotEstimableError("the fit did not converge")
-    value, _, coefficients, covariance = _likelihood(data, sigma)
+    value, _, coefficients, covariance = restricted_likelihood(data, sigma)
     derivatives = _derivatives(data, sigma, covariance)
     try:
-        errors = np.linalg.inv(_information(data, sigma))
+        errors = np.linalg.inv(error_information(data, sigma))
     except np.linalg.LinAlgError:
         raise NotEstimableError("the covariance of the visits is not determined") from None
     return MixedModelFit(coefficients, covariance, sigma, value, derivatives, errors)
@@ -163,7 +163,9 @@ def sigma_of(correlation: np.ndarray, sds: np.ndarray) -> np.ndarray:
     return correlation * np.outer(sds, sds)
 
 
-def _likelihood(data: RepeatedMeasures, sigma: np.ndarray) -> tuple[float, np.ndarray, np.ndarray, np.ndarray]:
+def restricted_likelihood(
+    data: RepeatedMeasures, sigma: np.ndarray
+) -> tuple[float, np.ndarray, np.ndarray, np.ndarray]:
     """Restricted log likelihood, its slope [visit, visit] by Sigma, coefficients and their covariance."""
     padded, count = data.padded, data.design.shape[1]
     inverses, logs = padded.inverses(sigma)
@@ -200,7 +202,7 @@ def _derivatives(data: RepeatedMeasures, sigma: np.ndarray, covariance: np.ndarr
     return np.array(derivatives)
 
 
-def _information(data: RepeatedMeasures, sigma: np.ndarray) -> np.ndarray:
+def error_information(data: RepeatedMeasures, sigma: np.ndarray) -> np.ndarray:
     """Observed information [element, element] of the elements of Sigma, by central differences of the slope."""
     elements = list(_elements(data.visits))
     sds = np.sqrt(np.diag(sigma))
@@ -212,7 +214,7 @@ def _information(data: RepeatedMeasures, sigma: np.ndarray) -> np.ndarray:
             moved = sigma.copy()
             moved[j, k] += sign * step
             moved[k, j] = moved[j, k]
-            slope = _likelihood(data, moved)[1]
+            slope = restricted_likelihood(data, moved)[1]
             slopes.append(np.array([slope[a, b] * (1 if a == b else 2) for a, b in elements]))
         information[place] = -(slopes[0] - slopes[1]) / (2 * step)
     return (information + information.T) / 2

@@ -158,9 +158,9 @@ def _size_of_arm(
     from scipy.special import ndtr, ndtri
 
     z = float(ndtri(1 - criterion.alpha / 2))
-    (effect,), (spread,) = _fit(totals, hits.sum(axis=0, keepdims=True), counts.sum(axis=0, keepdims=True), z)
+    (effect,), (spread,) = fitted_effect(totals, hits.sum(axis=0, keepdims=True), counts.sum(axis=0, keepdims=True), z)
     wanted = float(ndtri(target))
-    number = _patients(effect, spread, z, wanted)
+    number = patients_for(effect, spread, z, wanted)
     limit = float(ndtr(effect / spread)) if spread > 0 else 1.0
     largest = int(totals[-1])
     reached = float(hits.sum(axis=0)[-1] / counts.sum(axis=0)[-1])
@@ -173,21 +173,21 @@ def _size_of_arm(
         return none
     patients = math.ceil(number)
     patients_per_arm = {one.name: math.ceil(one.n * patients / trial.patients) for one in trial.arms}
-    missed = 1 - float(_success(np.array([patients]), effect, spread, z)[0])
+    missed = 1 - float(success_probability(np.array([patients]), effect, spread, z)[0])
     return replace(
         none, patients=sum(patients_per_arm.values()), high=math.ceil(high) if math.isfinite(high) else None,
         patients_per_arm=patients_per_arm, type_2_error=missed, reason="",
     )  # fmt: skip
 
 
-def _success(n: np.ndarray, effect: float, spread: float, z: float) -> np.ndarray:
+def success_probability(n: np.ndarray, effect: float, spread: float, z: float) -> np.ndarray:
     """Probability of success in trials of n patients."""
     from scipy.special import ndtr
 
     return np.asarray(ndtr((effect * np.sqrt(n) - z) / np.sqrt(1 + spread**2 * n)))
 
 
-def _fit(n: np.ndarray, hits: np.ndarray, counts: np.ndarray, z: float) -> tuple[np.ndarray, np.ndarray]:
+def fitted_effect(n: np.ndarray, hits: np.ndarray, counts: np.ndarray, z: float) -> tuple[np.ndarray, np.ndarray]:
     """Effect and spread [resample] with the largest binomial likelihood of successes and trials [resample, size].
 
     For a given spread the likelihood is concave in the effect, which Newton's method finds; the spread is that of a
@@ -229,7 +229,7 @@ def _likelihood(
     return density * (hits_by_size - all_ * chance) / variance, all_ * density**2 / variance, likelihood
 
 
-def _patients(effect: float, spread: float, z: float, wanted: float) -> float:
+def patients_for(effect: float, spread: float, z: float, wanted: float) -> float:
     """The number of patients at which (effect sqrt(n) - z) / sqrt(1 + spread^2 n) is `wanted`; infinite if none."""
     # (effect^2 - wanted^2 spread^2) u^2 - 2 effect z u + z^2 - wanted^2 = 0 with u = sqrt(n), and effect u - z >= 0
     a = effect**2 - wanted**2 * spread**2
@@ -244,6 +244,6 @@ def _interval(
 ) -> tuple[float, float]:  # fmt: skip
     """95 % interval of the number of patients by resampling replicates, each with all its smaller trials."""
     chosen = np.random.default_rng(RESAMPLING_SEED).integers(len(hits), size=(RESAMPLES, len(hits)))
-    effects, spreads = _fit(n, hits[chosen].sum(axis=1), counts[chosen].sum(axis=1), z)
-    numbers = [_patients(effect, spread, z, wanted) for effect, spread in zip(effects, spreads, strict=True)]
+    effects, spreads = fitted_effect(n, hits[chosen].sum(axis=1), counts[chosen].sum(axis=1), z)
+    numbers = [patients_for(effect, spread, z, wanted) for effect, spread in zip(effects, spreads, strict=True)]
     return interval(numbers, nearest=True)

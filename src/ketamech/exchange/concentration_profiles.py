@@ -9,17 +9,17 @@ from pathlib import Path
 
 import numpy as np
 
-from ketamech.core import InputError, closest_match, convert, unit
+from ketamech.core import InputError, closest_match, convert, require_known, unit
 from ketamech.core.atomic_files import read_text
 from ketamech.dosing.dose_events import body_size
 from ketamech.dosing.dose_records import DoseRecord, cmt_text, route_of
 from ketamech.dosing.drugs import Drug, spellings
 from ketamech.exchange.nca_profiles import FEWEST, SAME_TIME, GivenDose, Profiles, Samples, split_by_dose
-from ketamech.exchange.nonmem.csv_cells import COLUMNS, CsvTable, DoseRow, cells_of
-from ketamech.exchange.nonmem.measurements import DV, LEFT, RIGHT, analyte_of, measurement_of, unit_of
-from ketamech.exchange.nonmem.occasions import Occasion, occasions_of
-from ketamech.exchange.nonmem.read import suspicions
 from ketamech.exchange.result_metadata import read_csv_metadata
+from ketamech.nonmem.csv_cells import COLUMNS, CsvTable, DoseRow, cells_of
+from ketamech.nonmem.measurements import DV, LEFT, RIGHT, analyte_of, measurement_of, unit_of
+from ketamech.nonmem.occasions import Occasion, occasions_of
+from ketamech.nonmem.read import suspicions
 from ketamech.parameters import ParameterTable
 from ketamech.simulation.nca_tables import PER_KG, ConcentrationProfile, litres_per_dose
 
@@ -63,10 +63,8 @@ def profiles_of_table(path: Path | str, parameters: ParameterTable, settings: Ta
     for name, rows in groupby(table.rows, key=lambda row: row.text("ID", "1")):
         reader.read_subject(name, list(rows))
     for analyte in options.analytes:
-        if analyte not in reader.analytes:
-            known = sorted(reader.analytes)
-            message, nearest = f"there is no analyte '{analyte}'", closest_match(analyte, known)
-            raise InputError(message, file=file, key="--analytes", expected=", ".join(known), nearest=nearest)
+        what, expected = f"there is no analyte '{analyte}'", ", ".join(sorted(reader.analytes))
+        require_known(analyte, reader.analytes, what, file=file, key="--analytes", expected=expected)
     if not reader.result.profiles:
         message = f"no subject has a dose and a level in column {options.column}"
         raise InputError(

@@ -19,11 +19,11 @@ import numpy as np
 import pandas as pd
 import yaml
 
+from benchmarks import semantic_suite
 from ketamech.core import InputError, KetaMechError, SolverError
 from ketamech.core.atomic_files import read_text
 from ketamech.exchange.cross_simulator_check import MAX_DIFFERENCE, RoadRunnerModel
 from ketamech.exchange.petab_simulation import simulate_petab
-from ketamech.exchange.sbml import semantic_suite
 from ketamech.exchange.sbml.importer import import_sbml
 from ketamech.exchange.sbml.model_editor import STEADY_TIMES
 from ketamech.exchange.sbml.sbml_model import SbmlModel
@@ -215,8 +215,8 @@ def find_cases(kind: str, folder: Path, sample: int | None = None) -> list[Path]
     """The cases of a suite in a folder, in order: all, or a random `sample`. Raises InputError where there is none."""
     cases = SUITES[kind].find(folder) if folder.is_dir() else []
     if not cases:
-        message, expected = f"no cases for --{kind}", SUITES[kind].expected
-        raise InputError(message, file=folder, expected=expected, type_this=f"--{kind} FOLDER")
+        message, expected = f"no cases of {kind}", SUITES[kind].expected
+        raise InputError(message, file=folder, expected=expected)
     selected = random.Random(SEED).sample(cases, min(sample or len(cases), len(cases)))
     return sorted(selected)
 
@@ -264,7 +264,7 @@ class _Worker:
         if self.process is None:
             context = multiprocessing.get_context("spawn")
             self.pipe, child_pipe = context.Pipe()
-            self.process = context.Process(target=_serve, args=(child_pipe,), daemon=True)
+            self.process = context.Process(target=serve, args=(child_pipe,), daemon=True)
             self.process.start()
             child_pipe.close()
             self.pipe.recv()  # it has started: this time is not part of a case
@@ -289,7 +289,8 @@ class _Worker:
             self.process = None
 
 
-def _serve(pipe: Connection) -> None:
+def serve(pipe: Connection) -> None:
+    """Judge the cases that arrive through a pipe; a signal ends the process at the limit of processor time."""
     pipe.send("started")
     while True:
         kind, case, time_limit = pipe.recv()
@@ -318,7 +319,8 @@ def suite_page(kind: str, cases: Sequence[CaseResult]) -> str:
     results = [one for one in cases if one.result != OTHER]
     passed = sum(one.result == PASSED for one in results)
     lines = [
-        f"# {SUITES[kind].title}", "", f"Written by `ketamech compare-simulators --{kind} DIR --markdown FILE`.", "",
+        f"# {SUITES[kind].title}", "",
+        f"Written by `python -m benchmarks conformance {kind} FOLDER --markdown FILE`.", "",
         f"{passed} of {len(results)} applicable cases pass.", "", "| result | cases | reason |", "|---|---|---|",
         *(f"| {row['result']} | {row['cases']} | {row['why']} |" for row in summary(cases)), "",
         *(f"- {one.case}: {one.result}, {one.reason}" for one in results if one.result not in (PASSED, REFUSED)),

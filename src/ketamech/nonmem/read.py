@@ -17,8 +17,8 @@ from ketamech.core import InputError, UnknownNameError, convert
 from ketamech.core.atomic_files import read_text
 from ketamech.core.errors import misspelled
 from ketamech.dosing.dose_records import cmt_text
-from ketamech.exchange.nonmem.csv_cells import COLUMNS, NOT_MISSPELLED, CsvTable, DoseRow, cells_of, refuse_dates
-from ketamech.exchange.nonmem.occasions import Occasion, occasions_of
+from ketamech.nonmem.csv_cells import COLUMNS, NOT_MISSPELLED, CsvTable, DoseRow, cells_of, refuse_dates
+from ketamech.nonmem.occasions import Occasion, occasions_of
 from ketamech.parameters import HUMAN, Parameter, ParameterTable, Species, load_species
 from ketamech.simulation.parameter_overrides import bounds
 

@@ -15,7 +15,7 @@ from ketamech.dosing.dose_records import compartment_number
 from ketamech.dosing.drugs import NO_ROUTE
 from ketamech.dosing.regimen import Regimen
 from ketamech.dosing.treatment import Treatment
-from ketamech.exchange.nonmem.read import person_columns
+from ketamech.nonmem.read import person_columns
 from ketamech.parameters import HUMAN, ParameterTable, load_parameters
 from ketamech.parameters.species_tables import own_values
 from ketamech.simulation.scenario import Scenario, is_weight_based

@@ -13,14 +13,14 @@ from ketamech.core import InputError
 from ketamech.dosing.dose_events import DoseEvent, Quantity, dose_events, is_expectancy, without_expectancy
 from ketamech.dosing.regimen import Regimen
 from ketamech.dosing.treatment import MAX_HORIZON_H
-from ketamech.exchange.nonmem.occasions import Observation, Occasion
-from ketamech.exchange.nonmem.read import DoseTable, DoseTableSubject
-from ketamech.exchange.scenario_yaml import scenario_yaml
+from ketamech.nonmem.occasions import Observation, Occasion
+from ketamech.nonmem.read import DoseTable, DoseTableSubject
 from ketamech.parameters import ParameterTable, load_species
 from ketamech.parameters.species_tables import own_values
 from ketamech.simulation.ensemble import Subject
 from ketamech.simulation.model import Model
 from ketamech.simulation.scenario import Scenario, assumptions, is_weight_based, validate
+from ketamech.simulation.scenario_yaml import scenario_yaml
 from ketamech.simulation.simulate import species_events
 
 OBSERVATION_EPSILON = 1e-9  # an observation before a dose is shifted by this fraction of its time

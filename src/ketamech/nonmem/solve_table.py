@@ -16,10 +16,10 @@ import xarray as xr
 from ketamech.core import InputError, SolverError
 from ketamech.dosing.dose_events import AdherenceFunction
 from ketamech.engine.solve import validate_outputs
-from ketamech.exchange.nonmem.csv_cells import DoseRow
-from ketamech.exchange.nonmem.occasions import Observation, Occasion
-from ketamech.exchange.nonmem.read import DoseTable, DoseTableSubject, read_doses
-from ketamech.exchange.nonmem.subjects import (
+from ketamech.nonmem.csv_cells import DoseRow
+from ketamech.nonmem.occasions import Observation, Occasion
+from ketamech.nonmem.read import DoseTable, DoseTableSubject, read_doses
+from ketamech.nonmem.subjects import (
     checked_subject_of,
     dosing_end,
     observation_times,

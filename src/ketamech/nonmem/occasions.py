@@ -17,7 +17,7 @@ from ketamech.dosing.drugs import Drug
 from ketamech.dosing.drugs import drug as known_drug
 from ketamech.dosing.regimen import Regimen
 from ketamech.dosing.treatment import MAX_DOSES
-from ketamech.exchange.nonmem.csv_cells import DoseRow
+from ketamech.nonmem.csv_cells import DoseRow
 
 
 def dose_record(row: DoseRow, drug: str | None, *, visit: bool = False) -> tuple[DoseRecord, bool]:

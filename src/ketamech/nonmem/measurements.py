@@ -12,7 +12,7 @@ import re
 from dataclasses import dataclass, replace
 
 from ketamech.core import InputError, unit
-from ketamech.exchange.nonmem.csv_cells import ANALYTES, UNIT_COLUMNS, DoseRow
+from ketamech.nonmem.csv_cells import ANALYTES, UNIT_COLUMNS, DoseRow
 from ketamech.simulation.nca_tables import PER_KG
 
 DV = "DV"

@@ -1,56 +1,21 @@
-"""The page of predicted imaging readouts with intervals, written before any comparison with data."""
+"""The figure of predicted imaging readouts with intervals."""
 
 from __future__ import annotations
-
-from pathlib import Path
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from ketamech.analysis.network import QUANTILES, NetworkPrediction, load_readouts
-from ketamech.core.atomic_files import atomic_write
-from ketamech.core.constants import DISCLAIMER
 from ketamech.core.statistics import percentiles
-from ketamech.core.units import time_text
 from ketamech.parameters import load_brain_areas
-from ketamech.report.number_format import markdown_table, number, signed
 from ketamech.report.palette import DARK_GREY, OKABE_ITO
-from ketamech.report.provenance import today
 from ketamech.report.style import figure_file, log_time_axis, page
 
-INTRODUCTION = """# Predicted networks
-
-{disclaimer} Written on {date} by `ketamech network "{title}" --markdown`; do not edit.
-
-Change from the drug-free baseline, in percent, after: **{title}**. Median and 90 % interval over {draws} draws of every
-parameter from its spread, for one person ({failed} draws failed). *Rises*: share of draws above the baseline.
-
-No parameter was fitted to imaging. [The decision record](../decisions/0006-brain-areas.md) lists the imaging results
-known beforehand (signs; no sizes were used) and the results that would contradict the model. A known sign is not a
-test. The interval contains parameter uncertainty, but no measurement noise and no variability between people, so the
-results of a study vary more.
-
-![Areas and networks](../pictures/areas.png)
-"""
 FIRST_TIME = 0.1  # h: start of the time axes
 LINEAR_LIMIT = 10.0  # percent: linear scale up to here, logarithmic beyond
 PANELS_PER_ROW = 3
 MIN_RANGE = 1.0  # percent: smallest range of colours and axes
-
-
-def write_areas_page(path: Path, prediction: NetworkPrediction, title: str) -> Path:
-    """Write the page as Markdown."""
-    values = {"title": title, "draws": prediction.curves.sizes["patient"], "failed": prediction.failed, "date": today()}
-    header, rows = ("readout", "baseline", "after", "change, %", "90 % interval", "rises"), []
-    for row in prediction.table().to_dict("records"):
-        change, low, high = (signed(100 * float(row[name])) for name in ("relative_change", "low", "high"))
-        interval, rising = f"{low} to {high}", f"{100 * row['rising_share']:.0f} %"
-        baseline = number(float(row["baseline"]))
-        rows.append((row["readout"], baseline, time_text(row["hours"]), change, interval, rising))
-    text = INTRODUCTION.format(disclaimer=DISCLAIMER, **values)
-    atomic_write(path, f"{text}\n{markdown_table(header, rows)}\n".encode())
-    return path
 
 
 @figure_file("areas")
