@@ -168,3 +168,21 @@ def test_a_problem_of_another_model_is_refused(folder, model, tmp_path):
     )
     with pytest.raises(InputError, match=r"no parameter of KetaMech|cannot be read"):
         petab_fit.read_fit_problem(tmp_path / "problem.yaml", model)
+
+
+@pytest.mark.parametrize(("file", "column", "value", "message"), [
+    ("parameters", "lowerBound", 0, "may be 0 or negative"),
+    ("parameters", "priorParameters", "1;0", "has the SD 0"),
+    ("observables", "noiseDistribution", "laplace", "laplace noise"),
+    ("measurements", "time", -1, "a measurement of .* at -1 h"),
+    ("measurements", "noiseParameters", -2, "the noise of .* no positive number"),
+])  # fmt: skip
+def test_what_would_be_fitted_wrongly_is_refused(file, column, value, message, folder, model, tmp_path):
+    for one in (folder / "v2/person_01").iterdir():
+        (tmp_path / one.name).write_bytes(one.read_bytes())
+    table = pd.read_csv(tmp_path / f"{file}.tsv", sep="\t")
+    table[column] = table[column].astype(object)
+    table.loc[0, column] = value
+    table.to_csv(tmp_path / f"{file}.tsv", sep="\t", index=False)
+    with pytest.raises(InputError, match=message):
+        petab_fit.read_fit_problem(tmp_path / "problem.yaml", model)
