@@ -14,6 +14,7 @@ import roadrunner
 from ketamech.core import InputError
 from ketamech.core.checkpoint import open_checkpoint
 from ketamech.core.execution import Executor
+from ketamech.estimation.calibration import load_estimated
 from ketamech.exchange import cross_simulator_check
 from ketamech.exchange.cross_simulator_check import (
     ARCHIVE_ENGINES,
@@ -22,12 +23,21 @@ from ketamech.exchange.cross_simulator_check import (
     simulate_roadrunner,
 )
 from ketamech.exchange.omex import MODEL, SIMULATION, build_archive, read_archive, write_archive
-from ketamech.exchange.petab import formula, petab_files, scenario_case, scorecard_cases
+from ketamech.exchange.petab import (
+    OBSERVABLE_FORMULAS,
+    Measurement,
+    _Observables,
+    formula,
+    petab_files,
+    scenario_case,
+    scorecard_cases,
+)
 from ketamech.exchange.sbml.antimony_text import antimony_text
 from ketamech.exchange.sbml.exporter import course_model, course_sbml
 from ketamech.exchange.sbml.ids import sbml_id
 from ketamech.simulation.ensemble import run_subjects
 from ketamech.simulation.load_scenario import load_scenario
+from ketamech.simulation.observable import RELATIVE_TO
 from ketamech.simulation.simulate import subjects
 
 NASAL = "esketamine 84 mg nasal twice weekly for 1 week"
@@ -283,3 +293,46 @@ def test_readings_against_rest_are_formulas():
     rest = {"mood.madrs": 33.0, "a.b": 2.0, "a.c": 4.0}
     assert formula("mood.madrs", "change", 1.0, rest) == "(mood__madrs) - 33.0"
     assert formula("a.b / a.c", "of_rest", 2.0, rest) == "2.0 * ((a__b / a__c) / 0.5)"
+
+
+@pytest.mark.parametrize("relative_to", OBSERVABLE_FORMULAS)
+def test_a_formula_has_the_value_of_the_observable(relative_to):
+    """Second method: the reading of the scorecard. Of one output and of a ratio, with a conversion."""
+    baseline, later = {"a.b": 0.25, "a.c": 0.4}, {"a.b": np.array([0.7]), "a.c": np.array([0.1])}
+    ids = {sbml_id(name): float(value[0]) for name, value in later.items()}
+    for output, rest, value in (("a.b", 0.25, 0.7), ("a.b / a.c", 0.625, 7.0)):
+        expected = 1.5 * float(RELATIVE_TO[relative_to](np.array([value]), rest)[0])
+        assert eval(formula(output, relative_to, 1.5, baseline), {}, ids) == pytest.approx(expected), output
+
+
+def test_observables_of_one_output_have_different_ids():
+    """The baseline is a number in a formula, so that subjects with other baselines have other observables."""
+    formulas = ["(mood__madrs) - 33.0", "(mood__madrs) - 30.0", "(mood__madrs) - 28.0", "mood__madrs"]
+    rows = [Measurement(text, 24.0, 5.0, 1.0, False, "points", "x", "x") for text in formulas]
+    rows.append(Measurement("mood__madrs", 24.0, 5.0, 0.2, True, "points", "x", "x"))
+    found = _Observables([*rows, rows[0]])
+    change = "observable_mood__madrs_change"
+    assert [found.id(row) for row in rows] == [
+        change, f"{change}_2", f"{change}_3", "observable_mood__madrs", "observable_mood__madrs_log",
+    ]  # fmt: skip
+    for table in (found.rows_1, found.rows_2):
+        assert [row["observableFormula"] for row in table] == [row.formula for row in rows]
+
+
+def test_both_versions_state_the_prior_of_the_calibration_and_bounds_of_four_sd(problem, model):
+    one, two = (
+        pd.read_csv(problem / place, sep="\t").set_index("parameterId")
+        for place in ("v1/parameters.tsv", "v2/person_01/parameters.tsv")
+    )
+    for parameter in load_estimated(model.parameters):
+        if parameter.name not in model.system.parameter_names:
+            continue
+        median, sd = np.log(parameter.prior_median), parameter.prior_log_sd
+        for row, prior in (
+            (one.loc[sbml_id(parameter.name)], "objectivePriorParameters"),
+            (two.loc[sbml_id(parameter.name)], "priorParameters"),
+        ):
+            assert np.log(row[["lowerBound", "nominalValue", "upperBound"]].astype(float)).to_numpy() == pytest.approx(
+                [median - 4 * sd, median, median + 4 * sd], abs=1e-9
+            )
+            assert [float(number) for number in row[prior].split(";")] == pytest.approx([median, sd])

@@ -180,21 +180,41 @@ def test_an_animal_comes_back_as_one(model, species, sentence, tmp_path):
     assert load_scenario(tmp_path / "a.yaml", TABLE).values == pytest.approx(mine)
 
 
+HALF_AN_HOUR = '<math xmlns="http://www.w3.org/1998/Math/MathML"><cn> 0.5 </cn></math>'
+
+
 def test_a_start_at_steady_state_is_refused_by_name(model):
     asked_for = load_scenario("racemic 20 mg IV every 12 h for 2 days at steady state", model.parameters)
     with pytest.raises(InputError, match="a steady state whose schedule is unknown"):
         doses_of_sbml(course_sbml(model, subjects(asked_for, model)[0]), TABLE)
 
 
-def test_an_event_that_is_no_dose_is_refused_by_name(model):
-    text = course_sbml(model, Subject("x", dose_events(Regimen.parse("racemic 20 mg IV at 5 h"), TABLE, {}, 99.0)))
-    broken = text.replace("<plus/>", "<times/>", text.count("<plus/>"))
+@pytest.fixture(scope="module")
+def late_dose(model):
+    """The SBML of a dose at 5 h."""
+    return course_sbml(model, Subject("x", dose_events(Regimen.parse("racemic 20 mg IV at 5 h"), TABLE, {}, 99.0)))
+
+
+def test_an_event_that_is_no_dose_is_refused_by_name(late_dose):
+    broken = late_dose.replace("<plus/>", "<times/>")
     with pytest.raises(InputError, match="in another way than a dose"):
         doses_of_sbml(broken, TABLE)
     with pytest.raises(InputError, match="no model of KetaMech"):
         doses_of_sbml(
             '<sbml xmlns="http://www.sbml.org/sbml/level3/version1/core" level="3" version="1"><model/></sbml>', TABLE
         )
+
+
+@pytest.mark.parametrize(("old", "new", "message"), [
+    ("</trigger>", f"</trigger><delay>{HALF_AN_HOUR}</delay>", "has a delay"),
+    ("<geq/>", "<leq/>", "does not begin at a time"),
+    ("</model>", "", "this is no valid SBML"),
+])  # fmt: skip
+def test_a_dose_at_another_time_than_that_of_its_event_is_refused(late_dose, old, new, message):
+    model, events, end = late_dose.partition("<listOfEvents>")
+    assert old in end
+    with pytest.raises(InputError, match=message):
+        doses_of_sbml(f"{model}{events}{end.replace(old, new, 1)}", TABLE)
 
 
 def test_a_simulation_that_changes_more_than_values_is_refused(tmp_path, model):

@@ -1,6 +1,8 @@
 """PEtab problems of our own model: fits that find the true values, and estimates of other programs that come back."""
 
 from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
 
 import h5py
 import numpy as np
@@ -10,9 +12,10 @@ from petab.v1 import CompositeProblem, calculate_llh
 from scipy.stats import lognorm
 
 from command_line import run
-from ketamech.core import InputError
+from ketamech.core import InputError, unit
 from ketamech.exchange import petab_fit
 from ketamech.exchange.petab import petab_files, scenario_case
+from ketamech.parameters import load_parameters
 from ketamech.simulation.load_scenario import load_scenario
 
 TWO = ("mood.rate_constant", "mood.expectancy_weight")
@@ -55,6 +58,41 @@ def test_the_true_values_reproduce_the_measurements_and_the_fit_finds_them(probl
     informed = found.table[found.table["learned"] > 0.9]
     assert {*TWO} <= {*informed["parameter"]}
     assert ((informed["low"] < informed["in_model"]) & (informed["in_model"] < informed["high"])).all()
+
+
+SLOPES = np.array([[1.0, 0.0], [2.0, 1.0], [0.5, -1.0], [1.0, 3.0]])
+
+
+class Linear(petab_fit.PetabFitProblem):
+    """Predictions that are linear in the logarithms of two parameters."""
+
+    def predictions(self, logs):
+        return logs @ SLOPES.T
+
+
+def test_a_linear_problem_has_the_posterior_of_bayesian_regression():
+    """Second method: the normal posterior in closed form, in estimates, intervals and draws."""
+    table, prior_sd, noise = load_parameters(), np.array([0.3, 0.5]), np.array([0.2, 0.1, 0.4, 0.3])
+    usual = np.log([table[name].canonical for name in TWO])
+    measured = SLOPES @ (usual + np.array([0.2, -0.1])) + np.array([0.05, -0.02, 0.1, -0.1])
+    rows = pd.DataFrame({"measurement": measured, "noise": noise, "log": False})
+    parameters = tuple(
+        petab_fit.PetabParameter(name, np.exp(mean), np.exp(mean - 4), np.exp(mean + 4), mean, sd)
+        for name, mean, sd in zip(TWO, usual, prior_sd, strict=True)
+    )
+    found = petab_fit.fit_problem(Linear(Path(), SimpleNamespace(parameters=table), parameters, {}, {}, rows, {}))
+    weighted = SLOPES / noise[:, None]
+    covariance = np.linalg.inv(weighted.T @ weighted + np.diag(prior_sd**-2))
+    mean, sd = covariance @ (weighted.T @ (measured / noise) + usual / prior_sd**2), np.sqrt(np.diag(covariance))
+    assert found.logs == pytest.approx(mean, rel=1e-6)
+    assert found.covariance == pytest.approx(covariance, rel=1e-6)
+    factors = np.array([unit(table[name].unit).factor for name in TWO])
+    for column, logs in (("estimate", mean), ("low", mean - 1.95996 * sd), ("high", mean + 1.95996 * sd)):
+        assert found.table[column].to_numpy() == pytest.approx(np.exp(logs) / factors, rel=1e-5), column
+    assert found.table["learned"].to_numpy() == pytest.approx(1 - (sd / prior_sd) ** 2, rel=1e-5)
+    drawn = np.log(found.draws() * factors)
+    assert drawn.mean(axis=0) == pytest.approx(mean, abs=4 * sd.max() / np.sqrt(len(drawn)))
+    assert np.cov(drawn.T) == pytest.approx(covariance, abs=0.4 * np.abs(covariance).max())
 
 
 def test_the_likelihood_is_that_of_the_petab_library(folder, problem):
@@ -129,4 +167,22 @@ def test_a_problem_of_another_model_is_refused(folder, model, tmp_path):
         tmp_path / "parameters.tsv", sep="\t", index=False
     )
     with pytest.raises(InputError, match=r"no parameter of KetaMech|cannot be read"):
+        petab_fit.read_fit_problem(tmp_path / "problem.yaml", model)
+
+
+@pytest.mark.parametrize(("file", "column", "value", "message"), [
+    ("parameters", "lowerBound", 0, "may be 0 or negative"),
+    ("parameters", "priorParameters", "1;0", "has the SD 0"),
+    ("observables", "noiseDistribution", "laplace", "laplace noise"),
+    ("measurements", "time", -1, "a measurement of .* at -1 h"),
+    ("measurements", "noiseParameters", -2, "the noise of .* no positive number"),
+])  # fmt: skip
+def test_what_would_be_fitted_wrongly_is_refused(file, column, value, message, folder, model, tmp_path):
+    for one in (folder / "v2/person_01").iterdir():
+        (tmp_path / one.name).write_bytes(one.read_bytes())
+    table = pd.read_csv(tmp_path / f"{file}.tsv", sep="\t")
+    table[column] = table[column].astype(object)
+    table.loc[0, column] = value
+    table.to_csv(tmp_path / f"{file}.tsv", sep="\t", index=False)
+    with pytest.raises(InputError, match=message):
         petab_fit.read_fit_problem(tmp_path / "problem.yaml", model)

@@ -10,10 +10,13 @@ from ketamech.core import InputError
 from ketamech.dosing.dose_events import DoseEvent
 from ketamech.engine import load_kernel
 from ketamech.evidence import load_evidence
+from ketamech.exchange import population_pk
+from ketamech.exchange.custom_pk import load_kinetics_model
 from ketamech.exchange.population_pk import is_population_pk, read_population_pk
 from ketamech.fitting.fit import FitSettings, fit
 from ketamech.fitting.observations import measurements_of
 from ketamech.model.assemble import build_system
+from ketamech.model.stages import all_stages
 from ketamech.nonmem.read import doses_in
 from ketamech.parameters import ParameterTable, load_parameters
 from ketamech.population.virtual_population import load_population
@@ -65,6 +68,19 @@ def test_levels_are_those_of_the_matrix_exponential(tmp_path):
     rates = np.array([[-(cl + 60) / 60, 60 / 150, 0.2 * 1.2], [1.0, -60 / 150, 0], [0, 0, -1.2]])
     expected = np.array([[(expm(rates * t) @ start)[0] / 60 for start in ([100, 0, 50], [140, 0, 50])] for t in times])
     np.testing.assert_allclose(found, expected, rtol=1e-5)
+
+
+def test_a_population_model_is_loaded_as_the_kinetics_of_a_model(tmp_path, monkeypatch):
+    """Among few stages: the whole model takes seconds to compile."""
+    stages = [stage for stage in all_stages() if stage.__name__ == "pharmacokinetics"]
+    monkeypatch.setattr(population_pk, "all_stages", lambda: [*stages, expectancy])
+    kinetics_of(tmp_path)
+    model = load_kinetics_model(tmp_path / "pop.yaml")
+    given = (DoseEvent(0.0, "pharmacokinetics.central_s", 100.0, 0.0),)
+    ensemble = Ensemble.of_subjects(model, [Subject("one", given)])
+    found = ensemble.solve(np.array([0.0, 1e-3]), ("plasma.esketamine",), tolerance=1e-9).values[0, :, 0]
+    assert found[0] == pytest.approx(100 / 60)
+    assert (found[0] - found[1]) / found[0] == pytest.approx(1e-3 * (80 + 60) / 60, rel=2e-3)
 
 
 def test_the_population_has_the_variability_of_the_file(tmp_path):

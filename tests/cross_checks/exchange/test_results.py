@@ -191,6 +191,16 @@ def test_other_files_are_refused_and_nothing_is_lost(results, name, tmp_path):
     assert (tmp_path / "taken.nc" / "thesis.txt").read_text() == "mine"
 
 
+def test_a_table_of_other_columns_and_a_table_of_groups_are_refused(tmp_path):
+    (tmp_path / "x.csv").write_text("replicate,arm,patient,time,variable,value\n0,a,0,0,mood.madrs,30\n")
+    with pytest.raises(InputError, match="a table without 'unit'"):
+        open_results(tmp_path / "x.csv")
+    tree, _, _ = calibration()
+    with pytest.raises(InputError, match=r"groups go into \.nc or \.zarr"):
+        save_results(tree, tmp_path / "y.csv")
+    assert [path.name for path in tmp_path.iterdir()] == ["x.csv"]
+
+
 @pytest.mark.parametrize("suffix", SUFFIXES)
 def test_a_broken_file_is_refused(suffix, tmp_path):
     (tmp_path / f"x{suffix}").write_text("nothing")

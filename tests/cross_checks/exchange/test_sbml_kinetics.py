@@ -6,13 +6,16 @@ import pytest
 
 from command_line import refused, run
 from ketamech.core import InputError
+from ketamech.dosing.dose_events import DoseEvent
 from ketamech.engine import events
+from ketamech.exchange import custom_pk
 from ketamech.exchange.custom_pk import load_kinetics_model
 from ketamech.exchange.sbml.exporter import write_sbml
 from ketamech.exchange.sbml.ids import sbml_id
 from ketamech.model.assemble import build_system
 from ketamech.model.stages import all_stages
 from ketamech.parameters import load_parameters
+from ketamech.simulation.ensemble import Ensemble, Subject
 from ketamech.simulation.ensemble import run_subjects as run_courses
 from ketamech.simulation.load_scenario import load_scenario
 from ketamech.simulation.simulate import subjects
@@ -45,13 +48,13 @@ def files(folder, sbml, outputs, doses, **more):
     return folder / "kinetics.yaml"
 
 
-def one_compartment(folder, **changed):
+def one_compartment(folder, amounts="mg", time="h", **changed):
     antimony.clearPreviousLoads()
     assert antimony.loadAntimonyString(ONE) >= 0, antimony.getLastError()
     outputs = dict.fromkeys(OUTPUTS, "0")
     outputs |= {"plasma.esketamine": "{formula: A, unit: mg/L}", "venous.esketamine": "{formula: A, unit: mg/L}"}
     doses = {"pharmacokinetics.central_s": "A", "pharmacokinetics.central_r": "A"}
-    return files(folder, antimony.getSBMLString("one"), {**outputs, **changed}, doses, amounts="mg", time="h")
+    return files(folder, antimony.getSBMLString("one"), {**outputs, **changed}, doses, amounts=amounts, time=time)
 
 
 @pytest.mark.parametrize("sentence", ["racemic 0.5 mg/kg IV over 40 min", "esketamine 84 mg nasal"])
@@ -83,6 +86,33 @@ def test_a_dose_enters_the_imported_species(tmp_path):
         share = (vectors @ (np.exp(eigenvalues * 4.0) * np.linalg.solve(vectors, [1.0, 0.0])))[0]
         assert plasma[2] == pytest.approx(at_first * share, rel=1e-6)
         assert found["mood.madrs"].values[0, 2] < found["mood.madrs"].values[0, 0]
+
+
+def expectancy(m):
+    """The states that visits enter."""
+    for name in ("belief", "anticipation"):
+        state = m.state(f"expectancy.{name}", "1")
+        m.rate(state, -m.parameter("expectancy.decay_rate") * state, because="fades")
+
+
+@pytest.mark.parametrize(("time", "hours"), [("h", 1.0), ("min", 1 / 60), ("day", 24.0)])
+@pytest.mark.parametrize("amounts", ["umol", "mg"])
+def test_units_of_time_and_amounts_are_those_of_the_file(time, hours, amounts, tmp_path, monkeypatch):
+    """Among few stages: 100 umol in closed form after a tenth of a unit of time, and a molar mass of an output."""
+    stages = [stage for stage in all_stages() if stage.__name__ == "pharmacokinetics"]
+    monkeypatch.setattr(custom_pk, "all_stages", lambda: [*stages, expectancy])
+    outputs = {"plasma.esketamine": f"{{formula: A, unit: {amounts}/L}}"}
+    outputs["plasma.s_norketamine"] = "{formula: P, unit: mg/L, molar_mass: 200}"
+    swapped = load_kinetics_model(one_compartment(tmp_path, amounts, time, **outputs))
+    given = (DoseEvent(0.0, "pharmacokinetics.central_s", 100.0),)
+    times = np.array([0.0, 0.1 * hours])
+    found = Ensemble.of_subjects(swapped, [Subject("one", given)]).solve(times, tuple(outputs), tolerance=1e-9)
+    eigenvalues, vectors = np.linalg.eig(np.array([[-0.8, 0.2], [0.5, -0.2]]))
+    central, peripheral = vectors @ (np.exp(eigenvalues * 0.1) * np.linalg.solve(vectors, [1.0, 0.0]))
+    level = 100 / 70  # umol/L
+    assert found.values[0, :, 0] == pytest.approx([level, level * central], rel=1e-5)
+    own = TABLE["drug.ketamine_molar_mass"].value / 1000 if amounts == "mg" else 1.0  # per umol
+    assert found.values[0, 1, 1] == pytest.approx(own * level * peripheral * 1000 / 200, rel=1e-5)
 
 
 def test_a_dose_that_the_kinetics_do_not_take_is_refused(tmp_path):

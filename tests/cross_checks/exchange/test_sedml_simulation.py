@@ -202,6 +202,7 @@ def test_a_range_may_be_logarithmic(tmp_path):
         ('order="2" task="single"', 'order="2" task="rep"', "repeats itself"),
         ("@id='k']\">\n <math", "@id='B']\">\n <math", "a repeated task sets"),
         ('step="2"', 'step="0"', "a step of 0"),
+        ('<subTask order="2" task="single"/><subTask order="1" task="single"/>', "", "runs nothing"),
         ("<vectorRange id=\"i\"><value>0.25</value><value>0.5</value></vectorRange>",
          '<uniformRange id="i" start="0" end="1" numberOfPoints="99999999" type="linear"/>', "99999999 steps"),
     ],
