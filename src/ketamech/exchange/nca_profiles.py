@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
-import xarray as xr
 
 from ketamech.core import convert
 from ketamech.dosing.dose_events import micromoles
@@ -17,6 +17,9 @@ from ketamech.parameters.concentration_units import parent_enantiomers, shown
 from ketamech.simulation.nca import BOLUS, EXTRAVASCULAR, INFUSION, NcaDose
 from ketamech.simulation.nca_tables import PER_KG, ConcentrationProfile, litres_per_dose
 from ketamech.simulation.scenario import Scenario
+
+if TYPE_CHECKING:
+    from ketamech.simulation.curves import AnyCurves
 
 FEWEST = 3  # levels of a dosing interval among several
 SIMULATED_LLOQ = 1e-3  # of the highest level, where no limit of quantification is given
@@ -131,7 +134,7 @@ def dosed_outputs(scenario: Scenario) -> tuple[str, ...]:
 
 
 def profiles_of_curves(
-    curves: xr.Dataset, scenario: Scenario, parameters: ParameterTable, outputs: Sequence[str], *,
+    curves: AnyCurves, scenario: Scenario, parameters: ParameterTable, outputs: Sequence[str], *,
     lloq: bool = False, per_kilogram: bool = False,
 ) -> Profiles:  # fmt: skip
     """A profile for each patient, output and dose of a simulated scenario; concentrations in blood in ng/mL.
