@@ -19,11 +19,11 @@ from ketamech.core import InputError
 from ketamech.exchange.output_folder import read_manifest, require_unchanged, store_errors
 from ketamech.exchange.result_metadata import Rows, write_parquet
 from ketamech.parameters.concentration_units import shown
+from ketamech.simulation.curves import AnyCurves
 
 if TYPE_CHECKING:
     import xarray as xr
 
-    from ketamech.simulation.curves import AnyCurves
 
 _TYPES = {"f": ("float64", "<f8", "NaN"), "i": ("int64", "<i8", 0), "b": ("bool", "|b1", False)}
 

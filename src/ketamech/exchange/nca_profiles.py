@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -14,12 +13,10 @@ from ketamech.dosing.dose_events import micromoles
 from ketamech.dosing.treatment import Treatment
 from ketamech.parameters import ParameterTable
 from ketamech.parameters.concentration_units import parent_enantiomers, shown
+from ketamech.simulation.curves import AnyCurves
 from ketamech.simulation.nca import BOLUS, EXTRAVASCULAR, INFUSION, NcaDose
 from ketamech.simulation.nca_tables import PER_KG, ConcentrationProfile, litres_per_dose
 from ketamech.simulation.scenario import Scenario
-
-if TYPE_CHECKING:
-    from ketamech.simulation.curves import AnyCurves
 
 FEWEST = 3  # levels of a dosing interval among several
 SIMULATED_LLOQ = 1e-3  # of the highest level, where no limit of quantification is given

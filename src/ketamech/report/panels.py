@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -18,11 +17,9 @@ from ketamech.report.published_points import PublishedPoint, drug_free_value
 from ketamech.report.run_description import RunDescription
 from ketamech.report.svg_canvas import Canvas
 from ketamech.report.time_axis import Frame, TimeScale, round_steps
+from ketamech.simulation.curves import AnyCurves
 from ketamech.simulation.model import Model
 from ketamech.simulation.observable import names_in, value_of
-
-if TYPE_CHECKING:
-    from ketamech.simulation.curves import AnyCurves
 
 _MARKERS, _MAX_PAPERS_NAMED, _LINE_HEIGHT, _LETTER_WIDTH = (
     "osD^vP",

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -15,12 +14,10 @@ from ketamech.core import unit
 from ketamech.dosing.dose_events import DoseEvent, without_expectancy
 from ketamech.evidence import Evidence, Observation
 from ketamech.report.run_description import RunDescription
+from ketamech.simulation.curves import AnyCurves
 from ketamech.simulation.ensemble import baseline_of
 from ketamech.simulation.model import Model
 from ketamech.simulation.observable import names_in, value_of
-
-if TYPE_CHECKING:
-    from ketamech.simulation.curves import AnyCurves
 
 SAME_PERSON = ("person.asian", "person.japanese", "pathway.", "perturbation.")
 MAX_AGE_DIFFERENCE, MAX_OCCASION_GAP = 15.0, 0.75  # years; h between two doses of one occasion

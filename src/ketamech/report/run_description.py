@@ -4,19 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ketamech.dosing.dose_events import DoseEvent, without_expectancy
 from ketamech.dosing.regimen import Regimen
+from ketamech.simulation.curves import AnyCurves
 from ketamech.simulation.ensemble import Subject
 from ketamech.simulation.model import Model
 from ketamech.simulation.scenario import Scenario
 from ketamech.simulation.simulate import subjects
-
-if TYPE_CHECKING:
-    from ketamech.simulation.curves import AnyCurves
 
 CONTROL = "control"
 

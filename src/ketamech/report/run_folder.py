@@ -33,6 +33,7 @@ from ketamech.report.summary import (
     summary_rows_of,
 )
 from ketamech.simulation.citations import cited_evidence, used_parameters
+from ketamech.simulation.curves import AnyCurves
 from ketamech.simulation.model import Model
 from ketamech.simulation.scenario import Scenario
 
@@ -41,7 +42,6 @@ if TYPE_CHECKING:
 
     from ketamech.analysis.scorecard import Scorecard
     from ketamech.report.published_points import PublishedPoint
-    from ketamech.simulation.curves import AnyCurves
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -16,11 +16,9 @@ from ketamech.parameters.concentration_units import factors
 from ketamech.report.number_format import number, signed
 from ketamech.report.run_description import RunDescription, describe_dataset
 from ketamech.report.tracks import Track, TrackCurve, tracks_of
+from ketamech.simulation.curves import AnyCurves
 from ketamech.simulation.nca_tables import analysed, nca_parameters
 from ketamech.simulation.scenario import Scenario
-
-if TYPE_CHECKING:
-    from ketamech.simulation.curves import AnyCurves
 
 SUMMARY_TIMES = {"2 h": 2.0, "24 h": 24.0, "7 d": 168.0}
 VENOUS = "venous."

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -26,9 +25,7 @@ from ketamech.report.summary import EXTREMUM, SummaryRow, curve_values, drug_val
 from ketamech.report.svg_canvas import Canvas
 from ketamech.report.time_axis import LETTER_WIDTH, Frame, TimeScale
 from ketamech.report.tracks import Track, load_groups, load_tracks, series_colours, tracks_of
-
-if TYPE_CHECKING:
-    from ketamech.simulation.curves import AnyCurves
+from ketamech.simulation.curves import AnyCurves
 
 _UNCHANGED_TRACK_HEIGHT, _LETTER = 0.6, 0.0103
 WIDTH, TRACK_HEIGHT, TOP, BOTTOM = 921.6, 51.8, 116.6, 68.4

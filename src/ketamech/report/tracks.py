@@ -6,7 +6,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -15,10 +14,8 @@ from ketamech.core.csv_table import CsvRow, read_table, rows_by
 from ketamech.core.environment import DATA
 from ketamech.parameters.concentration_units import molar_masses
 from ketamech.report.palette import SECONDARY
+from ketamech.simulation.curves import AnyCurves
 from ketamech.simulation.ensemble import baseline_of
-
-if TYPE_CHECKING:
-    from ketamech.simulation.curves import AnyCurves
 
 DIRECTORY = DATA / "tracks"
 COLUMNS = (

@@ -21,13 +21,13 @@ from ketamech.dosing.drugs import absorption
 from ketamech.dosing.regimen import Regimen
 from ketamech.evidence import load_evidence
 from ketamech.model.expression_tree import ExpressionTrees, Tree, live_names
+from ketamech.simulation.curves import AnyCurves
 from ketamech.simulation.model import Model
 from ketamech.simulation.scenario import Scenario
 
 if TYPE_CHECKING:
     import xarray as xr
 
-    from ketamech.simulation.curves import AnyCurves
 
 SWITCHES = ("pathway.", "perturbation.", "person.")
 

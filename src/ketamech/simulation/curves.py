@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
@@ -88,5 +88,4 @@ class Curves:
         return xr.Dataset(converted(self.data_vars), converted(self.coords), dict(self.attrs))
 
 
-if TYPE_CHECKING:
-    AnyCurves = Curves | xr.Dataset
+AnyCurves: TypeAlias = "Curves | xr.Dataset"

@@ -19,14 +19,13 @@ from ketamech.dosing.dose_events import DoseEvent, Quantity
 from ketamech.engine import EventTable, drug_free_steady_state, events, solve, table
 from ketamech.engine.events import AMOUNT, INPUT, to_table
 from ketamech.engine.solve import FIRST_STEP, TOLERANCE, IntegrationState, integrate, validate_times
-from ketamech.simulation.curves import Curves, CurveVariable
+from ketamech.simulation.curves import AnyCurves, Curves, CurveVariable
 from ketamech.simulation.model import Model
 from ketamech.simulation.periodic_steady_state import carried_over, periodic_steady_state
 
 if TYPE_CHECKING:
     import xarray as xr
 
-    from ketamech.simulation.curves import AnyCurves
 
 Row = tuple[Quantity, int, int, Quantity]  # time (h), kind, state, size (state unit, or state unit per h)
 

@@ -6,16 +6,13 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING
 
 from ketamech.core import InputError
 from ketamech.core.csv_table import read_table, rows_by
 from ketamech.core.environment import DATA
 from ketamech.core.units import YEAR
 from ketamech.parameters import HUMAN
-
-if TYPE_CHECKING:
-    from ketamech.simulation.curves import Curves
+from ketamech.simulation.curves import Curves
 
 TABLE = DATA / "ranges" / "ranges.csv"
 ALL_SPECIES, CHILD = "all", "child"
