@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import xarray as xr
 
 from ketamech.core import InputError, require_known, unit
 from ketamech.core.constants import PROTOCOL_TOLERANCE
@@ -20,7 +19,8 @@ from ketamech.dosing.parse import parse_duration
 from ketamech.dosing.perturbations import AppliedPerturbation, read_perturbations
 from ketamech.dosing.regimen import Regimen, require_species_kinetics
 from ketamech.parameters import HUMAN, SPECIES, ParameterTable, load_species
-from ketamech.simulation.ensemble import Subject, run_subjects
+from ketamech.simulation.curves import Curves
+from ketamech.simulation.ensemble import Subject, curves_of_subjects
 from ketamech.simulation.model import Model
 from ketamech.simulation.observable import TimeCourse
 from ketamech.simulation.output_times import output_times
@@ -120,8 +120,8 @@ def simulate_protocols(
         if progress:
             progress(f"{len(batch)} treatments over {horizon:g} h")
         courses = [Subject(p.id, events_by_protocol[p.id], p.values(model.parameters)) for p in batch]
-        dataset = run_subjects(model, courses, _times(horizon, courses, moments), tolerance=PROTOCOL_TOLERANCE)
-        time, values = dataset["time"].to_numpy(), _arrays(dataset)
+        solved = curves_of_subjects(model, courses, _times(horizon, courses, moments), tolerance=PROTOCOL_TOLERANCE)
+        time, values = solved["time"].values, _arrays(solved)
         for i, p in enumerate(batch):
             outputs = {name: array[i] for name, array in values.items()}
             curves[p.id] = TimeCourse(time, outputs, rest[_key(p)], dosed_micromoles(events_by_protocol[p.id]))
@@ -151,12 +151,12 @@ def _key(protocol: Protocol) -> tuple[object, ...]:
 def _baselines(model: Model, protocols: Iterable[Protocol]) -> dict[tuple[object, ...], dict[str, float]]:
     people = {_key(protocol): protocol.values(model.parameters) for protocol in protocols}
     courses = [Subject("drug-free", (), values) for values in people.values()]
-    values = _arrays(run_subjects(model, courses, np.array([0.0, 1e-3]), tolerance=PROTOCOL_TOLERANCE))
+    values = _arrays(curves_of_subjects(model, courses, np.array([0.0, 1e-3]), tolerance=PROTOCOL_TOLERANCE))
     return {key: {name: float(array[i, 0]) for name, array in values.items()} for i, key in enumerate(people)}
 
 
-def _arrays(dataset: xr.Dataset) -> dict[str, np.ndarray]:
-    return {str(name): variable.to_numpy() for name, variable in dataset.data_vars.items()}
+def _arrays(solved: Curves) -> dict[str, np.ndarray]:
+    return {name: variable.values for name, variable in solved.data_vars.items()}
 
 
 def dosed_micromoles(entries: Iterable[DoseEvent]) -> float:

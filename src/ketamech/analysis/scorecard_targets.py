@@ -19,8 +19,7 @@ from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-
-import pandas as pd
+from typing import TYPE_CHECKING
 
 from ketamech.analysis.reference_protocols import DIRECTORY
 from ketamech.core import InputError
@@ -30,6 +29,9 @@ from ketamech.evidence import RATIOS, Evidence, Observation, log_standard_error,
 from ketamech.parameters import Parameter
 from ketamech.parameters.load_parameters import expanded_ids
 from ketamech.simulation.observable import Observable
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 MEASURE_COLUMNS = ("protocol", "output", "relative_to", "statistic", "time", "level", "control_contrast", "factor")
 COLUMNS = ("evidence", *MEASURE_COLUMNS, "comparison", "low", "high", "assumption")
@@ -116,6 +118,8 @@ def load_uncovered(
     evidence: Evidence, targets: tuple[Target, ...], path: Path = DIRECTORY / "uncovered.csv"
 ) -> pd.DataFrame:
     """Calibration rows without a target, with the reason; "no reason given" where the table has none."""
+    import pandas as pd
+
     reached = {target.evidence for target in targets}
     patterns = [
         (row["evidence"], row.one_of("reason", REASONS), row["note"]) for row in read_table(path, UNCOVERED_COLUMNS)

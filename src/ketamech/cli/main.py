@@ -8,40 +8,14 @@ import os
 import sys
 import unicodedata
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from importlib import import_module
 from typing import Annotated, Any, TextIO
 
 import typer
 from rich.console import Console
 from rich.text import Text
 
-from ketamech.cli import (
-    attribute,
-    calibrate,
-    claims,
-    compare_simulators,
-    demo,
-    design,
-    equations,
-    evidence,
-    export,
-    fit,
-    import_,
-    individualise,
-    nca,
-    network,
-    perturbations,
-    population,
-    scale_dose,
-    schema,
-    scorecard,
-    sensitivity,
-    serve,
-    simulate,
-    trial,
-    variants,
-    verify,
-)
 from ketamech.cli.suggestions import Command, Group, current_arguments
 from ketamech.cli.terminal import missing, print_disclaimer
 from ketamech.core import InputError, KetaMechError
@@ -58,40 +32,48 @@ Every parameter states its source or is marked as assumed; about three in four a
 {DISCLAIMER}
 """
 OBJECTS_BETWEEN_COLLECTIONS = 100_000  # imports create no garbage; this saves a tenth of a cold start
-app = typer.Typer(cls=Group, help=HELP, no_args_is_help=True, rich_markup_mode=None, pretty_exceptions_enable=False)
-for command in (
-    simulate.simulate,
-    population.population,
-    trial.trial,
-    scale_dose.scale_dose,
-    calibrate.calibrate,
-    fit.fit,
-    fit.vpc,
-    individualise.individualise,
-    individualise.sampling_times,
-    individualise.target_infusion,
-    sensitivity.sensitivity,
-    design.design,
-    nca.nca,
-    network.network,
-    scorecard.scorecard,
-    attribute.attribute,
-    perturbations.perturbations,
-    variants.variants,
-    claims.claims,
-    verify.verify,
-    equations.equations,
-    export.export,
-    import_.import_,
-    compare_simulators.compare_simulators,
-    evidence.cite,
-    demo.demo,
-    schema.schema,
-    serve.serve,
-    serve.site,
-):
-    app.command(command.__name__.rstrip("_").replace("_", "-"), epilog=DISCLAIMER, cls=Command)(command)
-app.add_typer(evidence.app, name="evidence", epilog=DISCLAIMER)
+COMMANDS: Mapping[str, tuple[str, ...]] = {  # modules of ketamech.cli with their commands, in the order of the help
+    "simulate": ("simulate",), "population": ("population",), "trial": ("trial",), "scale_dose": ("scale_dose",),
+    "calibrate": ("calibrate",), "fit": ("fit", "vpc"),
+    "individualise": ("individualise", "sampling_times", "target_infusion"), "sensitivity": ("sensitivity",),
+    "design": ("design",), "nca": ("nca",), "network": ("network",), "scorecard": ("scorecard",),
+    "attribute": ("attribute",), "perturbations": ("perturbations",), "variants": ("variants",),
+    "claims": ("claims",), "verify": ("verify",), "equations": ("equations",), "export": ("export",),
+    "import_": ("import_",), "compare_simulators": ("compare_simulators",), "evidence": ("cite",), "demo": ("demo",),
+    "schema": ("schema",), "serve": ("serve", "site"),
+}  # fmt: skip
+
+
+def command_line(only: str | None = None) -> typer.Typer:
+    """The program with all its commands, or with `only` one of COMMANDS, which starts in less time."""
+    made = typer.Typer(
+        cls=Group, help=HELP, no_args_is_help=True, rich_markup_mode=None, pretty_exceptions_enable=False
+    )
+    made.callback(result_callback=print_disclaimer)(_root)
+    for module, functions in COMMANDS.items():
+        for function in functions:
+            name = command_name(function)
+            if only in (None, name):
+                command = getattr(import_module(f"ketamech.cli.{module}"), function)
+                made.command(name, epilog=DISCLAIMER, cls=Command)(command)
+    if only is None:
+        from ketamech.cli import evidence
+
+        made.add_typer(evidence.app, name="evidence", epilog=DISCLAIMER)
+    return made
+
+
+def command_name(function: str) -> str:
+    """The name of a command as it is typed."""
+    return function.rstrip("_").replace("_", "-")
+
+
+def __getattr__(name: str) -> Any:
+    """`app`, the program with all its commands, which is built when it is first read."""
+    if name == "app":
+        globals()[name] = command_line()
+        return globals()[name]
+    raise AttributeError(f"module '{__name__}' has no attribute '{name}'")
 
 
 def _version(is_set: bool) -> None:
@@ -102,7 +84,6 @@ def _version(is_set: bool) -> None:
         raise typer.Exit
 
 
-@app.callback(result_callback=print_disclaimer)
 def _root(
     version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit.")
@@ -120,7 +101,7 @@ def main() -> None:
     try:
         try:
             sys.argv[1:] = current_arguments(sys.argv[1:])
-            app()
+            command_line(_typed_command(sys.argv[1:]))()
         finally:
             gc.freeze()  # at its exit Python would search all objects for garbage: a fifth of a cold start
             sys.stdout.flush()
@@ -148,6 +129,12 @@ def main() -> None:
         )
         print_error(InputError(f"{problem.strerror or problem}", file=problem.filename, expected=expected))
         sys.exit(2)
+
+
+def _typed_command(arguments: Sequence[str]) -> str | None:
+    """The first word, where it is a command of COMMANDS."""
+    known = {command_name(function) for functions in COMMANDS.values() for function in functions}
+    return arguments[0] if arguments and arguments[0] in known else None
 
 
 def _show_warning(default_show: Callable[..., None]) -> Callable[..., None]:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ketamech.cli import terminal
-from ketamech.cli.options import SimulateOptions, folder_name, with_options
+from ketamech.cli.options import SimulateOptions, folder_name, listed_names, with_options
 from ketamech.core import InputError
 
 if TYPE_CHECKING:
@@ -117,7 +117,7 @@ def _simulate_scenario(options: SimulateOptions, options_given: dict[str, Any], 
     terminal.print_assumptions(scenario.assumptions)
     terminal.table(summary_rows(curves), title=scenario.title)
     if output_options["times"] or output_options["output_interval"]:
-        terminal.table(requested[0].head(MAX_ROWS).to_dict("records"))
+        terminal.table(requested[0][:MAX_ROWS])
     terminal.table(exposure_rows(curves, scenario, model.parameters))
     for name, (table, _) in tables.items():
         if name != CURVES:
@@ -134,24 +134,25 @@ def _simulated(
     """Curves of one patient, the scenario (which lasts until the last time), and the table of --outputs at --times."""
     import numpy as np
 
-    from ketamech.cli.simulate_cohort import listed_names, output_times
     from ketamech.engine.solve import validate_outputs, validate_times
     from ketamech.exchange.curves_io import shown_curves
     from ketamech.simulation.output_ranges import exists_in, require_outputs
-    from ketamech.simulation.simulate import DEFAULT_OUTPUTS, simulate_scenario, subjects, times_of_scenario
+    from ketamech.simulation.simulate import DEFAULT_OUTPUTS, curves_of_scenario, subjects, times_of_scenario
 
     names = validate_outputs(model.kernel, listed_names(outputs)) if outputs else DEFAULT_OUTPUTS
     if outputs:
         require_outputs(scenario.group, names)
     hours = None
     if times is not None or output_interval is not None:
+        from ketamech.cli.simulate_cohort import output_times
+
         hours = validate_times(output_times(times, output_interval, scenario), 1)
         if hours.min() < 0:
             raise InputError("output times must not be negative", key="--times", expected="hours, e.g. 0, 0.5, 24")
         scenario = scenario.lasting_until(float(hours.max()))
     grid = times_of_scenario(scenario, subjects(scenario, model)[0])
     all_times = None if hours is None else np.union1d(grid, hours).tolist()
-    curves = simulate_scenario(scenario, model, times=all_times)
+    curves = curves_of_scenario(scenario, model, all_times)
     present = [name for name in names if exists_in(scenario.group, name)]
     return curves, scenario, shown_curves(curves, present, grid if hours is None else hours)
 

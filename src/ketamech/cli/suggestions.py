@@ -5,11 +5,13 @@ Commands and options that were renamed after version 0.2.0 work for one release,
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
 import sys
 from collections.abc import Callable, Sequence
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 from typer.core import TyperCommand, TyperGroup
@@ -106,6 +108,27 @@ class Group(TyperGroup):
         return UnknownNameError(message, nearest=closest_name, type_this=suggested_command)
 
 
+class _PlainValue:
+    """Converts the text of an option or argument as Typer does, which imports Pydantic for every one of them.
+
+    A value that is missing, a text, and the path of a file that does not exist yet need none of it; Typer converts the
+    others.
+    """
+
+    def coerce(self, value: Any, param: Any, ctx: Any) -> Any:
+        """The value of the parameter. Raises the errors of Typer."""
+        kind, stated = param.type_descriptor.annotation, param.type_descriptor.parameter_info
+        if value is None:
+            return () if param.multiple or param.nargs == -1 else None
+        if stated.parser is None and isinstance(value, str):
+            if kind is str:
+                return value
+            if kind is Path and not (stated.exists or stated.resolve_path or os.path.lexists(value)):
+                return Path(value)
+        param._runtime_param = None
+        return param.get_runtime_param().coerce(value, param=param, ctx=ctx)
+
+
 def example(text: str) -> str | None:
     """The first command line in a help text."""
     match = re.search(r"(?:^|\s)(ketamech .+)$", text, flags=re.M)
@@ -114,6 +137,9 @@ def example(text: str) -> str | None:
 
 def _parse(command: Any, ctx: Any, args: list[str], parse: Callable[[Any, list[str]], list[str]]) -> list[str]:
     """Parse arguments; an error says what to type instead."""
+    for parameter in command.get_params(ctx):
+        if getattr(parameter, "_runtime_param", parameter) is None:
+            parameter._runtime_param = _PlainValue()
     arguments = list(args)
     try:
         return parse(ctx, args)

@@ -14,20 +14,21 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
-import xarray as xr
 
 from ketamech.core import InputError
 from ketamech.exchange.output_folder import read_manifest, require_unchanged, store_errors
-from ketamech.exchange.result_metadata import write_parquet
+from ketamech.exchange.result_metadata import Rows, write_parquet
 from ketamech.parameters.concentration_units import shown
+from ketamech.simulation.curves import AnyCurves
 
 if TYPE_CHECKING:
-    import pandas as pd
+    import xarray as xr
+
 
 _TYPES = {"f": ("float64", "<f8", "NaN"), "i": ("int64", "<i8", 0), "b": ("bool", "|b1", False)}
 
 
-def write_zarr(path: Path, dataset: xr.Dataset) -> None:
+def write_zarr(path: Path, dataset: AnyCurves) -> None:
     """Write every variable and coordinate with its attributes, and consolidated metadata, into a new folder."""
     path.mkdir()
     coordinates = " ".join(str(name) for name in dataset.coords if name not in dataset.dims)
@@ -86,7 +87,7 @@ ZARR, PARQUET = "curves.zarr", "curves.parquet"
 COLUMNS = ("patient", "time_h", "variable", "value", "unit")
 
 
-def write_curves(folder: Path, dataset: xr.Dataset) -> list[Path]:
+def write_curves(folder: Path, dataset: AnyCurves) -> list[Path]:
     """Write `curves.zarr` (units and long names as CF attributes) and `curves.parquet` (tidy, long), with the
     metadata in both.
     """
@@ -100,6 +101,8 @@ def read_run(folder: Path | str) -> xr.Dataset:
     """The curves of a run folder, with units in the attributes; raises InputError for a folder that is no run and for
     changed curves.
     """
+    import xarray as xr
+
     path = Path(folder)
     if not read_manifest(path) or not (path / ZARR).is_dir():
         message = f"'{path.name}' is not a KetaMech run" if path.exists() else f"there is no folder '{folder}'"
@@ -115,13 +118,11 @@ def read_run(folder: Path | str) -> xr.Dataset:
     )
 
 
-def shown_curves(dataset: xr.Dataset, names: Sequence[str], hours: np.ndarray) -> tuple[pd.DataFrame, dict[str, str]]:
+def shown_curves(dataset: AnyCurves, names: Sequence[str], hours: np.ndarray) -> tuple[Rows, dict[str, str]]:
     """A row for each patient and time of some outputs, in the units that are shown, and the unit of each column."""
-    import pandas as pd
-
     time_indices = np.searchsorted(dataset.variables["time"].values, hours)
     patients, units = [str(label) for label in dataset["patient"].values], {"time": "h"}
-    columns: dict[str, Any] = {
+    columns: dict[str, np.ndarray] = {
         "patient": np.repeat(patients, len(time_indices)),
         "time": np.tile(dataset.variables["time"].values[time_indices], len(patients)),
     }
@@ -129,11 +130,12 @@ def shown_curves(dataset: xr.Dataset, names: Sequence[str], hours: np.ndarray) -
         factor, units[name] = shown(name, str(dataset.variables[name].attrs.get("units", "1")))
         columns[name] = factor * dataset.variables[name].transpose("patient", "time").values[:, time_indices].ravel()
     headers = {name: f"{name} ({unit})" if unit != "1" else name for name, unit in units.items()}
-    table = pd.DataFrame(columns).rename(columns=headers)
-    return table, {headers[name]: unit for name, unit in units.items()}
+    cells = zip(*(column.tolist() for column in columns.values()), strict=True)
+    rows = [dict(zip((headers.get(name, name) for name in columns), row, strict=True)) for row in cells]
+    return rows, {headers[name]: unit for name, unit in units.items()}
 
 
-def to_long_table(dataset: xr.Dataset) -> pa.Table:
+def to_long_table(dataset: AnyCurves) -> pa.Table:
     """One line per patient, variable and time: patient, time_h, variable, value, unit (text dictionary-encoded)."""
     names = [str(name) for name in dataset.data_vars]
     patients, times = [str(p) for p in dataset["patient"].values], dataset["time"].values.astype(float)
@@ -142,15 +144,23 @@ def to_long_table(dataset: xr.Dataset) -> pa.Table:
     count, per_patient = len(times), len(names) * len(times)
     columns = {
         "patient": _repeated(patients, np.repeat(np.arange(len(patients)), per_patient)),
-        "time_h": np.tile(times, len(patients) * len(names)),
+        "time_h": _column(np.tile(times, len(patients) * len(names)), pa.float64()),
         "variable": _repeated(names, np.tile(np.repeat(np.arange(len(names)), count), len(patients))),
-        "value": values.ravel().astype(float),
+        "value": _column(values.ravel().astype(float), pa.float64()),
         "unit": _repeated(units, np.tile(np.repeat(np.arange(len(names)), count), len(patients))),
     }
-    return pa.table(columns)
+    return pa.Table.from_arrays(list(columns.values()), names=list(columns))
 
 
 def _repeated(labels: list[str], codes: np.ndarray) -> pa.DictionaryArray:
     categories = list(dict.fromkeys(labels))
     index_of_code = np.array([categories.index(label) for label in labels], dtype=np.int32)
-    return pa.DictionaryArray.from_arrays(pa.array(index_of_code[codes], pa.int32()), pa.array(categories))
+    texts = [label.encode() for label in categories]
+    ends = np.cumsum([0, *map(len, texts)], dtype=np.int32)
+    words = pa.StringArray.from_buffers(len(texts), pa.py_buffer(ends), pa.py_buffer(b"".join(texts)))
+    return pa.DictionaryArray.from_arrays(_column(index_of_code[codes], pa.int32()), words)
+
+
+def _column(values: np.ndarray, kind: pa.DataType) -> pa.Array:
+    """The numbers as a column; `pa.array` would import pandas to ask whether they are a Series."""
+    return pa.Array.from_buffers(kind, len(values), [None, pa.py_buffer(np.ascontiguousarray(values))])

@@ -7,13 +7,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
-import xarray as xr
 
 from ketamech.core import convert
 from ketamech.dosing.dose_events import micromoles
 from ketamech.dosing.treatment import Treatment
 from ketamech.parameters import ParameterTable
 from ketamech.parameters.concentration_units import parent_enantiomers, shown
+from ketamech.simulation.curves import AnyCurves
 from ketamech.simulation.nca import BOLUS, EXTRAVASCULAR, INFUSION, NcaDose
 from ketamech.simulation.nca_tables import PER_KG, SIMULATED_LLOQ, ConcentrationProfile, litres_per_dose
 from ketamech.simulation.scenario import Scenario
@@ -130,7 +130,7 @@ def dosed_outputs(scenario: Scenario) -> tuple[str, ...]:
 
 
 def profiles_of_curves(
-    curves: xr.Dataset, scenario: Scenario, parameters: ParameterTable, outputs: Sequence[str], *,
+    curves: AnyCurves, scenario: Scenario, parameters: ParameterTable, outputs: Sequence[str], *,
     lloq: bool = False, per_kilogram: bool = False,
 ) -> Profiles:  # fmt: skip
     """A profile for each patient, output and dose of a simulated scenario; concentrations in blood in ng/mL.

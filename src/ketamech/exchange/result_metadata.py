@@ -6,28 +6,50 @@ metadata are in a file beside it whose name is that of CSV on the Web (W3C 2015)
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+if TYPE_CHECKING:
+    import pandas as pd
+
+Rows = list[dict[str, Any]]  # of a table, each with the same columns
 HEADER_PREFIX, SIDECAR_SUFFIX = "# ", "-metadata.json"
 PLAIN_KEY = "ketamech"  # key in the metadata of a file
 KEY = PLAIN_KEY.encode()
 
 
-def write_table(table: pd.DataFrame, path: Path, metadata: Mapping[str, object], *, digits: str | None = None) -> None:
-    """Write a .csv or .parquet file with metadata; `digits`: number format in a CSV file, such as %.6g."""
-    if path.suffix == ".parquet":
+def write_table(
+    table: pd.DataFrame | Rows, path: Path, metadata: Mapping[str, object], *, digits: str | None = None
+) -> None:
+    """Write a .csv or .parquet file with metadata; `digits`: number format in a CSV file, such as %.6g.
+
+    Rows, of which there is at least one, are written to a .csv file with every digit, as pandas writes them.
+    """
+    if isinstance(table, list):
+        path.write_text(_csv_of_rows(table), encoding="utf-8")
+    elif path.suffix == ".parquet":
         write_parquet(pa.Table.from_pandas(table, preserve_index=False), path, metadata)
         return
-    path.write_text(table.to_csv(index=False, lineterminator="\n", float_format=digits), encoding="utf-8")
+    else:
+        path.write_text(table.to_csv(index=False, lineterminator="\n", float_format=digits), encoding="utf-8")
     if metadata:
         sidecar_path(path).write_text(csv_metadata(path.name, metadata), encoding="utf-8")
+
+
+def _csv_of_rows(rows: Rows) -> str:
+    """CSV text of rows; a number that is missing is an empty cell."""
+    text = io.StringIO(newline="")
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(rows[0])
+    writer.writerows([["" if value != value else value for value in row.values()] for row in rows])
+    return text.getvalue()
 
 
 def sidecar_path(path: Path) -> Path:

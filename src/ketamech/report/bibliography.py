@@ -5,15 +5,16 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
-
-import xarray as xr
+from typing import TYPE_CHECKING, Any
 
 from ketamech.core import InputError
 from ketamech.core.atomic_files import read_json
 from ketamech.core.constants import PAPERS
 from ketamech.evidence import Evidence, Reference, load_evidence
 from ketamech.exchange.output_folder import read_manifest
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 FILE = "bibliography.json"
 
@@ -52,6 +53,8 @@ def cite(run: xr.Dataset | Path | str, *, bibtex: bool = False) -> str:
     `run` is a Dataset of `ketamech.simulate` or of a trial, a folder of results, or a file of them (.nc, .zarr,
     .parquet, .csv). Raises InputError for anything else, and for results of a version that cites other papers.
     """
+    import xarray as xr
+
     references = load_evidence().references
     keys, name = (
         (_keys_of_dataset(run), "the Dataset") if isinstance(run, xr.Dataset) else (_cited_keys(Path(run)), str(run))

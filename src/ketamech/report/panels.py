@@ -6,7 +6,6 @@ import math
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-import xarray as xr
 
 from ketamech.core.constants import DISCLAIMER
 from ketamech.core.units import time_text
@@ -18,6 +17,7 @@ from ketamech.report.published_points import PublishedPoint, drug_free_value
 from ketamech.report.run_description import RunDescription
 from ketamech.report.svg_canvas import Canvas
 from ketamech.report.time_axis import Frame, TimeScale, round_steps
+from ketamech.simulation.curves import AnyCurves
 from ketamech.simulation.model import Model
 from ketamech.simulation.observable import names_in, value_of
 
@@ -109,7 +109,7 @@ _PANEL_WIDTH, _PLOT_HEIGHT, _TITLE_HEIGHT, _TICK_HEIGHT = (
 
 
 def panel_plan(
-    dataset: xr.Dataset, run: RunDescription, model: Model, points: Sequence[PublishedPoint]
+    dataset: AnyCurves, run: RunDescription, model: Model, points: Sequence[PublishedPoint]
 ) -> dict[str, list[str]]:
     """Outputs to draw by stage, in model order; stages without change are left out."""
     stages = (stage for stage, _ in model.expression_trees.stages)
@@ -118,7 +118,7 @@ def panel_plan(
 
 
 def stage_panels(
-    dataset: xr.Dataset, run: RunDescription, model: Model, points: Sequence[PublishedPoint],
+    dataset: AnyCurves, run: RunDescription, model: Model, points: Sequence[PublishedPoint],
     plan: Mapping[str, Sequence[str]],
 ) -> dict[str, Canvas]:  # fmt: skip
     """One figure per stage of the plan."""
@@ -127,7 +127,7 @@ def stage_panels(
 
 
 def panel_outputs(
-    dataset: xr.Dataset, run: RunDescription, layout: SystemLayout, stage: str, points: Sequence[PublishedPoint]
+    dataset: AnyCurves, run: RunDescription, layout: SystemLayout, stage: str, points: Sequence[PublishedPoint]
 ) -> list[str]:
     """Outputs to draw: those with published points first, then outputs and states that change."""
     outputs = [row.name for row in layout.time_varying_outputs if row.stage == stage]
@@ -143,7 +143,7 @@ def _is_changing(y: np.ndarray) -> bool:
 
 
 def _figure(
-    dataset: xr.Dataset, run: RunDescription, layout: SystemLayout, stage: tuple[str, str], outputs: Sequence[str],
+    dataset: AnyCurves, run: RunDescription, layout: SystemLayout, stage: tuple[str, str], outputs: Sequence[str],
     points: Sequence[PublishedPoint],
 ) -> Canvas:  # fmt: skip
     rows = math.ceil(len(outputs) / COLUMNS)
@@ -176,7 +176,7 @@ def _legend(run: RunDescription, outputs: Sequence[str], points: Sequence[Publis
 
 
 def _panel(
-    canvas: Canvas, area: Frame, dataset: xr.Dataset, run: RunDescription, layout: SystemLayout, output: str,
+    canvas: Canvas, area: Frame, dataset: AnyCurves, run: RunDescription, layout: SystemLayout, output: str,
     points: Sequence[PublishedPoint],
 ) -> None:  # fmt: skip
     values = _values(dataset, output)
@@ -234,7 +234,7 @@ def display_scale(output: str, layout: SystemLayout, main_curve: np.ndarray) -> 
     return (1000.0, "nmol/L") if text == "umol/L" and largest < 0.1 else (1.0, unit_in_words(text))
 
 
-def _values(dataset: xr.Dataset, output: str) -> list[np.ndarray]:
+def _values(dataset: AnyCurves, output: str) -> list[np.ndarray]:
     outputs: Mapping[str, np.ndarray] = {name: dataset.variables[name].values for name in names_in(output)}
     with np.errstate(divide="ignore", invalid="ignore"):  # a ratio to a drug that the control did not receive
         return list(np.asarray(value_of(output, outputs), dtype=float))

@@ -7,7 +7,6 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
-import xarray as xr
 
 from ketamech.analysis.reference_protocols import Protocol, load_protocols
 from ketamech.analysis.scorecard_targets import Target, fitted_rows, load_targets
@@ -15,6 +14,7 @@ from ketamech.core import unit
 from ketamech.dosing.dose_events import DoseEvent, without_expectancy
 from ketamech.evidence import Evidence, Observation
 from ketamech.report.run_description import RunDescription
+from ketamech.simulation.curves import AnyCurves
 from ketamech.simulation.ensemble import baseline_of
 from ketamech.simulation.model import Model
 from ketamech.simulation.observable import names_in, value_of
@@ -52,9 +52,7 @@ class PublishedPoint:
     measure_text: str
 
 
-def published_points(
-    dataset: xr.Dataset, run: RunDescription, model: Model, evidence: Evidence
-) -> list[PublishedPoint]:
+def published_points(dataset: AnyCurves, run: RunDescription, model: Model, evidence: Evidence) -> list[PublishedPoint]:
     """Every published point whose protocol has the same treatment and the same kind of person."""
     protocols = load_protocols()
     run_values = {name: run.values.get(name, row.canonical) for name, row in model.parameters.items()}
@@ -116,7 +114,7 @@ def _point(
     target: Target,
     evidence: Evidence,
     fitted: frozenset[str],
-    dataset: xr.Dataset,
+    dataset: AnyCurves,
     run: RunDescription,
     until: float,
 ) -> PublishedPoint | None:
@@ -197,7 +195,7 @@ def published_numbers(target: Target, row: Observation) -> tuple[float, float, f
 
 
 def _measured_times(
-    target: Target, dataset: xr.Dataset, run: RunDescription, until: float
+    target: Target, dataset: AnyCurves, run: RunDescription, until: float
 ) -> tuple[float, float] | None:
     """Start and end of what was measured, in hours since the first treatment."""
     text, time = target.measure.time, dataset.variables["time"].values
@@ -216,22 +214,20 @@ def _measured_times(
     return bounds[0] - run.first_dose_time, bounds[-1] - run.first_dose_time
 
 
-def _curve(target: Target, dataset: xr.Dataset, patient: int) -> np.ndarray:
+def _curve(target: Target, dataset: AnyCurves, patient: int) -> np.ndarray:
     outputs = {name: dataset.variables[name].values[patient] for name in names_in(target.measure.output)}
     with np.errstate(divide="ignore", invalid="ignore"):  # a ratio to a drug before its first dose
         return np.asarray(value_of(target.measure.output, outputs), dtype=float)
 
 
-def drug_free_value(expression: str, dataset: xr.Dataset, patient: int) -> float:
+def drug_free_value(expression: str, dataset: AnyCurves, patient: int) -> float:
     """Drug-free value of an expression of outputs in one patient."""
     with np.errstate(divide="ignore", invalid="ignore"):
         outputs = {name: baseline_of(dataset, name)[[patient]] for name in names_in(expression)}
         return float(np.asarray(value_of(expression, outputs), dtype=float)[0])
 
 
-def _plotted_value(
-    value: float, target: Target, dataset: xr.Dataset, run: RunDescription, start: float
-) -> float | None:
+def _plotted_value(value: float, target: Target, dataset: AnyCurves, run: RunDescription, start: float) -> float | None:
     """The published value on the scale of the curve: the inverse of the measure."""
     measure = target.measure
     level = value / measure.factor

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
-import xarray as xr
 
 from ketamech.dosing.dose_events import DoseEvent, without_expectancy
 from ketamech.dosing.regimen import Regimen
+from ketamech.simulation.curves import AnyCurves
 from ketamech.simulation.ensemble import Subject
 from ketamech.simulation.model import Model
 from ketamech.simulation.scenario import Scenario
@@ -88,13 +88,13 @@ def describe_run(scenario: Scenario, model: Model) -> RunDescription:
     )  # fmt: skip
 
 
-def describe_dataset(dataset: xr.Dataset) -> RunDescription:
+def describe_dataset(dataset: AnyCurves) -> RunDescription:
     """The description from curves alone: patients, title, and a treatment start at 0 h."""
     labels = [str(label) for label in dataset["patient"].values]
     control = CONTROL if CONTROL in labels else None
     return RunDescription(str(dataset.attrs.get("title", "")), (), tuple(Subject(label) for label in labels), control)
 
 
-def solved(dataset: xr.Dataset, patient: int) -> bool:
+def solved(dataset: AnyCurves, patient: int) -> bool:
     """Whether a patient was solved: the curves of a failed solve are NaN."""
     return any(bool(np.isfinite(variable.values[patient]).any()) for variable in dataset.data_vars.values())

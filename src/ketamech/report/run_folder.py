@@ -14,14 +14,11 @@ from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import pandas as pd
-import xarray as xr
-
 from ketamech.core.constants import PAPERS
 from ketamech.evidence import load_evidence
 from ketamech.exchange.curves_io import write_curves
 from ketamech.exchange.output_folder import atomic_folder
-from ketamech.exchange.result_metadata import write_table
+from ketamech.exchange.result_metadata import Rows, write_table
 from ketamech.parameters import Parameter
 from ketamech.report import bibliography as papers
 from ketamech.report.number_format import number, stage_in_words
@@ -36,10 +33,13 @@ from ketamech.report.summary import (
     summary_rows_of,
 )
 from ketamech.simulation.citations import cited_evidence, used_parameters
+from ketamech.simulation.curves import AnyCurves
 from ketamech.simulation.model import Model
 from ketamech.simulation.scenario import Scenario
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from ketamech.analysis.scorecard import Scorecard
     from ketamech.report.published_points import PublishedPoint
 
@@ -48,7 +48,7 @@ if TYPE_CHECKING:
 class RunReport:
     """The data of the pages and tables of one run."""
 
-    dataset: xr.Dataset
+    dataset: AnyCurves
     run: RunDescription
     model: Model
     lines: list[SummaryRow]
@@ -61,8 +61,8 @@ class RunReport:
 
 
 def write_run(
-    folder: Path | str, dataset: xr.Dataset, scenario: Scenario, model: Model, command_line: str, *, png: bool = False,
-    report: bool = True, tables: Mapping[str, tuple[pd.DataFrame, Mapping[str, str]]] | None = None,
+    folder: Path | str, dataset: AnyCurves, scenario: Scenario, model: Model, command_line: str, *, png: bool = False,
+    report: bool = True, tables: Mapping[str, tuple[pd.DataFrame | Rows, Mapping[str, str]]] | None = None,
 ) -> list[Path]:  # fmt: skip
     """Write one run to `folder`, with `png` also the timeline as PNG (one second more); returns the paths.
 
@@ -88,7 +88,7 @@ def write_run(
 
 
 def collect_report(
-    dataset: xr.Dataset, scenario: Scenario, model: Model, command_line: str, *, drawn: bool = True
+    dataset: AnyCurves, scenario: Scenario, model: Model, command_line: str, *, drawn: bool = True
 ) -> RunReport:
     """Compute the whole report before any file is written; published points and panels only if it is `drawn`."""
     run, evidence = describe_run(scenario, model), load_evidence()

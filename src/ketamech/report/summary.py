@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import xarray as xr
 
 from ketamech.core.units import time_text
 from ketamech.exchange.nca_profiles import dosed_outputs, profiles_of_curves
@@ -17,6 +16,7 @@ from ketamech.parameters.concentration_units import factors
 from ketamech.report.number_format import number, rounded_number, signed
 from ketamech.report.run_description import RunDescription, describe_dataset
 from ketamech.report.tracks import Track, TrackCurve, tracks_of
+from ketamech.simulation.curves import AnyCurves
 from ketamech.simulation.nca_tables import analysed, nca_parameters
 from ketamech.simulation.scenario import Scenario
 
@@ -93,7 +93,7 @@ def drug_values(parameters: ParameterTable) -> dict[str, float]:
     return {name: row.value for name, row in parameters.items() if name.startswith("drug.")}
 
 
-def curve_values(series: TrackCurve, track: Track, dataset: xr.Dataset, values: Mapping[str, float]) -> np.ndarray:
+def curve_values(series: TrackCurve, track: Track, dataset: AnyCurves, values: Mapping[str, float]) -> np.ndarray:
     """(patient, time) in the track's unit; those relative to baseline are divided by each patient's drug-free value."""
     factor = track.factor(series, values)
     y = series.values(dataset) * factor
@@ -102,7 +102,7 @@ def curve_values(series: TrackCurve, track: Track, dataset: xr.Dataset, values: 
     return y / (factor * series.baseline(dataset)[:, None] if track.fixed_baseline is None else track.fixed_baseline)
 
 
-def baselines(series: TrackCurve, track: Track, dataset: xr.Dataset, values: Mapping[str, float]) -> np.ndarray:
+def baselines(series: TrackCurve, track: Track, dataset: AnyCurves, values: Mapping[str, float]) -> np.ndarray:
     """Drug-free values [patient] in the unit of the track."""
     if track.fixed_baseline is not None:
         return np.full(dataset.sizes["patient"], track.fixed_baseline)
@@ -110,7 +110,7 @@ def baselines(series: TrackCurve, track: Track, dataset: xr.Dataset, values: Map
     return baseline / baseline if track.is_relative else baseline
 
 
-def summary_rows_of(dataset: xr.Dataset, run: RunDescription, parameters: ParameterTable) -> list[SummaryRow]:
+def summary_rows_of(dataset: AnyCurves, run: RunDescription, parameters: ParameterTable) -> list[SummaryRow]:
     """Every curve of every track of the main patient, in display order."""
     values = drug_values(parameters)
     return [
@@ -121,7 +121,7 @@ def summary_rows_of(dataset: xr.Dataset, run: RunDescription, parameters: Parame
 
 
 def _summary_row(
-    track: Track, series: TrackCurve, main: bool, dataset: xr.Dataset, values: Mapping[str, float], run: RunDescription
+    track: Track, series: TrackCurve, main: bool, dataset: AnyCurves, values: Mapping[str, float], run: RunDescription
 ) -> SummaryRow:  # fmt: skip
     y, baselines_of_patients = curve_values(series, track, dataset, values), baselines(series, track, dataset, values)
     hours = dataset.variables["time"].values - run.first_dose_time
@@ -161,7 +161,7 @@ def _values_at_times(hours: np.ndarray, y: np.ndarray) -> dict[str, float]:
     return {**values, "end": float(y[-1])}
 
 
-def solver_status(dataset: xr.Dataset) -> list[dict[str, Any]]:
+def solver_status(dataset: AnyCurves) -> list[dict[str, Any]]:
     """Solver status of every patient."""
     columns = (dataset.variables[name].values for name in ("patient", "solve_status", "solve_steps"))
     return [
@@ -170,7 +170,7 @@ def solver_status(dataset: xr.Dataset) -> list[dict[str, Any]]:
     ]
 
 
-def summary(dataset: xr.Dataset, run: RunDescription, lines: list[SummaryRow]) -> dict[str, Any]:
+def summary(dataset: AnyCurves, run: RunDescription, lines: list[SummaryRow]) -> dict[str, Any]:
     """The content of summary.json: description, solver status and key numbers of every curve."""
     return {
         "title": run.title, "treatments": list(run.treatments), "disclaimer_applies": True,
@@ -180,7 +180,7 @@ def summary(dataset: xr.Dataset, run: RunDescription, lines: list[SummaryRow]) -
     }  # fmt: skip
 
 
-def exposure_summary(dataset: xr.Dataset, scenario: Scenario, parameters: ParameterTable) -> list[dict[str, Any]]:
+def exposure_summary(dataset: AnyCurves, scenario: Scenario, parameters: ParameterTable) -> list[dict[str, Any]]:
     """Non-compartmental analysis of the drug in venous blood after the first and the last dose; CDISC codes."""
     names = [name for name in dosed_outputs(scenario) if name in dataset]
     rows = analysed(profiles_of_curves(dataset, scenario, parameters, names).profiles)
@@ -212,7 +212,7 @@ def compared_times(lines: Sequence[SummaryRow]) -> list[str]:
     return [name for name in ("24 h", "end") if lines and name in lines[0].difference]
 
 
-def summary_rows(dataset: xr.Dataset) -> list[dict[str, str]]:
+def summary_rows(dataset: AnyCurves) -> list[dict[str, str]]:
     """The terminal table of a run, one row per track, from the curves alone.
 
     Output, unit, baseline, peak or lowest value and its time, values at fixed times after the first treatment, and the
@@ -243,7 +243,7 @@ def _main_rows(lines: Iterable[SummaryRow]) -> list[SummaryRow]:
     return [next((row for row in group if row.outputs.startswith(VENOUS)), group[0]) for group in by_track.values()]
 
 
-def exposure_rows(dataset: xr.Dataset, scenario: Scenario, parameters: ParameterTable) -> list[dict[str, str]]:
+def exposure_rows(dataset: AnyCurves, scenario: Scenario, parameters: ParameterTable) -> list[dict[str, str]]:
     """The terminal table of kinetics: non-compartmental parameters in venous blood after the first and the last dose.
 
     Clearance and volumes are apparent (by F) unless the dose enters a vein; `norketamine ratio` is the area of
@@ -264,7 +264,7 @@ def exposure_rows(dataset: xr.Dataset, scenario: Scenario, parameters: Parameter
     return [{name: text for name, text in row.items() if name not in empty} for row in rows]
 
 
-def _norketamine_ratio(dataset: xr.Dataset, output: str) -> str:
+def _norketamine_ratio(dataset: AnyCurves, output: str) -> str:
     """The area under the curve of norketamine over that of an output, in mass, in the treated patient."""
     metabolite = f"{VENOUS}norketamine"
     if metabolite not in dataset or output not in dataset:

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-import xarray as xr
 
 from ketamech.core.constants import DISCLAIMER
 from ketamech.parameters import ParameterTable
@@ -26,6 +25,7 @@ from ketamech.report.summary import EXTREMUM, SummaryRow, curve_values, drug_val
 from ketamech.report.svg_canvas import Canvas
 from ketamech.report.time_axis import LETTER_WIDTH, Frame, TimeScale
 from ketamech.report.tracks import Track, load_groups, load_tracks, series_colours, tracks_of
+from ketamech.simulation.curves import AnyCurves
 
 _UNCHANGED_TRACK_HEIGHT, _LETTER = 0.6, 0.0103
 WIDTH, TRACK_HEIGHT, TOP, BOTTOM = 921.6, 51.8, 116.6, 68.4
@@ -37,7 +37,7 @@ MAX_KEY_LENGTH = 36  # letters of the name and extreme of a curve at the usual s
 
 
 def timeline_figure(
-    dataset: xr.Dataset, run: RunDescription, parameters: ParameterTable, *, logarithmic: bool = True,
+    dataset: AnyCurves, run: RunDescription, parameters: ParameterTable, *, logarithmic: bool = True,
     sources: int | None = None, lines: list[SummaryRow] | None = None,
 ) -> Canvas:  # fmt: skip
     """Every track of the run over one time axis; time and value of each extremum are labelled."""
@@ -195,7 +195,7 @@ def _short(line: SummaryRow) -> str:
 class TimelineData:
     """Data shared by all tracks: results, time scale and summary rows."""
 
-    dataset: xr.Dataset
+    dataset: AnyCurves
     run: RunDescription
     clock: TimeScale
     lines: list[SummaryRow]

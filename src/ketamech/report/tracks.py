@@ -8,13 +8,13 @@ from functools import cache
 from pathlib import Path
 
 import numpy as np
-import xarray as xr
 
 from ketamech.core import InputError
 from ketamech.core.csv_table import CsvRow, read_table, rows_by
 from ketamech.core.environment import DATA
 from ketamech.parameters.concentration_units import molar_masses
 from ketamech.report.palette import SECONDARY
+from ketamech.simulation.curves import AnyCurves
 from ketamech.simulation.ensemble import baseline_of
 
 DIRECTORY = DATA / "tracks"
@@ -38,11 +38,11 @@ class TrackCurve:
         """The outputs that are added."""
         return tuple(part.strip() for part in self.outputs.split(" + "))
 
-    def values(self, dataset: xr.Dataset) -> np.ndarray:
+    def values(self, dataset: AnyCurves) -> np.ndarray:
         """(patient, time), in the outputs' unit."""
         return np.sum([dataset.variables[name].transpose("patient", "time").values for name in self.names], axis=0)
 
-    def baseline(self, dataset: xr.Dataset) -> np.ndarray:
+    def baseline(self, dataset: AnyCurves) -> np.ndarray:
         """Drug-free values [patient], in the outputs' unit."""
         return np.sum([baseline_of(dataset, name) for name in self.names], axis=0)
 
@@ -79,7 +79,7 @@ class Track:
     rating_scale: bool = False
     compared_with_control: bool = False
 
-    def present(self, dataset: xr.Dataset) -> tuple[TrackCurve, ...]:
+    def present(self, dataset: AnyCurves) -> tuple[TrackCurve, ...]:
         """The curves that this run contains and that are not always zero; the first curve always."""
         curves = [s for s in self.curves if all(name in dataset for name in s.names)]
         return tuple(s for s in curves if s is curves[0] or np.nanmax(np.abs(s.values(dataset))) > 1e-9)
@@ -160,7 +160,7 @@ def _track(row: CsvRow, series: tuple[TrackCurve, ...]) -> Track:
     )
 
 
-def tracks_of(dataset: xr.Dataset) -> tuple[Track, ...]:
+def tracks_of(dataset: AnyCurves) -> tuple[Track, ...]:
     """The tracks that this run contains, in display order; optional tracks only if they change."""
     animal = dataset.attrs.get("species", "human") != "human"
     tracks: Iterator[Track] = (track for track in load_tracks().values() if animal or not track.animals_only)
@@ -169,7 +169,7 @@ def tracks_of(dataset: xr.Dataset) -> tuple[Track, ...]:
     )
 
 
-def _is_changing(track: Track, dataset: xr.Dataset) -> bool:
+def _is_changing(track: Track, dataset: AnyCurves) -> bool:
     series = [s.values(dataset) for s in track.present(dataset)]
     return any(
         np.nanmax(np.ptp(y, axis=1), initial=0.0) > track.min_change_to_show for y in series if np.isfinite(y).all()

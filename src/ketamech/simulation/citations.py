@@ -12,23 +12,28 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
-import xarray as xr
 
 from ketamech.core.constants import PAPERS
 from ketamech.dosing.drugs import absorption
 from ketamech.dosing.regimen import Regimen
 from ketamech.evidence import load_evidence
 from ketamech.model.expression_tree import ExpressionTrees, Tree, live_names
+from ketamech.simulation.curves import AnyCurves
 from ketamech.simulation.model import Model
 from ketamech.simulation.scenario import Scenario
+
+if TYPE_CHECKING:
+    import xarray as xr
+
 
 SWITCHES = ("pathway.", "perturbation.", "person.")
 
 
 def used_parameters(
-    dataset: xr.Dataset, model: Model, values: Mapping[str, float], regimen: Regimen | None
+    dataset: AnyCurves, model: Model, values: Mapping[str, float], regimen: Regimen | None
 ) -> tuple[str, ...]:
     """Names of the parameters that affect the curves of a regimen (None: of no doses), in model order.
 
@@ -54,8 +59,8 @@ def cited_evidence(names: Iterable[str], model: Model, values: Mapping[str, floa
     return tuple(ids)
 
 
-def _always_zero(dataset: xr.Dataset) -> set[str]:
-    return {str(name) for name in dataset.data_vars if not np.nan_to_num(dataset.variables[name].values).any()}
+def _always_zero(dataset: AnyCurves) -> set[str]:
+    return {str(name) for name, variable in dataset.data_vars.items() if not np.nan_to_num(variable.values).any()}
 
 
 def _switched_off(values: Mapping[str, float], model: Model) -> set[str]:
@@ -92,7 +97,7 @@ def _dosing(regimen: Regimen | None, model: Model) -> set[str]:
     return {name for name in names if name in model.parameters}
 
 
-def papers_of_run(curves: xr.Dataset, scenario: Scenario, model: Model) -> list[str]:
+def papers_of_run(curves: AnyCurves, scenario: Scenario, model: Model) -> list[str]:
     """Keys of the papers behind the parameters that shaped the curves of a scenario."""
     names = used_parameters(curves, model, scenario.values, scenario.regimen)
     ids = cited_evidence(names, model, scenario.values)

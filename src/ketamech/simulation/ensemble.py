@@ -10,19 +10,22 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
-import xarray as xr
 
 from ketamech.core import InputError, require_known
 from ketamech.dosing.dose_events import DoseEvent, Quantity
 from ketamech.engine import EventTable, drug_free_steady_state, events, solve, table
 from ketamech.engine.events import AMOUNT, INPUT, to_table
 from ketamech.engine.solve import FIRST_STEP, TOLERANCE, IntegrationState, integrate, validate_times
+from ketamech.simulation.curves import AnyCurves, Curves, CurveVariable
 from ketamech.simulation.model import Model
 from ketamech.simulation.periodic_steady_state import carried_over, periodic_steady_state
+
+if TYPE_CHECKING:
+    import xarray as xr
+
 
 Row = tuple[Quantity, int, int, Quantity]  # time (h), kind, state, size (state unit, or state unit per h)
 
@@ -183,22 +186,27 @@ class Trajectories:
         """Drug-free values [patient, output]."""
         return self.ensemble.baseline(self.names, self.initial)
 
-    def dataset(self, labels: Sequence[Any]) -> xr.Dataset:
+    def curves(self, labels: Sequence[Any]) -> Curves:
         """Curves with dims (patient, time); see `baseline_of` for the drug-free values."""
         layout, variables = self.ensemble.model.layout, {}
         for i, name in enumerate(self.names):
             attributes = {"units": layout.units[name], "long_name": layout.descriptions[name] or name}
-            variables[name] = _variable(("patient", "time"), self.values[:, :, i], attributes)
-        coordinates: dict[str, Any] = {
-            "patient": ("patient", pd.Index(np.asarray(labels))),
-            "time": ("time", pd.Index(self.times), {"units": "h", "long_name": "time since the start"}),
-            "solve_status": _variable("patient", self.reasons),
-            "solve_steps": _variable("patient", self.steps),
+            variables[name] = CurveVariable(("patient", "time"), self.values[:, :, i], attributes)
+        time_attributes = {"units": "h", "long_name": "time since the start"}
+        coordinates = {
+            "patient": CurveVariable(("patient",), np.asarray(labels)),
+            "time": CurveVariable(("time",), self.times, time_attributes),
+            "solve_status": CurveVariable(("patient",), self.reasons),
+            "solve_steps": CurveVariable(("patient",), self.steps),
         }
         if self.ensemble.cycle is not None or np.any(self.ensemble.events.earliest(self.ensemble.size) < 0):
-            coordinates["output"] = ("output", pd.Index(self.names))
-            coordinates["baseline"] = _variable(("patient", "output"), self.baseline)
-        return xr.Dataset(variables, coordinates)
+            coordinates["output"] = CurveVariable(("output",), np.asarray(self.names))
+            coordinates["baseline"] = CurveVariable(("patient", "output"), self.baseline)
+        return Curves(variables, coordinates)
+
+    def dataset(self, labels: Sequence[Any]) -> xr.Dataset:
+        """The same as a Dataset."""
+        return self.curves(labels).dataset()
 
 
 @dataclass(frozen=True)
@@ -434,11 +442,6 @@ class Integration:
         )
 
 
-def _variable(dims: str | Sequence[str], values: np.ndarray, attributes: Any = None) -> xr.Variable:
-    """A variable of a NumPy array. The usual constructor first imports Dask and Pint to ask whether it is theirs."""
-    return xr.Variable(dims, values, attributes, fastpath=True)
-
-
 def _changes(model: Model, subjects: Sequence[Subject]) -> tuple[Change, ...]:
     """The first, second ... change of each patient; a patient without one keeps its values."""
     names = dict.fromkeys(name for subject in subjects for _, own in subject.changes for name in own)
@@ -453,25 +456,34 @@ def _changes(model: Model, subjects: Sequence[Subject]) -> tuple[Change, ...]:
     return tuple(changes)
 
 
+def curves_of_subjects(
+    model: Model, subjects: Sequence[Subject], times: np.ndarray, *, tolerance: float = TOLERANCE,
+    outputs: Sequence[str] | None = None,
+) -> Curves:  # fmt: skip
+    """Curves of subjects from their own drug-free baseline (or steady state) at `times` (h), which may begin before 0.
+
+    `outputs` are names (default: all). Returns curves with dims (patient, time); a failed patient is NaN with the
+    reason in `solve_status`.
+    """
+    ensemble = Ensemble.of_subjects(model, subjects)
+    return ensemble.solve(times, outputs, tolerance=tolerance).curves([subject.label for subject in subjects])
+
+
 def run_subjects(
     model: Model, subjects: Sequence[Subject], times: np.ndarray, *, tolerance: float = TOLERANCE,
     outputs: Sequence[str] | None = None,
 ) -> xr.Dataset:  # fmt: skip
-    """Curves of subjects from their own drug-free baseline (or steady state) at `times` (h), which may begin before 0.
-
-    `outputs` are names (default: all). Returns a Dataset with dims (patient, time); a failed patient is NaN with the
-    reason in `solve_status`.
-    """
-    ensemble = Ensemble.of_subjects(model, subjects)
-    return ensemble.solve(times, outputs, tolerance=tolerance).dataset([subject.label for subject in subjects])
+    """The same as a Dataset."""
+    return curves_of_subjects(model, subjects, times, tolerance=tolerance, outputs=outputs).dataset()
 
 
-def baseline_of(dataset: xr.Dataset, name: str) -> np.ndarray:
+def baseline_of(dataset: AnyCurves, name: str) -> np.ndarray:
     """Drug-free values [patient] of one output of a dataset with dims (patient, time), in its unit.
 
     Curves that begin at steady state, or with events before 0 h, have the coordinate `baseline`; all others begin
     drug-free.
     """
     if "baseline" in dataset.coords:
-        return np.asarray(dataset["baseline"].sel(output=name).values)
+        place = dataset.variables["output"].values.tolist().index(name)
+        return np.asarray(dataset.variables["baseline"].transpose("patient", "output").values[:, place])
     return np.asarray(dataset.variables[name].transpose("patient", "time").values[:, 0])

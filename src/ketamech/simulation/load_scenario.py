@@ -21,7 +21,7 @@ from ketamech.dosing.regimen_reader import Sentence, parse_sentence
 from ketamech.dosing.treatment import MAX_HORIZON_H, Treatment
 from ketamech.parameters import HUMAN, ParameterTable, Species, load_parameters, load_species
 from ketamech.simulation.model_variants import ModelVariant, model_variant
-from ketamech.simulation.parameter_overrides import OverrideReader
+from ketamech.simulation.parameter_overrides import OverrideReader, OwnSettings
 from ketamech.simulation.scenario import (
     Scenario,
     assumptions,
@@ -259,7 +259,7 @@ def _regimen_and_perturbations(
 
 def _scenario_of_regimen(
     regimen: Regimen, perturbations: tuple[AppliedPerturbation, ...], table: ParameterTable, species: Species,
-    variant: ModelVariant, settings: ScenarioFile,
+    variant: ModelVariant, settings: OwnSettings,
 ) -> Scenario:  # fmt: skip
     horizon = min(regimen.horizon(), MAX_HORIZON_H)
     own = OverrideReader(NO_FILE, table, species.name).all(settings)
@@ -284,7 +284,7 @@ def _scenario_of_regimen(
 
 def _scenario_text(
     regimen: Regimen, species: Species, perturbations: Iterable[AppliedPerturbation], variant: str,
-    settings: ScenarioFile,
+    settings: OwnSettings,
 ) -> str:  # fmt: skip
     """A regimen and its perturbations as the text of a scenario file, so that a run can be repeated."""
     from ketamech.simulation.scenario_schema import ScenarioFile
@@ -297,10 +297,8 @@ def _scenario_text(
     return ScenarioFile.model_validate({**keys, "parameters": settings.parameters}).text()
 
 
-def settings_only(person: Settings | None, parameter_values: Settings | None) -> ScenarioFile:
-    """The keys `person` and `parameters` of a scenario file without treatments, to check them alone."""
-    from ketamech.simulation.scenario_schema import ScenarioFile
-
+def settings_only(person: Settings | None, parameter_values: Settings | None) -> OwnSettings:
+    """The keys `person` and `parameters` of a scenario file without treatments. Raises InputError."""
     for key, settings in (("person", person), ("parameter_values", parameter_values)):
         if settings is not None and not isinstance(settings, Mapping):
             what, example = f"{key} of type {type(settings).__name__}", f'{key}={{"weight": "90 kg"}}'
@@ -309,7 +307,7 @@ def settings_only(person: Settings | None, parameter_values: Settings | None) ->
         {n: v if isinstance(v, str) else float(v) for n, v in (part or {}).items()}
         for part in (person, parameter_values)
     ]
-    return ScenarioFile.model_construct(person=plain[0], parameters=plain[1])
+    return OwnSettings(person=plain[0], parameters=plain[1])
 
 
 def is_table(source: str | Path) -> bool:

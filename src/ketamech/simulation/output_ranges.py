@@ -7,13 +7,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 
-import xarray as xr
-
 from ketamech.core import InputError
 from ketamech.core.csv_table import read_table, rows_by
 from ketamech.core.environment import DATA
 from ketamech.core.units import YEAR
 from ketamech.parameters import HUMAN
+from ketamech.simulation.curves import Curves
 
 TABLE = DATA / "ranges" / "ranges.csv"
 ALL_SPECIES, CHILD = "all", "child"
@@ -61,7 +60,7 @@ def exists_in(group: str, output: str) -> bool:
     return group == HUMAN or one is None or one.species != HUMAN
 
 
-def without_human_outputs(curves: xr.Dataset, group: str) -> xr.Dataset:
+def without_human_outputs(curves: Curves, group: str) -> Curves:
     """Curves of a group (see `group_of`), without the outputs that exist for rated humans only."""
     return curves.drop_vars([str(name) for name in curves.data_vars if not exists_in(group, str(name))])
 

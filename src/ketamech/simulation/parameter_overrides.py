@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -42,6 +43,18 @@ def named_values() -> dict[str, dict[str, float]]:
 
 
 @dataclass(frozen=True)
+class OwnSettings:
+    """The keys of a scenario file that set parameters, for a scenario without a file: pydantic is not needed."""
+
+    person: Mapping[str, float | str]
+    parameters: Mapping[str, float | str]
+    pathways: Mapping[str, float | str] = field(default_factory=dict)
+    perturbations: Sequence[str] = ()
+    connectome: str | None = None
+    receptors: str | None = None
+
+
+@dataclass(frozen=True)
 class OverrideReader:
     """Reads the parameter overrides of one file."""
 
@@ -49,7 +62,7 @@ class OverrideReader:
     table: ParameterTable
     species: str = HUMAN
 
-    def all(self, parsed: ScenarioFile) -> dict[str, float]:
+    def all(self, parsed: ScenarioFile | OwnSettings) -> dict[str, float]:
         """Every parameter that differs from the table, canonical units. Raises InputError."""
         values = self._network(parsed)
         for section, prefix in (("person", "person."), ("pathways", "pathway."), ("perturbations", "perturbation.")):
@@ -61,7 +74,7 @@ class OverrideReader:
             values[current_name(key)] = self._number("", key, value, ("parameters", key))
         return values
 
-    def _network(self, parsed: ScenarioFile) -> dict[str, float]:
+    def _network(self, parsed: ScenarioFile | OwnSettings) -> dict[str, float]:
         """Couplings and receptor densities from the files that the scenario names; single parameters override them."""
         connectome, receptors = (
             self._file_beside(key, name) if name else None

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import numpy as np
-import xarray as xr
 
 from ketamech.core import InputError, SolverError
 from ketamech.core.csv_table import parts
@@ -26,12 +25,16 @@ from ketamech.dosing.dose_events import (
 from ketamech.dosing.regimen import Regimen
 from ketamech.engine.solve import validate_outputs
 from ketamech.parameters import HUMAN, ParameterTable
-from ketamech.simulation.ensemble import OK, Ensemble, Subject, run_subjects
+from ketamech.simulation.curves import Curves
+from ketamech.simulation.ensemble import OK, Ensemble, Subject, curves_of_subjects
 from ketamech.simulation.load_scenario import Settings, load_scenario
 from ketamech.simulation.model import Model
 from ketamech.simulation.output_ranges import exists_in, require_outputs, without_human_outputs
 from ketamech.simulation.output_times import output_times
 from ketamech.simulation.scenario import Scenario
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 Change = Callable[[tuple[DoseEvent, ...]], Sequence[DoseEvent]]
 DEFAULT_OUTPUTS = ("mood.madrs", "dissociation.cadss", "venous.ketamine", "venous.norketamine", "venous.esketamine")
@@ -176,25 +179,40 @@ def simulate_scenario(
 ) -> xr.Dataset:  # fmt: skip
     """Curves of one scenario: of the typical patient with its control, or of virtual patients.
 
-    `outputs`: names (default: every state and output; of `people` those of DEFAULT_OUTPUTS that exist). `times` (h,
-    rising) replace the usual output times; doses are given until the last of them.
+    `outputs`: names (default: every state and output; of `people` those of DEFAULT_OUTPUTS that exist). `times` as in
+    `curves_of_scenario`.
 
     Returns a Dataset with dims (patient, time): 'treated' and, unless switched off, 'control', or the numbers of
     `people`; `units` and `long_name` on every variable; time in h. Ratings, which exist for humans only, are missing
     for animals. Raises InputError for what cannot be read or given, UnknownNameError for an output that does not exist,
     SolverError if the scenario, or every one of the `people`, could not be solved.
     """
-    lasting = scenario if times is None or not len(times) else scenario.lasting_until(float(max(times)))
-    both = subjects(lasting, model)
-    grid = times_of_scenario(lasting, both[0]) if times is None else np.array(times, dtype=float)
-    if people is not None:
-        return _curves_of_patients(people, lasting, model, grid, outputs).assign_attrs(scenario_attributes(lasting))
-    curves = run_subjects(model, both, grid)
-    bad = [str(reason) for reason in curves.solve_status.values if reason != OK]
+    if people is None:
+        return select_outputs(curves_of_scenario(scenario, model, times).dataset(), model, outputs)
+    lasting, _, grid = _planned(scenario, model, times)
+    return _curves_of_patients(people, lasting, model, grid, outputs).assign_attrs(scenario_attributes(lasting))
+
+
+def curves_of_scenario(scenario: Scenario, model: Model, times: Sequence[float] | None = None) -> Curves:
+    """Curves of every output of the typical patient with its control, see `simulate_scenario`.
+
+    `times` (h, rising) replace the usual output times; doses are given until the last of them.
+    """
+    lasting, both, grid = _planned(scenario, model, times)
+    curves = curves_of_subjects(model, both, grid)
+    bad = [str(reason) for reason in curves["solve_status"].values if reason != OK]
     if bad:
         raise SolverError(f"the scenario could not be solved: {bad[0]}")
-    shown = without_human_outputs(curves, lasting.group).assign_attrs(scenario_attributes(lasting))
-    return select_outputs(shown, model, outputs)
+    return without_human_outputs(curves, lasting.group).assign_attrs(scenario_attributes(lasting))
+
+
+def _planned(
+    scenario: Scenario, model: Model, times: Sequence[float] | None
+) -> tuple[Scenario, list[Subject], np.ndarray]:
+    """The scenario until the last of `times`, its subjects and its output times (h)."""
+    lasting = scenario if times is None or not len(times) else scenario.lasting_until(float(max(times)))
+    both = subjects(lasting, model)
+    return lasting, both, times_of_scenario(lasting, both[0]) if times is None else np.array(times, dtype=float)
 
 
 def _curves_of_patients(

@@ -149,7 +149,7 @@ def test_a_warning_of_the_program_is_shown_in_plain_words(monkeypatch, capsys):
     def warn():
         warnings.warn("the cache folder '/x' cannot be written to", CacheWarning, stacklevel=1)
 
-    monkeypatch.setattr(main, "app", warn)
+    monkeypatch.setattr(main, "command_line", lambda only: warn)
     monkeypatch.setattr(warnings, "showwarning", warnings.showwarning)
     main.main()
     assert capsys.readouterr().err == "Warning: the cache folder '/x' cannot be written to\n"

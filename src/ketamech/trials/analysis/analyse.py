@@ -21,6 +21,7 @@ from ketamech.trials.analysis.repeated_measures import mmrm
 from ketamech.trials.analysis.survival import RelapseAnalysis, time_to_relapse
 from ketamech.trials.analysis.treatment_effects import (
     ancova,
+    arm_names,
     baselines,
     mean_change_by_arm,
     responders,
@@ -129,13 +130,13 @@ def event_shares(dataset: xr.Dataset, events: Iterable[str]) -> tuple[dict[str, 
     arm, rows = dataset["arm"].values[:, :, 0], []
     for event in events:
         had = dataset[f"{EVENT_PREFIX}{event}"].values
-        for name in dict.fromkeys(arm.ravel()):
+        for name in arm_names(arm):
             rated = (arm == name) & np.isfinite(had)
             counts, n = (rated & (had > 0)).sum(axis=1), rated.sum(axis=1)
             low, high = share_interval(counts, n)
             share = float(counts.sum() / n.sum()) if n.sum() else float("nan")
             rows.append(
-                {"event": event, "arm": str(name), "n": float(n.mean()), "share": share, "low": low, "high": high}
+                {"event": event, "arm": name, "n": float(n.mean()), "share": share, "low": low, "high": high}
             )
     return tuple(rows)
 
@@ -223,4 +224,4 @@ def _groups(trial: Trial) -> list[str]:
 def _dropout_shares(dataset: xr.Dataset) -> dict[str, float]:
     """Share of each arm that left early."""
     arm, left = dataset["arm"].values[:, :, 0], np.isfinite(dataset["left"].values)
-    return {str(name): float(left[arm == name].mean()) for name in dict.fromkeys(arm.ravel())}
+    return {name: float(left[arm == name].mean()) for name in arm_names(arm)}

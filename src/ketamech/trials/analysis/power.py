@@ -16,7 +16,7 @@ import xarray as xr
 from ketamech.core import InputError
 from ketamech.core.statistics import interval
 from ketamech.trials.analysis.analyse import TrialAnalysis
-from ketamech.trials.analysis.treatment_effects import ancova, difference_interval, share_interval
+from ketamech.trials.analysis.treatment_effects import ancova, arm_names, difference_interval, share_interval
 from ketamech.trials.design import Trial
 
 ALPHA = 0.05
@@ -142,7 +142,7 @@ def trial_successes(
 def smallest_arms(dataset: xr.Dataset, visit: str) -> dict[str, int]:
     """The number of patients of each arm at a visit in the replicate in which that arm is smallest."""
     arm = dataset["arm"].sel(visit=visit).values
-    return {str(name): int((arm == name).sum(axis=1).min()) for name in dict.fromkeys(arm.ravel())}
+    return {name: int((arm == name).sum(axis=1).min()) for name in arm_names(arm)}
 
 
 def _check_sizes(numbers: Mapping[str, int], simulated: Mapping[str, int], *, equal: bool) -> None:

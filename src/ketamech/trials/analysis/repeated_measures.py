@@ -18,7 +18,7 @@ import pandas as pd
 import xarray as xr
 
 from ketamech.core.errors import KetaMechError
-from ketamech.trials.analysis.treatment_effects import baselines, scores
+from ketamech.trials.analysis.treatment_effects import arm_names, baselines, scores
 
 GRADIENT_TOLERANCE = 1e-6  # of the log likelihood, per element of the scaled Cholesky factor
 MIN_EIGENVALUE_RATIO = 1e-6  # of Sigma over its largest, below which it is singular
@@ -282,7 +282,7 @@ def _ratings(dataset: xr.Dataset, scale: str, reference: str, replicate: int) ->
     values, base, arm = (part[replicate] for part in scores(dataset, scale))
     first = set(baselines(dataset))
     visits = [k for k in range(values.shape[1]) if k not in first and np.isfinite(values[:, k]).any()]
-    others = [str(name) for name in dict.fromkeys(arm.ravel()) if name != reference]
+    others = [name for name in arm_names(arm) if name != reference]
     known = np.isfinite(values[:, visits]) & np.isfinite(base[:, visits])
     patient, time = np.nonzero(known)
     place = np.array(visits, dtype=int)[time]

@@ -29,6 +29,15 @@ def baselines(dataset: xr.Dataset) -> np.ndarray:
     return places[np.searchsorted(places, np.arange(len(names)), side="right") - 1]
 
 
+def arm_names(arm: np.ndarray) -> list[str]:
+    """Names of the arms in order of appearance in `arm`, an array of any shape."""
+    names, others = list[str](), arm.ravel()
+    while others.size:  # a pass for each arm: a loop over a million names in Python takes a second
+        names.append(str(others[0]))
+        others = others[others != others[0]]
+    return names
+
+
 def mean_change_by_arm(dataset: xr.Dataset, scale: str) -> pd.DataFrame:
     """Mean and SD of scores and changes of each arm at each visit, over all replicates.
 
@@ -37,15 +46,16 @@ def mean_change_by_arm(dataset: xr.Dataset, scale: str) -> pd.DataFrame:
     """
     values, base, arm = scores(dataset, scale)
     lines = []
-    for name in dict.fromkeys(arm.ravel()):
+    for name in arm_names(arm):
         inside = arm == name
         for k, (visit, hour) in enumerate(zip(dataset["visit"].values, dataset["hour"].values, strict=True)):
             if not inside[:, :, k].any() or not np.isfinite(values[:, :, k]).any():
                 continue
-            change = np.where(inside, values - base, np.nan)[:, :, k]
+            score = np.where(inside[:, :, k], values[:, :, k], np.nan)
+            change = score - base[:, :, k]
             n = float(np.isfinite(change).sum(axis=1).mean())
-            mean = _mean(np.where(inside, values, np.nan)[:, :, k])
-            lines.append((name, str(visit), float(hour), n, mean, _mean(change), _sd(change), *_interval(change)))
+            numbers = (_mean(score), _mean(change), _sd(change), *_interval(change))
+            lines.append((name, str(visit), float(hour), n, *numbers))
     return pd.DataFrame(lines, columns=["arm", "visit", "hour", "n", "mean", "change", "sd", "low", "high"])
 
 
@@ -81,7 +91,7 @@ def ancova(dataset: xr.Dataset, scale: str, visit: str, reference: str) -> pd.Da
     """
     values, base, arm = scores(dataset, scale)
     place = _place(dataset, visit)
-    others = [str(name) for name in dict.fromkeys(arm.ravel()) if name != reference]
+    others = [name for name in arm_names(arm) if name != reference]
     if reference not in arm:
         raise InputError(f"there is no arm '{reference}'", key="reference", expected=", ".join(others))
     lines = []
@@ -164,7 +174,7 @@ def responders(dataset: xr.Dataset, scale: str, response: float, remission: floa
     """
     values, base, arm = scores(dataset, scale)
     lines = []
-    for name in dict.fromkeys(arm.ravel()):
+    for name in arm_names(arm):
         for k, visit in enumerate(dataset["visit"].values):
             if k in set(baselines(dataset)) or not np.isfinite(values[:, :, k]).any():
                 continue
@@ -199,7 +209,7 @@ def response_differences(dataset: xr.Dataset, scale: str, visit: str, reference:
     values, base, arm = scores(dataset, scale)
     place = _place(dataset, visit)
     hit = values[:, :, place] <= (1 - response) * base[:, :, place]
-    others = [str(name) for name in dict.fromkeys(arm.ravel()) if name != reference]
+    others = [name for name in arm_names(arm) if name != reference]
     lines = []
     for r in range(len(values)):
         for name in others:
