@@ -11,10 +11,10 @@ import pandas as pd
 import pytest
 import roadrunner
 
+from ketamech.calibration.calibration_problem import load_estimated
 from ketamech.core import InputError
 from ketamech.core.checkpoint import open_checkpoint
 from ketamech.core.execution import Executor
-from ketamech.estimation.calibration import load_estimated
 from ketamech.exchange import cross_simulator_check
 from ketamech.exchange.cross_simulator_check import (
     ARCHIVE_ENGINES,

@@ -135,9 +135,7 @@ def event_shares(dataset: xr.Dataset, events: Iterable[str]) -> tuple[dict[str, 
             counts, n = (rated & (had > 0)).sum(axis=1), rated.sum(axis=1)
             low, high = share_interval(counts, n)
             share = float(counts.sum() / n.sum()) if n.sum() else float("nan")
-            rows.append(
-                {"event": event, "arm": name, "n": float(n.mean()), "share": share, "low": low, "high": high}
-            )
+            rows.append({"event": event, "arm": name, "n": float(n.mean()), "share": share, "low": low, "high": high})
     return tuple(rows)
 
 
