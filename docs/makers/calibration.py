@@ -140,6 +140,7 @@ def arm_lines(rows: pd.DataFrame) -> list[tuple[object, ...]]:
     for row in rows.to_dict("records"):
         names = [str(name) for name in row if f"simulated {name}" in row and row[name] == row[name]]
         moments = [f"{name} {number(row[name])} ({number(row[f'simulated {name}'])})" for name in names]
-        effective = f"{row['effective']:.0f} ({row['effective_percent']:.0f} %)" if row["effective"] else "**refused**"
+        share = f"{row['effective']:.0f} ({100 * row['effective_share']:.0f} %)"
+        effective = share if row["effective"] else "**refused**"
         lines.append((row["trial"], row["arm"], row["visit"], "; ".join(moments), row["patients"], effective))
     return lines

@@ -50,7 +50,7 @@ def test_an_arm_is_a_line_with_its_moments_or_refused():
     from makers.calibration import arm_lines
 
     row = {"trial": "t", "arm": "a", "visit": "24 h", "change": -5.7, "simulated change": -8.0, "patients": 40}
-    rows = [row | {"effective": 20.0, "effective_percent": 50.0}, row | {"effective": 0.0, "effective_percent": 0.0}]
+    rows = [row | {"effective": 20.0, "effective_share": 0.5}, row | {"effective": 0.0, "effective_share": 0.0}]
     lines = arm_lines(pd.DataFrame(rows))
-    assert lines[0] == ("t", "a", "24 h", "change −5.70 (−8.00)", 40, "20 (50 %)")
+    assert lines[0] == ("t", "a", "24 h", "change −5.7 (−8)", 40, "20 (50 %)")
     assert lines[1][-1] == "**refused**"
