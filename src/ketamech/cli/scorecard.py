@@ -9,7 +9,7 @@ import typer
 
 from ketamech.cli import terminal
 from ketamech.cli.long_run import long_run
-from ketamech.cli.options import Equations, FigurePng, Resume, Scheduler
+from ketamech.cli.options import Equations, FigurePng, ResultFolder, Resume, Scheduler
 from ketamech.cli.terminal import require_extra
 from ketamech.core.environment import available_threads
 
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from ketamech.analysis.trial_scorecard import TrialScorecard
     from ketamech.core.execution import Executor
 
-Out = Annotated[Path, typer.Option("--out", "-o", help="Folder for the tables and figures")]
 Everything = Annotated[bool, typer.Option("--rows", help="Print every row instead of one line per source")]
 Replicates = Annotated[int, typer.Option(min=2, help="Virtual trials for each published trial")]
 Trials = Annotated[bool, typer.Option("--trials/--no-trials", help="Also compare the rows that need virtual trials")]
@@ -27,7 +26,7 @@ Markdown = Annotated[Path | None, typer.Option(help="Also write the comparison o
 
 
 def scorecard(
-    out: Out = Path("runs/scorecard"), rows: Everything = False, png: FigurePng = False, trials: Trials = True,
+    out: ResultFolder = Path("runs/scorecard"), rows: Everything = False, png: FigurePng = False, trials: Trials = True,
     replicates: Replicates = 60, markdown: Markdown = None, resume: Resume = False, scheduler: Scheduler = None,
     variant: Equations = None,
 ) -> None:  # fmt: skip
