@@ -8,7 +8,7 @@ ketamech trial all --weight-to-published --out runs/weighted
 python -m scripts.publish arms runs/weighted
 
 python -m scripts.publish references    # only after scored rows were added or changed
-ketamech scorecard --markdown docs/trials-scorecard.md --out runs/scorecard
+ketamech scorecard --out runs/scorecard
 python -m scripts.publish scorecard runs/scorecard
 
 python -m scripts.publish network
@@ -42,10 +42,10 @@ from ketamech.parameters import load_parameters
 from ketamech.parameters.load_parameters import DIRECTORY as PARAMETERS
 from ketamech.report.calibration_report import ARMS, PUBLISHED
 from ketamech.report.network_figure import draw_areas
-from ketamech.report.trial_scorecard_page import skill_table, verdict_table
 from ketamech.simulation.load_scenario import load_scenario
 from ketamech.simulation.model import folder_of_equations, load_model
 from scripts import pages
+from scripts.scorecard_page import scorecard_page, skill_table, verdict_table
 
 DOCS = Path(__file__).parents[1] / "docs"
 SKILL = DATA / "scorecard" / "skill.csv"
@@ -95,7 +95,8 @@ def references() -> None:
 
 @app.command()
 def scorecard(results: Path) -> None:
-    """Write the skill table, the blocks of the pages that show it, and the pictures."""
+    """Write the page, the skill table, the blocks of the pages that show it, and the pictures."""
+    atomic_write(DOCS / "trials-scorecard.md", scorecard_page(results).encode())
     metadata = read_csv_metadata(results / "skill.csv")
     facts = {name: value for name, value in metadata.items() if name.split()[-1] in IDENTIFYING_METADATA}
     text = csv_with_metadata(pd.read_csv(results / "skill.csv"), facts, digits="%.4g")

@@ -93,7 +93,7 @@ def test_a_command_in_a_sentence_exists_with_its_options(name, line):
 OTHERS = {"--strict", "--engines", "--max-patients", "--sample"}  # options of other programs that a page names
 MOVED = {  # options of commands before they became scripts and benchmarks
     "--publish", "--write-tables", "--freeze-references", "--sbml-suite", "--biomodels", "--petab", "--archives",
-    "--adopt",
+    "--adopt", "--docs", "--markdown",
 }  # fmt: skip
 HISTORY = ("CHANGELOG.md", "docs/renamed.md")  # these also name former options
 MORE = {name: (ROOT / name).read_text(encoding="utf-8") for name in ("SECURITY.md", "CONTRIBUTING.md", "CHANGELOG.md")}
