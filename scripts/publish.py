@@ -25,12 +25,13 @@ import shutil
 from io import StringIO
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import typer
 
 from ketamech.analysis.claims import evaluate_claims
 from ketamech.analysis.network import predict_network
-from ketamech.analysis.reference_forecasts import freeze
+from ketamech.analysis.reference_forecasts import COLUMNS, PATH, reference_forecasts
 from ketamech.analysis.skill_rows import scored_rows
 from ketamech.core import InputError, require_known
 from ketamech.core.atomic_files import atomic_write
@@ -90,7 +91,13 @@ def arms(results: Path) -> None:
 @app.command()
 def references() -> None:
     """Write the reference forecasts of the scored rows with the date of today."""
-    freeze(scored_rows(load_clinical_targets()))
+    rows = []
+    for forecast in reference_forecasts(scored_rows(load_clinical_targets())):
+        numbers = ["" if np.isnan(x) else f"{x:.5g}" for x in (*forecast.class_mean, *forecast.pooled)]
+        rows.append([forecast.id, forecast.class_name, forecast.wider_class, forecast.trials, *numbers, forecast.date])
+    text = StringIO()
+    csv.writer(text, lineterminator="\n").writerows([COLUMNS, *rows])
+    atomic_write(PATH, text.getvalue().encode())
 
 
 @app.command()
