@@ -73,12 +73,12 @@ class KernelCost:
 
 def kernel_sizes(model: Model) -> list[KernelSize]:
     """Sizes of the code of the whole model and of every slice."""
-    return [kernel_size(name, code) for name, code in _kernels(model)]
+    return [kernel_size(name, code) for name, code in kernels_of_package(model)]
 
 
 def kernel_costs(model: Model) -> list[KernelCost]:
     """Costs of a step of the whole model and of every slice."""
-    return [kernel_cost(name, code) for name, code in _kernels(model)]
+    return [kernel_cost(name, code) for name, code in kernels_of_package(model)]
 
 
 def kernel_cost(name: str, code: EquationCode) -> KernelCost:
@@ -99,7 +99,8 @@ def _bytes(line: str) -> int:
     return 8 if re.search(r"= load <|^store <", line) else 0
 
 
-def _kernels(model: Model) -> Iterator[tuple[str, EquationCode]]:
+def kernels_of_package(model: Model) -> Iterator[tuple[str, EquationCode]]:
+    """Name and code of the whole model and of every slice."""
     code = model.kernel._equation_code()
     yield WHOLE, code
     for scope in model.scopes:
@@ -165,7 +166,7 @@ class MachineCode:
 def machine_code(model: Model) -> list[MachineCode]:
     """The longest functions of the kernels in MACHINE_KERNELS, four lanes wide, for a processor with AVX2."""
     found = []
-    for name, code in _kernels(model):
+    for name, code in kernels_of_package(model):
         if name in MACHINE_KERNELS:
             texts = [vector_module(*blocks_of(code), LANES, EXPORTED)]
             module = native_code.compile_module(texts, EXPORTED, _fixed_target)

@@ -85,5 +85,5 @@ def _only(place: int | None) -> Iterator[None]:
     def fitting(kernel: Kernel, device: str, receivers: object) -> list[Any]:
         return [kernel.scope.slices[place]] if kernel.scope and place is not None else []
 
-    with mock.patch.object(Kernel, "_fitting_slices", fitting):
+    with mock.patch.object(Kernel, "fitting_slices", fitting):
         yield

@@ -62,11 +62,11 @@ def starts(repeats: int, tell: Tell, *, quick: bool = False) -> dict[str, Any]:
     tell("A command from a cold process, compiled before")
     times = 1 if quick else 5
     with tempfile.TemporaryDirectory() as place, _bytecode(place):
-        found["import"] = _timed(lambda: _process("import ketamech"), times)
+        found["import"] = _timed(lambda: running_process("import ketamech"), times)
         folders = (str(Path(place) / str(number)) for number in count())  # new ones: a disk reuses new inodes slowly
         for name, options in (("simulate_cold_process", ()), ("simulate_without_report", ("--no-report",))):
             simulate = ("simulate", SENTENCE, *options, "--out")
-            found[name] = _timed(lambda words=simulate: _process(COMMAND, *words, next(folders)), times)
+            found[name] = _timed(lambda words=simulate: running_process(COMMAND, *words, next(folders)), times)
     if not quick:
         tell("The first start of a wheel, with an empty cache")
         found["first_compile"] = _first_starts(repeats)
@@ -78,7 +78,7 @@ def _bytecode(place: str) -> Iterator[None]:
     """Processes find compiled modules, as those of an installed package are, also where Python must not write them."""
     changed = {"PYTHONPYCACHEPREFIX": str(Path(place) / "bytecode"), "PYTHONDONTWRITEBYTECODE": ""}
     with mock.patch.dict(os.environ, changed):
-        _process(COMMAND, "simulate", SENTENCE, "--out", str(Path(place) / "first"))
+        running_process(COMMAND, "simulate", SENTENCE, "--out", str(Path(place) / "first"))
         yield
 
 
@@ -112,7 +112,7 @@ def _first_starts(repeats: int) -> dict[str, Any]:
     """First starts with the generated files of a wheel, which are removed again where there were none."""
     before = PREBUILT.is_dir()
     try:
-        _process("import runpy; runpy.run_path('scripts/prebuild.py', run_name='__main__')")
+        running_process("import runpy; runpy.run_path('scripts/prebuild.py', run_name='__main__')")
         return _timed(_compile, repeats)
     finally:
         if not before:
@@ -121,10 +121,11 @@ def _first_starts(repeats: int) -> dict[str, Any]:
 
 def _compile() -> None:
     with tempfile.TemporaryDirectory() as place:
-        _process(FIRST, KETAMECH_CACHE=place)
+        running_process(FIRST, KETAMECH_CACHE=place)
 
 
-def _process(code: str, *arguments: str, **environment: str) -> None:
+def running_process(code: str, *arguments: str, **environment: str) -> None:
+    """Run a Python process to its end."""
     command = [sys.executable, "-c", code, *arguments]
     try:
         done = subprocess.run(

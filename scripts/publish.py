@@ -8,7 +8,7 @@ ketamech trial all --weight-to-published --out runs/weighted
 python -m scripts.publish arms runs/weighted
 
 python -m scripts.publish references    # only after scored rows were added or changed
-ketamech scorecard --markdown docs/trials-scorecard.md --out runs/scorecard
+ketamech scorecard --out runs/scorecard
 python -m scripts.publish scorecard runs/scorecard
 
 python -m scripts.publish network
@@ -25,12 +25,13 @@ import shutil
 from io import StringIO
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import typer
 
 from ketamech.analysis.claims import evaluate_claims
 from ketamech.analysis.network import predict_network
-from ketamech.analysis.reference_forecasts import freeze
+from ketamech.analysis.reference_forecasts import COLUMNS, PATH, reference_forecasts
 from ketamech.analysis.skill_rows import scored_rows
 from ketamech.calibration.clinical_targets import DIRECTORY, load_clinical_targets
 from ketamech.core import InputError, require_known
@@ -42,10 +43,10 @@ from ketamech.parameters import load_parameters
 from ketamech.parameters.load_parameters import DIRECTORY as PARAMETERS
 from ketamech.report.calibration_report import ARMS, PUBLISHED
 from ketamech.report.network_figure import draw_areas
-from ketamech.report.trial_scorecard_page import skill_table, verdict_table
 from ketamech.simulation.load_scenario import load_scenario
 from ketamech.simulation.model import folder_of_equations, load_model
 from scripts import pages
+from scripts.scorecard_page import scorecard_page, skill_table, verdict_table
 
 DOCS = Path(__file__).parents[1] / "docs"
 SKILL = DATA / "scorecard" / "skill.csv"
@@ -90,12 +91,19 @@ def arms(results: Path) -> None:
 @app.command()
 def references() -> None:
     """Write the reference forecasts of the scored rows with the date of today."""
-    freeze(scored_rows(load_clinical_targets()))
+    rows = []
+    for forecast in reference_forecasts(scored_rows(load_clinical_targets())):
+        numbers = ["" if np.isnan(x) else f"{x:.5g}" for x in (*forecast.class_mean, *forecast.pooled)]
+        rows.append([forecast.id, forecast.class_name, forecast.wider_class, forecast.trials, *numbers, forecast.date])
+    text = StringIO()
+    csv.writer(text, lineterminator="\n").writerows([COLUMNS, *rows])
+    atomic_write(PATH, text.getvalue().encode())
 
 
 @app.command()
 def scorecard(results: Path) -> None:
-    """Write the skill table, the blocks of the pages that show it, and the pictures."""
+    """Write the page, the skill table, the blocks of the pages that show it, and the pictures."""
+    atomic_write(DOCS / "trials-scorecard.md", scorecard_page(results).encode())
     metadata = read_csv_metadata(results / "skill.csv")
     facts = {name: value for name, value in metadata.items() if name.split()[-1] in IDENTIFYING_METADATA}
     text = csv_with_metadata(pd.read_csv(results / "skill.csv"), facts, digits="%.4g")

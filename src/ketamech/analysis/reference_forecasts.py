@@ -14,14 +14,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from ketamech.analysis.skill_rows import ScoredRow
 from ketamech.calibration.clinical_targets import ClinicalTarget
-from ketamech.core.atomic_files import atomic_write
 from ketamech.core.csv_table import read_table
 from ketamech.core.environment import DATA
 from ketamech.core.execution import LOCAL_EXECUTOR, Executor
@@ -141,22 +139,6 @@ def _keep_last(
 def hour_of(target: ClinicalTarget) -> float:
     """Planned hour of the visit of a row; NaN where it names none."""
     return next((v.time for v in shipped_trial(target.trial).visits if v.name == target.visit), float("nan"))
-
-
-def freeze(rows: Sequence[ScoredRow]) -> Path:
-    """Write the forecasts of the scored rows with today's date."""
-    lines = [",".join(COLUMNS)]
-    for forecast in reference_forecasts(rows):
-        numbers = ["" if np.isnan(x) else f"{x:.5g}" for x in (*forecast.class_mean, *forecast.pooled)]
-        cells = [
-            forecast.id,
-            f'"{forecast.class_name}"',
-            f'"{forecast.wider_class}"' if forecast.wider_class else "",
-            str(forecast.trials),
-        ]
-        lines.append(",".join([*cells, *numbers, forecast.date]))
-    atomic_write(PATH, ("\n".join(lines) + "\n").encode())
-    return PATH
 
 
 def load_references() -> dict[str, ReferenceForecast]:

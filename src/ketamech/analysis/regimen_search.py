@@ -162,7 +162,7 @@ def compare_regimens(
         numbers[:, d], by_patient[:, d] = evaluated["endpoints"], evaluated["by_patient"]
         if progress:
             progress((d + 1) * len(regimens))
-    resampled = _resampled_means(by_patient, seed)
+    resampled = resampled_means(by_patient, seed)
     lines = []
     for k, regimen in enumerate(regimens):
         known = evidence_of_regimen(scenarios[k].regimen, weeks * 168.0)
@@ -177,7 +177,7 @@ def compare_regimens(
     return table.assign(front=pareto_front(np.nanmean(numbers[:, :, aims], axis=1) * signs), front_share=share)
 
 
-def _resampled_means(by_patient: np.ndarray, seed: int) -> np.ndarray:
+def resampled_means(by_patient: np.ndarray, seed: int) -> np.ndarray:
     """Means [regimen, draw, aim, sample] of patients drawn with replacement, the same for every regimen and draw."""
     patients = by_patient.shape[-1]
     counts = np.random.default_rng(seed).multinomial(patients, np.full(patients, 1 / patients), RESAMPLES).astype(float)

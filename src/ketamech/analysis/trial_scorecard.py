@@ -221,13 +221,13 @@ def _line(row: ClinicalTarget, values: np.ndarray) -> dict[str, object]:
         "n": row.row.n, "arm": row.arm, "scale": row.scale, "visit": row.visit, "hour": hour_of(row),
         "statistic": row.statistic, "published": published, "low": own_low, "high": own_high,
         "simulated": middle, "sim_low": float(low), "sim_high": float(high), "inside": inside, "overlaps": touches,
-        "z": _z(row, values),
+        "z": standardised_difference(row, values),
         "fold_error": middle / published if published and middle / published > 0 else float("nan"),
         "width_ratio": (high - low) / width if width > 0 else float("nan"), "use": row.row.use,
     }  # fmt: skip
 
 
-def _z(row: ClinicalTarget, values: np.ndarray) -> float:
+def standardised_difference(row: ClinicalTarget, values: np.ndarray) -> float:
     """Distance of the simulated mean in standard errors of both; of the logarithms where the number is a ratio."""
     published, error = row.published, standard_error_of(row)
     if row.row.unit in RATIOS:

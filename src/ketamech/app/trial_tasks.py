@@ -196,10 +196,11 @@ def trial_work(app_state: AppState, request: TrialRequest) -> tuple[str, Work]:
     max_patients = app_state.limits.trial_patients
     if patients > max_patients:
         raise LimitExceeded(f"{patients:,} virtual patients", f"at most {max_patients:,}: fewer patients or replicates")
-    return task.trial.title, lambda progress: _run_trial(task, progress)
+    return task.trial.title, lambda progress: run_planned_trial(task, progress)
 
 
-def _run_trial(task: TrialTask, progress: JobProgress) -> ResultWithFiles:
+def run_planned_trial(task: TrialTask, progress: JobProgress) -> ResultWithFiles:
+    """Simulate and analyse the trial of a task."""
     data = task.simulate(progress, task.patients)
     return _result(task, task.trial, data, _power(data, task))
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ketamech.cli import terminal
-from ketamech.cli.options import ScenarioOrFile, Threads
+from ketamech.cli.options import ResultFolder, ScenarioOrFile, Threads
 from ketamech.core import UnknownNameError, closest_match
 from ketamech.core.environment import available_threads
 
@@ -22,14 +22,13 @@ Endpoints = Annotated[
 Draws = Annotated[int | None, typer.Option(min=0, help="Posterior draws for the intervals [default: 200]")]
 Variant = Annotated[str | None, typer.Option(help="Model variant to use [default: the one of the parameter tables]")]
 Seed = Annotated[int, typer.Option(min=0, help="Seed of the draws")]
-Out = Annotated[Path, typer.Option("--out", "-o", help="Folder for the page, tables and figures")]
 SHOWN = ("shapley", "shapley_low", "shapley_high", "loss_when_off", "single_effect")
 OTHER_COMMANDS = ("variants", "perturbations")
 
 
 def attribute(
     scenario: ScenarioOrFile, endpoints: Endpoints = None, draws: Draws = None, variant: Variant = None, seed: Seed = 1,
-    threads: Threads = None, out: Out = Path("runs/attribute"),
+    threads: Threads = None, out: ResultFolder = Path("runs/attribute"),
 ) -> None:  # fmt: skip
     """Attribute the effect of a regimen to its pathways.
 

@@ -13,7 +13,7 @@ import typer
 
 from ketamech.cli import terminal
 from ketamech.cli.long_run import long_run
-from ketamech.cli.options import Equations, Resume, Scheduler, Seed, Threads
+from ketamech.cli.options import Equations, ResultFolder, Resume, Scheduler, Seed, Threads
 from ketamech.cli.terminal import require_extra
 from ketamech.core.constants import DISCLAIMER
 from ketamech.core.environment import available_threads
@@ -35,12 +35,11 @@ Profiles = Annotated[
 Sbc = Annotated[
     int, typer.Option("--sbc", min=0, help="Data sets of the simulation-based calibration; 100 take some minutes")
 ]
-Out = Annotated[Path, typer.Option("--out", "-o", help="Folder for the results")]
 
 
 def calibrate(
     design_points: DesignPoints = 600, patients_per_arm: Patients = 120, draws: Draws = 200, seed: Seed = 1,
-    threads: Threads = None, profiles: Profiles = True, sbc: Sbc = 0, out: Out = Path("runs/calibration"),
+    threads: Threads = None, profiles: Profiles = True, sbc: Sbc = 0, out: ResultFolder = Path("runs/calibration"),
     resume: Resume = False, scheduler: Scheduler = None, variant: Equations = None,
 ) -> None:  # fmt: skip
     """Estimate parameters from published trials.

@@ -10,14 +10,13 @@ import typer
 
 from ketamech.cli import terminal
 from ketamech.cli.long_run import long_run
-from ketamech.cli.options import Resume, Scheduler, Seed, Threads
+from ketamech.cli.options import ResultFolder, Resume, Scheduler, Seed, Threads
 from ketamech.core.environment import available_threads
 
 if TYPE_CHECKING:
     from ketamech.analysis.robustness import ParameterSetAnswers
     from ketamech.simulation.model import Model
 
-Out = Annotated[Path, typer.Option("--out", "-o", help="Folder for the page and the table")]
 One = Annotated[str, typer.Option("--claim", help="Only this claim (its id), printed in full")]
 Robust = Annotated[
     int | None,
@@ -27,7 +26,7 @@ SHOWN = ("kind", "conclusion", "finding", "holds_share", "calibrated_share", "se
 
 
 def claims(
-    out: Out = Path("runs/claims"), claim: One = "", robust: Robust = None, seed: Seed = 1,
+    out: ResultFolder = Path("runs/claims"), claim: One = "", robust: Robust = None, seed: Seed = 1,
     threads: Threads = None, resume: Resume = False, scheduler: Scheduler = None,
 ) -> None:  # fmt: skip
     """Compare statements about ketamine with evidence.

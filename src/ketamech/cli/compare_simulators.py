@@ -9,12 +9,11 @@ from typing import Annotated, Any
 import typer
 
 from ketamech.cli import terminal
-from ketamech.cli.options import Resume
+from ketamech.cli.options import ResultFolder, Resume
 from ketamech.core import InputError
 from ketamech.core.environment import short_hash
 
 Scenarios = Annotated[Path, typer.Option(help="A scenario file, an archive (.omex) or a folder of either")]
-Out = Annotated[Path, typer.Option("--out", "-o", help="Folder for the archives and the table")]
 Amici = Annotated[
     bool,
     typer.Option("--amici", help="Also compare with AMICI, which compiles two minutes per scenario (ketamech[amici])"),
@@ -26,7 +25,7 @@ Tellurium = Annotated[
 
 
 def compare_simulators(
-    scenarios: Scenarios = Path("examples"), out: Out = Path("runs/compare-simulators"), amici: Amici = False,
+    scenarios: Scenarios = Path("examples"), out: ResultFolder = Path("runs/compare-simulators"), amici: Amici = False,
     tellurium: Tellurium = False, resume: Resume = False,
 ) -> None:  # fmt: skip
     """Run exported scenarios in other simulators.

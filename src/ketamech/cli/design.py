@@ -9,7 +9,7 @@ import typer
 
 from ketamech.cli import terminal
 from ketamech.cli.long_run import long_run
-from ketamech.cli.options import FigureFolder, Resume, Scheduler, Seed, listed_numbers
+from ketamech.cli.options import ResultFolder, Resume, Scheduler, Seed, listed_numbers
 from ketamech.core import InputError
 from ketamech.core.csv_table import parts
 from ketamech.core.environment import available_threads
@@ -47,7 +47,7 @@ USUAL = (
 def design(
     doses: Doses = None, infusion_minutes: InfusionMinutes = "40, 90", schedules: Schedules = USUAL_SCHEDULES,
     weeks: Weeks = 4, patients: Patients = 60, draws: Draws = 20, population: Population = "trd", seed: Seed = 1,
-    out: FigureFolder = Path("runs/design"), resume: Resume = False, scheduler: Scheduler = None,
+    out: ResultFolder = Path("runs/design"), resume: Resume = False, scheduler: Scheduler = None,
 ) -> None:  # fmt: skip
     """Compare regimens by benefit and adverse effects.
 

@@ -8,19 +8,16 @@ from typing import Annotated
 import typer
 
 from ketamech.cli import terminal
-from ketamech.cli.options import FigureFolder, Receptors, ScenarioOrFile, Seed, Threads
+from ketamech.cli.options import Connectome, Receptors, ResultFolder, ScenarioOrFile, Seed, Threads
 from ketamech.core.environment import available_threads
 
 Draws = Annotated[int, typer.Option(help="Parameter draws for the intervals")]
-Connectome = Annotated[
-    Path | None, typer.Option(help="CSV file of weights between brain areas, instead of the shipped ones")
-]
 
 
 def network(
     scenario: ScenarioOrFile = "racemic 0.5 mg/kg IV over 40 min", draws: Draws = 200, seed: Seed = 1,
     threads: Threads = None, connectome: Connectome = None, receptors: Receptors = None,
-    out: FigureFolder = Path("runs/network"),
+    out: ResultFolder = Path("runs/network"),
 ) -> None:  # fmt: skip
     """Predict changes of brain areas over time.
 

@@ -49,7 +49,10 @@ PkModel = Annotated[
     Path | None,
     typer.Option(help="Your own pharmacokinetics (.yaml): names of an SBML model, or a model of 1 to 3 compartments"),
 ]
-FigureFolder = Annotated[Path, typer.Option("--out", "-o", help="Folder for the table and the figure")]
+ResultFolder = Annotated[Path, typer.Option("--out", "-o", help="Folder for the results")]
+Connectome = Annotated[
+    Path | None, typer.Option(help="CSV file of weights between brain areas, instead of the shipped ones")
+]
 
 
 def listed_names(text: str) -> tuple[str, ...]:
@@ -220,9 +223,7 @@ class SimulateOptions:
         bool, typer.Option("--dry-run", help="With --patients: print the time, disk and memory that it needs, and stop")
     ] = False
     pk_model: PkModel = None
-    connectome: Annotated[
-        Path | None, typer.Option(help="CSV file of weights between brain areas (rows and columns)")
-    ] = None
+    connectome: Connectome = None
     receptors: Receptors = None
     report: Annotated[
         bool,

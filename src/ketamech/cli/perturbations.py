@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ketamech.cli import terminal
-from ketamech.cli.options import FigureFolder, FigurePng
+from ketamech.cli.options import FigurePng, ResultFolder
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 SHOWN = ("evidence", "observed", "predicted", "size", "low", "high", "verdict", "inside", "statistic", "with", "why")
 
 
-def perturbations(out: FigureFolder = Path("runs/perturbations"), png: FigurePng = False) -> None:
+def perturbations(out: ResultFolder = Path("runs/perturbations"), png: FigurePng = False) -> None:
     """Compare published perturbations with predictions.
 
     Example:  ketamech perturbations

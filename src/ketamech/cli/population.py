@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ketamech.cli import terminal
-from ketamech.cli.options import FigureFolder
+from ketamech.cli.options import ResultFolder
 from ketamech.core import InputError, closest_match
 from ketamech.core.constants import DISCLAIMER
 from ketamech.core.deprecated_names import current_name
@@ -50,7 +50,7 @@ SHOWN = (
 def population(
     population: Population = "trd", patients: Patients = 1000, seed: Seed = 1, changed: Set = None,
     weight_to: WeightTo = None, plausible: Plausible = None, scenario: Scenario = "racemic 0.5 mg/kg IV over 40 min",
-    out: FigureFolder = Path("runs/population"),
+    out: ResultFolder = Path("runs/population"),
 ) -> None:  # fmt: skip
     """Draw and summarise a population of virtual patients.
 

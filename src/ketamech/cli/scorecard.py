@@ -9,7 +9,7 @@ import typer
 
 from ketamech.cli import terminal
 from ketamech.cli.long_run import long_run
-from ketamech.cli.options import Equations, FigurePng, Resume, Scheduler
+from ketamech.cli.options import Equations, FigurePng, ResultFolder, Resume, Scheduler
 from ketamech.cli.terminal import require_extra
 from ketamech.core.environment import available_threads
 
@@ -19,16 +19,14 @@ if TYPE_CHECKING:
     from ketamech.analysis.trial_scorecard import TrialScorecard
     from ketamech.core.execution import Executor
 
-Out = Annotated[Path, typer.Option("--out", "-o", help="Folder for the tables and figures")]
 Everything = Annotated[bool, typer.Option("--rows", help="Print every row instead of one line per source")]
 Replicates = Annotated[int, typer.Option(min=2, help="Virtual trials for each published trial")]
 Trials = Annotated[bool, typer.Option("--trials/--no-trials", help="Also compare the rows that need virtual trials")]
-Markdown = Annotated[Path | None, typer.Option(help="Also write the comparison of trials to this Markdown file")]
 
 
 def scorecard(
-    out: Out = Path("runs/scorecard"), rows: Everything = False, png: FigurePng = False, trials: Trials = True,
-    replicates: Replicates = 60, markdown: Markdown = None, resume: Resume = False, scheduler: Scheduler = None,
+    out: ResultFolder = Path("runs/scorecard"), rows: Everything = False, png: FigurePng = False, trials: Trials = True,
+    replicates: Replicates = 60, resume: Resume = False, scheduler: Scheduler = None,
     variant: Equations = None,
 ) -> None:  # fmt: skip
     """Compare simulated with published values.
@@ -52,7 +50,7 @@ def scorecard(
     with long_run(out, job, model, resume=resume, scheduler=scheduler) as work, replace_folder(out) as draft:
         drafts = [] if variant else _by_patient(draft, model, rows, png)
         if trials:
-            drafts += _by_trials(draft, model, replicates, markdown, work, available_threads(None, scheduler))
+            drafts += _by_trials(draft, model, replicates, work, available_threads(None, scheduler))
         final_paths = [out / path.relative_to(draft) if path.is_relative_to(draft) else path for path in drafts]
     terminal.print_written_files(final_paths)
 
@@ -72,14 +70,11 @@ def _by_patient(out: Path, model: Any, rows: bool, png: bool) -> list[Path]:
     return list(paths)
 
 
-def _by_trials(
-    out: Path, model: Any, replicates: int, markdown: Path | None, work: Executor, threads: int
-) -> list[Path]:
+def _by_trials(out: Path, model: Any, replicates: int, work: Executor, threads: int) -> list[Path]:
     """Compare virtual trials: write tables and figures, print the tables; returns the files."""
     from ketamech.analysis.trial_scorecard import count_of_trials, trial_scorecard
     from ketamech.calibration.leave_one_trial_out import load_left_out
     from ketamech.report.trial_scorecard_figures import draw_trial_scorecard
-    from ketamech.report.trial_scorecard_page import write_trial_scorecard
     from ketamech.trials.posterior_draws import load_posterior, posterior_folder
 
     folder, table = posterior_folder(model), model.parameters
@@ -89,20 +84,20 @@ def _by_trials(
             model, draws, load_left_out(folder, table), replicates=replicates, threads=threads, work=work,
             progress=lambda done, name: update(done, label=f"Virtual trials: {name}"),
         )  # fmt: skip
-    paths = _write_tables(out, result, terminal.provenance("scorecard", model) | {"replicates": str(replicates)})
+    paths = write_trial_tables(out, result, terminal.provenance("scorecard", model) | {"replicates": str(replicates)})
     _print_trials(result)
-    if markdown:
-        paths.append(write_trial_scorecard(markdown, result))
     return [*paths, *draw_trial_scorecard(out, result)]
 
 
-def _write_tables(out: Path, result: TrialScorecard, metadata: dict[str, str]) -> list[Path]:
+def write_trial_tables(out: Path, result: TrialScorecard, metadata: dict[str, str]) -> list[Path]:
+    """Write every table of the comparison of trials; returns the files."""
     from ketamech.exchange.result_metadata import write_table
 
     tables = {
         "skill": result.skill, "skill_rows": result.skill_rows, "contrasts": result.contrasts,
         "chances": result.significance_probabilities,
         "left_out": result.leave_out_methods, "trials": _worst_first(result.rows), "trial_goals": result.criteria,
+        "by_stage": result.by_stage, "spreads": result.spreads,
     }  # fmt: skip
     for name, table in tables.items():
         write_table(table, out / f"{name}.csv", metadata, digits="%.6g")

@@ -10,7 +10,7 @@ import typer
 
 from ketamech.cli import terminal
 from ketamech.cli.long_run import long_run
-from ketamech.cli.options import Resume, ScenarioOrFile, Scheduler, Seed, Threads, listed_names
+from ketamech.cli.options import ResultFolder, Resume, ScenarioOrFile, Scheduler, Seed, Threads, listed_names
 from ketamech.cli.terminal import require_extra
 from ketamech.core import InputError
 from ketamech.core.environment import available_threads, short_hash
@@ -27,7 +27,6 @@ SobolN = Annotated[int, typer.Option("--sobol-n", min=8, help="Base points of th
 SobolTop = Annotated[
     int, typer.Option("--sobol-top", min=0, help="Number of top Morris parameters for Sobol; 0 for no Sobol")
 ]
-Out = Annotated[Path, typer.Option("--out", "-o", help="Folder for tables and figures")]
 Absolute = Annotated[
     bool, typer.Option("--absolute", help="Endpoints of the treated patient instead of treated minus control")
 ]
@@ -37,7 +36,7 @@ USUAL = "mood.madrs at 24 h; mood.madrs at day 28; dissociation.cadss peak"
 def sensitivity(
     scenario: ScenarioOrFile = "racemic 0.5 mg/kg IV over 40 min", endpoints: Endpoints = USUAL,
     parameters: Parameters = None, trajectories: Trajectories = 20, sobol_n: SobolN = 1024, sobol_top: SobolTop = 20,
-    absolute: Absolute = False, seed: Seed = 1, threads: Threads = None, out: Out = Path("runs/sensitivity"),
+    absolute: Absolute = False, seed: Seed = 1, threads: Threads = None, out: ResultFolder = Path("runs/sensitivity"),
     resume: Resume = False, scheduler: Scheduler = None,
 ) -> None:  # fmt: skip
     """Rank parameters by their influence on the drug effect.

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ketamech.cli import terminal
-from ketamech.cli.options import Threads
+from ketamech.cli.options import ResultFolder, Threads
 from ketamech.core.environment import available_threads
 
 if TYPE_CHECKING:
@@ -17,13 +17,12 @@ if TYPE_CHECKING:
 Average = Annotated[str | None, typer.Option("--model-average", help="A scenario to average over all variants")]
 Refit = Annotated[bool, typer.Option("--refit", help="Fit every variant again first (about 15 minutes)")]
 Seed = Annotated[int, typer.Option(min=0, help="Seed of the fit")]
-Out = Annotated[Path, typer.Option("--out", "-o", help="Folder for the page, tables and figures")]
 SHOWN = ("variant", "probability", "bayes_factor", "bic", "right", "met", "clinical", "predicted", "known", "says")
 
 
 def variants(
     model_average: Average = None, refit: Refit = False, seed: Seed = 1, threads: Threads = None,
-    out: Out = Path("runs/variants"),
+    out: ResultFolder = Path("runs/variants"),
 ) -> None:  # fmt: skip
     """Compare rival model variants on the same evidence.
 

@@ -94,7 +94,7 @@ _TIMES = {
     MONTH: ("month", "months"),
     YEAR: ("year", "years"),
 }
-_COMMON_UNITS: dict[str, FastUnit] = {
+COMMON_UNITS: dict[str, FastUnit] = {
     **{name: (size, _HOUR) for size, names in _TIMES.items() for name in names},
     **{f"{p}g": (size * 1e-3, _MASS) for p, size in _PREFIXES.items()},
     **{f"{p}L": (size, _LITRE) for p, size in _PREFIXES.items()},
@@ -126,7 +126,7 @@ _CANONICAL: dict[str, tuple[str, float]] = {
     "[sessions]": ("sessions", 1.0),
     "[membrane_potential]": ("mV", 1.0),
 }
-_UNIT_SPELLINGS = (
+UNIT_SPELLINGS = (
     (r"\bper\b", "/"),
     (r"/70\s*kg\b", ""),
     (r"\bpercent\b", "percent"),
@@ -215,7 +215,7 @@ def unit(text: str) -> Unit:
     cleaned = text.strip()
     if cleaned in ("1", "", "dimensionless", "fraction", "ratio"):
         return Unit(cleaned or "1", 1.0, ())
-    for pattern, replacement in _UNIT_SPELLINGS:
+    for pattern, replacement in UNIT_SPELLINGS:
         cleaned = re.sub(pattern, replacement, cleaned)
     if re.search(r"\d", _NUMBERS_IN_UNITS.sub("", cleaned)) or cleaned.startswith((",", ".")):
         raise InputError(f"'{text}' contains a number, not only a unit", expected="a unit such as L/h, umol/L, ng/mL")
@@ -238,7 +238,7 @@ def fast_unit(text: str) -> tuple[float, Dimensions] | None:
 
 def _evaluate_unit(node: ast.expr) -> FastUnit | None:
     if isinstance(node, ast.Name):
-        return _COMMON_UNITS.get(node.id)
+        return COMMON_UNITS.get(node.id)
     if isinstance(node, ast.Constant) and node.value == 1 and type(node.value) is int:
         return 1.0, {}
     if not isinstance(node, ast.BinOp) or not isinstance(node.op, ast.Mult | ast.Div | ast.Pow):

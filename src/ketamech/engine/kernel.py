@@ -179,7 +179,7 @@ class Kernel:
         Returns the first slice of the scope that fits and is compiled already, else the whole system. Where neither is
         compiled, the last slice that fits is compiled, because it takes less time. All of them give the same bits.
         """
-        slices = self._fitting_slices(device, receivers)
+        slices = self.fitting_slices(device, receivers)
         for slice_ in slices:
             if (code := self.slice_code(slice_, compiled_only=True)) and code.is_valid_for(levels):
                 return code
@@ -207,7 +207,7 @@ class Kernel:
 
         The total time is therefore at most about twice that of the best choice.
         """
-        slices = self._fitting_slices("cpu", receivers) if isinstance(code.code, native_code.NativeModule) else []
+        slices = self.fitting_slices("cpu", receivers) if isinstance(code.code, native_code.NativeModule) else []
         if not slices or self.slice_code(slices[0], compiled_only=True):
             return
         name = self._slice_name(slices[0])
@@ -215,7 +215,7 @@ class Kernel:
         if self._seconds_lost[name] > COMPILE_SECONDS:
             self.slice_code(slices[0])
 
-    def _fitting_slices(self, device: str, receivers: Iterable[int]) -> list[Slice]:
+    def fitting_slices(self, device: str, receivers: Iterable[int]) -> list[Slice]:
         """Slices of the scope that take doses into all `receivers` within it, in order of preference."""
         if self.scope is None or device != "cpu":
             return []

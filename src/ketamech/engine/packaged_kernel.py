@@ -10,15 +10,12 @@ from __future__ import annotations
 import gzip
 import hashlib
 import json
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from ketamech.core.atomic_files import atomic_write
 from ketamech.core.environment import DATA, source_hash
 
 FOLDER = DATA / "kernel"
 MODULE_FILE, FACTS_FILE = "kernel.wasm.gz", "facts.json"
-BUILDERS = ("numba", "llvmlite", "ziglang")
 CODE_GENERATOR = ("engine/**/*.py", "model/jacobian.py")
 
 
@@ -36,31 +33,6 @@ def packaged_files(fingerprint: str, folder: Path = FOLDER) -> dict[str, bytes] 
     return {"kernel.wasm": code, "facts.json": json.dumps(metadata["layout"]).encode()}
 
 
-def write_packaged_files(fingerprint: str, files: dict[str, bytes], folder: Path = FOLDER) -> None:
-    """Store a module built for these equations by the present engine."""
-    metadata = {
-        "fingerprint": fingerprint,
-        "engine": engine_sources(),
-        "sha256": hashlib.sha256(files["kernel.wasm"]).hexdigest(),
-        "built_with": builders(),
-        "layout": json.loads(files["facts.json"]),
-    }
-    atomic_write(folder / MODULE_FILE, gzip.compress(files["kernel.wasm"], mtime=0))
-    atomic_write(folder / FACTS_FILE, f"{json.dumps(metadata)}\n".encode())
-
-
-def builders() -> dict[str, str]:
-    """Installed versions of the packages that determine the bytes of the module; empty for one not installed."""
-    return {name: _version(name) for name in BUILDERS}
-
-
 def engine_sources() -> str:
     """Hash of the sources that turn equations into machine code."""
     return source_hash(*CODE_GENERATOR)
-
-
-def _version(name: str) -> str:
-    try:
-        return version(name)
-    except PackageNotFoundError:
-        return ""

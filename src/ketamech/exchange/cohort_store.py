@@ -81,7 +81,7 @@ def write_cohort(
         with pieces._disk_full_guard():
             if ARRAY_FORMAT not in pieces:
                 pieces.record(ARRAY_FORMAT, _create_arrays(folder, data, patients, chunk, pieces.about))
-            paths = _write_chunk(folder, data, chunk)
+            paths = write_chunk(folder, data, chunk)
             status = data["solve_status"].values
             failed = [[int(data["patient"].values[i]), str(status[i])] for i in np.flatnonzero(status != "ok")]
             pieces.record(_chunk_name(int(data["patient"].values[0])), paths, {"failed": failed})
@@ -162,7 +162,7 @@ def _codecs() -> Any:
     return [ZstdCodec(level=0), Crc32cCodec()]
 
 
-def _write_chunk(folder: Path, data: xr.Dataset, chunk: int) -> list[Path]:
+def write_chunk(folder: Path, data: xr.Dataset, chunk: int) -> list[Path]:
     """Write the rows of a chunk into every array; returns the files."""
     import zarr
 

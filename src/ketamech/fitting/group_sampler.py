@@ -108,7 +108,7 @@ def sample_group(
 
     `draws` of each chain: by default as many multiples of DRAWS as the group needs to converge, at most MAX_DRAWS.
     """
-    sampler = _Sampler(replace(predictor, tolerance=TOLERANCE), model, persons, start)
+    sampler = GroupSampler(replace(predictor, tolerance=TOLERANCE), model, persons, start)
     state: _State | None = None
     blocks: list[Arrays] = []
     first, total = 0, warm_up + (draws or DRAWS)
@@ -193,7 +193,9 @@ class _Surrogate:
         return np.where(self.is_log, logarithmic, approximate)
 
 
-class _Sampler:
+class GroupSampler:
+    """The moves of the chains: persons, medians, covariance and residual errors in turn."""
+
     def __init__(self, predictor: Predictor, model: GroupModel, persons: MapEstimates, start: GroupValues) -> None:
         self.predictor, self.model, self.persons, self.start = predictor, model, persons, start
         self.factor = np.linalg.cholesky(persons.covariance)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from ketamech.model.system import System
 
 Cached = TypeVar("Cached", SystemLayout, ExpressionTrees)
-_SOURCE_PATTERNS = ("core/units.py", "model/**/*.py")
+SOURCE_PATTERNS = ("core/units.py", "model/**/*.py")
 
 
 def cached_layout(parameters: Mapping[str, HasUnit], build_system: Callable[[], System]) -> SystemLayout:
@@ -54,4 +54,4 @@ def _cached(
 def cache_key(parameters: Mapping[str, HasUnit]) -> str:
     """Hash of everything that the layout and trees depend on."""
     rows = (f"{name}|{row.unit}" for name, row in parameters.items())
-    return environment.source_hash(*_SOURCE_PATTERNS, extra=(metadata.version("sympy"), *rows))
+    return environment.source_hash(*SOURCE_PATTERNS, extra=(metadata.version("sympy"), *rows))

@@ -100,7 +100,7 @@ def _setting_text(name: str, value: str) -> tuple[str, str]:
 
 
 @cache
-def _tracks() -> list[CsvRow]:
+def small_tracks() -> list[CsvRow]:
     """The tracks of the page, in order."""
     return read_table(TABLE, ("track", "kind", "sentence", "panel"))
 
@@ -108,7 +108,7 @@ def _tracks() -> list[CsvRow]:
 def _results(lines: Mapping[str, SummaryRow]) -> list[str]:
     """The results as sentences: exposure, receptor block, scores, adverse effects."""
     sentences = []
-    for row in _tracks():
+    for row in small_tracks():
         line = lines.get(row["track"])
         if line is None or not row["sentence"] or (row["kind"] == "exposure" and not line.moved):
             continue
@@ -184,7 +184,9 @@ def draw_panels(figure: Figure, report: RunReport, *, top: float, bottom: float)
 def _shown(report: RunReport) -> list[str]:
     """Four tracks, if possible those that change, in order of the table; displayed in track order."""
     moved = {line.key for line in report.lines if line.moved} | {"mood"}
-    first, second = ([row["track"] for row in _tracks() if row["panel"] == choice] for choice in ("first", "second"))
+    first, second = (
+        [row["track"] for row in small_tracks() if row["panel"] == choice] for choice in ("first", "second")
+    )
     selected = [*(key for key in (*first, *second) if key in moved), *(key for key in first if key not in moved)][
         :PANELS
     ]

@@ -161,10 +161,10 @@ def _pieces(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, ...]:
     is_finite = np.isfinite(x) & np.isfinite(y)
     breaks = np.flatnonzero(np.diff(is_finite.astype(np.int8))) + 1
     runs = (np.column_stack([x[i], y[i]]) for i in np.split(np.arange(len(x)), breaks) if len(i) and is_finite[i[0]])
-    return tuple(_thinned(run) for run in runs)
+    return tuple(thinned(run) for run in runs)
 
 
-def _thinned(points: np.ndarray) -> np.ndarray:
+def thinned(points: np.ndarray) -> np.ndarray:
     """First, lowest, highest and last point of every 0.4 points of width: the same picture from fewer points."""
     if len(points) < 300:
         return points

@@ -9,11 +9,11 @@ from benchmarks.kernel_size import (
     SLOWER,
     TASKS,
     KernelSize,
-    _kernels,
     changed_sizes,
     instruction_counts,
     kernel_cost,
     kernel_sizes,
+    kernels_of_package,
     machine_code,
     read_machine_code,
     read_sizes,
@@ -93,7 +93,7 @@ def test_no_machine_code_is_longer_than_in_the_table(model):
 
 
 def test_operations_and_bytes_of_a_step_follow_its_instructions(model):
-    code = dict(_kernels(model))[MACHINE_KERNELS[0]]
+    code = dict(kernels_of_package(model))[MACHINE_KERNELS[0]]
     (size,) = [one for one in read_sizes() if one.kernel == MACHINE_KERNELS[0]]
     cost = kernel_cost(size.kernel, code)
     assert cost.states == size.states

@@ -101,7 +101,7 @@ def test_what_is_finished_survives_an_interruption(tmp_path, interruption):
 
 
 def test_a_full_disk_keeps_what_is_finished(tmp_path, monkeypatch):
-    usual, calls = MODULE._write_chunk, []
+    usual, calls = MODULE.write_chunk, []
 
     def full(*arguments):
         calls.append(1)
@@ -109,7 +109,7 @@ def test_a_full_disk_keeps_what_is_finished(tmp_path, monkeypatch):
             raise OSError(errno.ENOSPC, "No space left on device")
         return usual(*arguments)
 
-    monkeypatch.setattr(MODULE, "_write_chunk", full)
+    monkeypatch.setattr(MODULE, "write_chunk", full)
     with pytest.raises(InputError, match="disk is full: 3 finished units are kept"):
         write(tmp_path / "c", chunks(20, 4), 20, chunk=4)
     assert read_cohort(tmp_path / "c").sizes["patient"] == 8

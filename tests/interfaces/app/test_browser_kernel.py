@@ -8,6 +8,7 @@ from browser_helpers import card, open_story, open_workbench, set_slider, until
 from ketamech.app.browser.engine_files import ENGINE_FILES
 from ketamech.engine import kernel, packaged_kernel
 from ketamech.engine.codegen import wasm_writer
+from scripts.package_kernel import builders
 
 NOW = "document.querySelector('#mood-now').textContent"
 
@@ -92,8 +93,8 @@ def test_the_packaged_module_belongs_to_the_shipped_equations_and_engine(model):
 
 def test_a_fresh_build_gives_the_bytes_of_the_packaged_module(model):
     facts = json.loads((packaged_kernel.FOLDER / packaged_kernel.FACTS_FILE).read_text(encoding="utf-8"))
-    if facts["built_with"] != packaged_kernel.builders():
-        pytest.skip(f"packaged with {facts['built_with']}, here {packaged_kernel.builders()}")
+    if facts["built_with"] != builders():
+        pytest.skip(f"packaged with {facts['built_with']}, here {builders()}")
     packaged = packaged_kernel.packaged_files(model.layout.fingerprint)
     fresh = model.kernel.built_webassembly()
     assert packaged["kernel.wasm"] == fresh["kernel.wasm"]

@@ -83,7 +83,7 @@ def test_a_failed_job_keeps_the_case_and_offers_a_failure_report(page, address, 
     def fails(*_):
         raise SolverError("the trial could not be solved")
 
-    monkeypatch.setattr(work, "_run_trial", fails)
+    monkeypatch.setattr(work, "run_planned_trial", fails)
     open_workbench(page, address)
     card(page).locator("[data-key='treatments[0]']").fill("esketamine 56 mg nasal")
     page.click("#tab-trial")

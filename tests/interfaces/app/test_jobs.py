@@ -199,13 +199,13 @@ def test_a_failed_job_keeps_its_request_and_a_defect_does_not_end_the_server(cli
     def fails(*_):
         raise SolverError("the trial could not be solved")
 
-    monkeypatch.setattr(work, "_run_trial", fails)
+    monkeypatch.setattr(work, "run_planned_trial", fails)
     begun = client.post("/api/jobs/trial", json=TRIAL).json()
     assert finished(client, begun["id"])[-1]["error"]["error"] == "the trial could not be solved"
     report = client.get(f"/api/jobs/{begun['id']}/failure").json()
     assert report["request"]["arms"] == TRIAL["arms"]
     assert report["error"]["kind"] == "SolverError"
-    monkeypatch.setattr(work, "_run_trial", lambda *_: 1 / 0)
+    monkeypatch.setattr(work, "run_planned_trial", lambda *_: 1 / 0)
     begun = client.post("/api/jobs/trial", json=TRIAL).json()
     assert "ZeroDivisionError" in finished(client, begun["id"])[-1]["error"]["error"]
     assert client.get("/api/metadata").status_code == 200

@@ -54,7 +54,6 @@ def unwarned():
         ("explain experiments", "perturbations"),
         ("explain x --outcomes y --wiring z", "attribute x --endpoints y --variant z"),
         ("--debug certify --resume", "--debug compare-simulators --resume"),
-        ("scorecard --docs page.md", "scorecard --markdown page.md"),
     ],
 )
 def test_old_commands_and_options_become_new_ones_with_one_warning_line(typed, meant, capsys):

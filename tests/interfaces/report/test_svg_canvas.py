@@ -8,7 +8,7 @@ from unittest import mock
 import numpy as np
 import pytest
 
-from ketamech.report.svg_canvas import Canvas, _thinned, save_png
+from ketamech.report.svg_canvas import Canvas, save_png, thinned
 from ketamech.report.time_axis import Frame, TimeScale, round_steps
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -57,7 +57,7 @@ def test_thinning_keeps_the_ends_and_every_peak():
     x = np.linspace(0, 500, 20_000)
     y = np.sin(x / 30) * 20
     y[7777], y[12345] = 50, -50
-    kept = _thinned(np.column_stack([x, y]))
+    kept = thinned(np.column_stack([x, y]))
     assert len(kept) < 6000
     assert (kept[0] == [x[0], y[0]]).all()
     assert (kept[-1] == [x[-1], y[-1]]).all()
@@ -68,7 +68,7 @@ def test_thinning_keeps_the_ends_and_every_peak():
 
 def test_a_short_curve_is_drawn_point_by_point():
     points = np.column_stack([np.arange(100.0), np.arange(100.0)])
-    assert _thinned(points) is points
+    assert thinned(points) is points
 
 
 @pytest.mark.parametrize(

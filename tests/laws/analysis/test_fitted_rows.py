@@ -8,7 +8,7 @@ import pytest
 
 from ketamech.analysis.reference_protocols import load_protocols
 from ketamech.analysis.scorecard_targets import fitted_rows, load_targets, named_rows, roles
-from ketamech.analysis.trial_scorecard import _z
+from ketamech.analysis.trial_scorecard import standardised_difference
 from ketamech.calibration.clinical_targets import (
     exact_share_interval,
     load_clinical_targets,
@@ -116,7 +116,7 @@ def test_a_ratio_is_compared_on_the_log_scale():
     standard_error = np.log(4.14 / 1.21) / (2 * 1.959964)
     for simulated in (2.18 * 3, 2.18 / 3):
         expected = np.sign(simulated - 2.18) * np.log(3) / standard_error
-        assert _z(target, np.full(4, simulated)) == pytest.approx(expected, rel=1e-3)
+        assert standardised_difference(target, np.full(4, simulated)) == pytest.approx(expected, rel=1e-3)
 
 
 def test_two_ends_of_one_printed_range_are_scored_once():

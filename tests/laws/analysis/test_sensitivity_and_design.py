@@ -11,12 +11,12 @@ import pytest
 from ketamech import simulate
 from ketamech.analysis.regimen_search import (
     CandidateRegimen,
-    _resampled_means,
     candidates,
     compare_regimens,
     evidence_of_regimen,
     load_studied_regimens,
     pareto_front,
+    resampled_means,
 )
 from ketamech.analysis.sensitivity import (
     Endpoint,
@@ -234,7 +234,7 @@ def test_the_interval_holds_the_sampling_error_of_the_patients():
         assert few[f"{name}_low"] < few[name] < few[f"{name}_high"]
         assert more[f"{name}_high"] - more[f"{name}_low"] < few[f"{name}_high"] - few[f"{name}_low"]
     sizes = {n: np.random.default_rng(2).normal(0, 1, n) for n in (40, 160)}
-    widths = {n: np.ptp(np.percentile(_resampled_means(x[None, None, None], 1), [2.5, 97.5])) for n, x in sizes.items()}
+    widths = {n: np.ptp(np.percentile(resampled_means(x[None, None, None], 1), [2.5, 97.5])) for n, x in sizes.items()}
     assert widths == pytest.approx({n: 2 * 1.96 * sizes[n].std() / n**0.5 for n in sizes}, rel=0.2)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -22,11 +23,12 @@ from ketamech.analysis.skill_rows import scored_rows
 from ketamech.analysis.trial_scorecard import trial_left_out, trial_scorecard
 from ketamech.calibration.clinical_targets import load_clinical_targets
 from ketamech.calibration.leave_one_trial_out import load_left_out
+from ketamech.cli.scorecard import write_trial_tables
 from ketamech.core import InputError
 from ketamech.core.environment import DATA
-from ketamech.report.trial_scorecard_page import skill_table, verdict_table
 from ketamech.trials.posterior_draws import load_posterior
 from scripts import publish
+from scripts.scorecard_page import scorecard_page, skill_table, verdict_table
 
 DOCS = DATA.parents[2] / "docs"
 LIVE = ("murrough2013", "synapse", "transform2", "aspire1", "canuso2018", "lapidus2014")
@@ -187,7 +189,7 @@ def test_a_block_is_replaced_and_nothing_else(tmp_path: Path):
         publish.write_block(page, "b", "new")
 
 
-def test_a_few_replicates_predict_left_out_trials_no_worse_than_the_floor(model):
+def test_a_few_replicates_predict_left_out_trials_no_worse_than_the_floor(model, tmp_path):
     left_out = load_left_out()
     assert trial_left_out("transform2", load_clinical_targets(), left_out) == "transform-2"
     card = trial_scorecard(model, load_posterior(), left_out, replicates=8, names=LIVE)
@@ -198,3 +200,9 @@ def test_a_few_replicates_predict_left_out_trials_no_worse_than_the_floor(model)
     assert (ours["left out"] != ours["in sample"]).mean() > 0.9  # other draws
     assert set(card.significance_probabilities["trial"]) >= {"transform-2", "aspire", "canuso-2018", "lapidus-2014"}
     assert card.significance_probabilities["chance"].between(0, 1).all()
+    write_trial_tables(tmp_path, card, {"replicates": "8"})
+    page = scorecard_page(tmp_path)
+    assert "simulated 8 times" in page
+    assert not re.search(r"\bnan\b", page)
+    for one in (*card.rows["id"], *card.spreads["id"]):
+        assert f"| `{one}` |" in page

@@ -41,7 +41,7 @@ def test_a_benchmark_whose_process_does_not_end_is_reported(monkeypatch):
 
     monkeypatch.setattr(startup_time, "PROCESS_LIMIT", 0.2)
     with pytest.raises(SolverError, match=r"has not ended after 0\.2 s"):
-        startup_time._process("import time; time.sleep(60)")
+        startup_time.running_process("import time; time.sleep(60)")
     monkeypatch.setattr(scaling, "START_LIMIT", 0.1)
     monkeypatch.setattr(scaling, "SECONDS_PER_PATIENT", 0.0)
     with pytest.raises(SolverError, match=r"4 patients on 1 threads has not ended after 0\.1 s"):

@@ -10,14 +10,14 @@ import pytest
 
 import ketamech
 from ketamech.core import InputError, units
-from ketamech.core.units import _COMMON_UNITS, fast_unit
+from ketamech.core.units import COMMON_UNITS, fast_unit
 
 DATA = Path(ketamech.__file__).parent / "data"
 
 
 def spelled(text):
     """As `unit` hands it on."""
-    for pattern, replacement in units._UNIT_SPELLINGS:
+    for pattern, replacement in units.UNIT_SPELLINGS:
         text = units.re.sub(pattern, replacement, text)
     return text.replace("^", "**")
 
@@ -30,7 +30,7 @@ def in_tables():
     return sorted(found - {"1"})
 
 
-@pytest.mark.parametrize("text", [*_COMMON_UNITS, *map(spelled, in_tables())])
+@pytest.mark.parametrize("text", [*COMMON_UNITS, *map(spelled, in_tables())])
 def test_every_usual_unit_is_pints(text):
     plain, pint = fast_unit(text), units.parse_with_pint(text, text)
     assert plain is not None

@@ -84,7 +84,7 @@ def run(kernel, inputs, given=DOSES, device="cpu", outputs=("effect.change", "an
 
 
 def whole_only(monkeypatch):
-    monkeypatch.setattr(Kernel, "_fitting_slices", lambda kernel, device, receivers: [])
+    monkeypatch.setattr(Kernel, "fitting_slices", lambda kernel, device, receivers: [])
 
 
 def test_a_scope_holds_what_its_outputs_need_and_what_is_computed_from_that(system, scope):

@@ -184,7 +184,7 @@ def test_without_a_number_of_draws_chains_run_until_they_agree(model, monkeypatc
 @pytest.fixture(scope="module")
 def sampler(made):
     start, persons = iterative_two_stage(made.predictor, made.model)
-    return group_sampler._Sampler(made.predictor, made.model, persons, start)
+    return group_sampler.GroupSampler(made.predictor, made.model, persons, start)
 
 
 def test_the_surrogate_is_near_the_model(sampler):

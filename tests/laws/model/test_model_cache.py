@@ -54,7 +54,7 @@ def test_another_unit_or_another_source_is_another_system(folder, monkeypatch):
     before = cache.cache_key(TABLE)
     assert cache.cache_key(TABLE | {"toy.delay": Value(5.0, "1/min")}) != before
     assert cache.cache_key(TABLE | {"toy.delay": Value(6.0, "1/h")}) == before
-    monkeypatch.setattr(cache, "_SOURCE_PATTERNS", (*cache._SOURCE_PATTERNS, "simulation/model.py"))
+    monkeypatch.setattr(cache, "SOURCE_PATTERNS", (*cache.SOURCE_PATTERNS, "simulation/model.py"))
     assert cache.cache_key(TABLE) != before
 
 
@@ -62,7 +62,7 @@ def test_every_stage_is_a_source_of_the_cache_key():
     from ketamech.core.environment import PACKAGE
     from ketamech.model.stages import STAGES
 
-    found = {path.stem for pattern in cache._SOURCE_PATTERNS for path in PACKAGE.glob(pattern)}
+    found = {path.stem for pattern in cache.SOURCE_PATTERNS for path in PACKAGE.glob(pattern)}
     assert set(STAGES) <= found
 
 

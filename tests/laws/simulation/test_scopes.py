@@ -40,7 +40,7 @@ def ensemble(model, source):
 
 def by_the_whole(monkeypatch, act):
     with monkeypatch.context() as patch:
-        patch.setattr(Kernel, "_fitting_slices", lambda kernel, device, receivers: [])
+        patch.setattr(Kernel, "fitting_slices", lambda kernel, device, receivers: [])
         return act()
 
 

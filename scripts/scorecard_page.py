@@ -4,20 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from ketamech.analysis.reference_forecasts import load_references
 from ketamech.analysis.skill import verdicts
-from ketamech.core.atomic_files import atomic_write
 from ketamech.core.constants import DISCLAIMER
+from ketamech.exchange.result_metadata import read_csv_metadata
 from ketamech.report.number_format import markdown_table, number, signed, with_interval
-
-if TYPE_CHECKING:
-    from ketamech.analysis.trial_scorecard import TrialScorecard
-
 
 MEASURES = {
     "skill": "skill", "skill_low": "skill, lower limit", "coverage": "coverage", "width_ratio": "width ratio",
@@ -120,7 +116,7 @@ def left_out_table(methods: pd.DataFrame) -> str:
 
 INTRODUCTION = """# Virtual trials compared with published trials
 
-{disclaimer} Written by `ketamech scorecard --markdown docs/trials-scorecard.md`; do not edit.
+{disclaimer} Written by scripts/publish.py from `ketamech scorecard`; do not edit.
 
 Each published result that a trial file covers, simulated {replicates} times at the published sample size with new
 virtual patients, new study effects and a new posterior draw each time. A trial that the posterior used is predicted
@@ -159,23 +155,30 @@ SPREADS = """Standard deviations of change (or score) behind printed SDs, errors
 evidence tables and do not count for any goal."""
 
 
-def write_trial_scorecard(path: Path, card: TrialScorecard) -> Path:
-    """Write the page as Markdown: skill and verdicts, goals, every row with the worst first."""
-    replicates = next(iter(card.trials.values())).sizes["replicate"]
-    rows_by_deviation = card.rows.reindex(card.rows["z"].abs().sort_values(ascending=False).index)
+def scorecard_page(folder: Path) -> str:
+    """The tables of a folder of `ketamech scorecard`: skill and verdicts, goals, every row with the worst first."""
+    names = ("skill", "contrasts", "chances", "left_out", "trial_goals", "by_stage", "spreads", "trials")
+    tables = {name: _read(folder / f"{name}.csv") for name in names}
+    skill, replicates = tables["skill"], read_csv_metadata(folder / "skill.csv")["replicates"]
     dates = ", ".join(sorted({reference.date for reference in load_references().values()}))
     parts = [INTRODUCTION.format(disclaimer=DISCLAIMER, replicates=replicates)]
-    parts += [SKILL.format(explanation=EXPLANATION, made=dates), skill_table(card.skill, classes=True), CONTRASTS]
-    parts += ["### Acceptance criteria", verdict_table(card.skill), FIGURES]
-    parts += ["### Scores on both bases", detail_table(card.skill)]
-    parts += ["### Contrasts, largest error first", _contrasts(card.contrasts)]
-    parts += ["## Chance of p < 0.05", CHANCES, chance_table(card.significance_probabilities)]
-    parts += ["## How trials were left out", LEFT_OUT, left_out_table(card.leave_out_methods)]
-    parts += ["## Goals", _goals(card.criteria)]
-    parts += ["## By outcome", _outcomes(card.by_stage), "## Variability within arms", SPREADS]
-    parts += [_rows(card.spreads), "## All rows, largest deviation first", _rows(rows_by_deviation)]
-    atomic_write(path, ("\n\n".join(parts) + "\n").encode())
-    return path
+    parts += [SKILL.format(explanation=EXPLANATION, made=dates), skill_table(skill, classes=True), CONTRASTS]
+    parts += ["### Acceptance criteria", verdict_table(skill), FIGURES]
+    parts += ["### Scores on both bases", detail_table(skill)]
+    parts += ["### Contrasts, largest error first", _contrasts(tables["contrasts"])]
+    parts += ["## Chance of p < 0.05", CHANCES, chance_table(tables["chances"])]
+    parts += ["## How trials were left out", LEFT_OUT, left_out_table(tables["left_out"])]
+    parts += ["## Goals", _goals(tables["trial_goals"])]
+    parts += ["## By outcome", _outcomes(tables["by_stage"]), "## Variability within arms", SPREADS]
+    parts += [_rows(tables["spreads"]), "## All rows, largest deviation first", _rows(tables["trials"])]
+    return "\n\n".join(parts) + "\n"
+
+
+def _read(path: Path) -> pd.DataFrame:
+    """A table with empty cells of text as empty text."""
+    table = pd.read_csv(path)
+    texts = table.select_dtypes("object").columns
+    return table.assign(**{name: table[name].fillna("") for name in texts})
 
 
 def _contrasts(contrasts: pd.DataFrame) -> str:
