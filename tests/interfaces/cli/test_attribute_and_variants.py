@@ -69,7 +69,7 @@ def test_variants_are_compared_on_a_page(tmp_path):
 def test_the_network_is_predicted_in_a_table_and_a_figure(tmp_path):
     ended = run("network", INFUSION, "--draws", "20", "--out", "areas", cwd=tmp_path)
     assert ended.returncode == 0, ended.stderr
-    assert ended.stdout.startswith("readout\thours\tchange")
+    assert ended.stdout.startswith("readout\thours\trelative_change\tlow\thigh\trising_share")
     for name in ("areas/areas.csv", "areas/areas.svg"):
         assert (tmp_path / name).stat().st_size > 200
 
