@@ -8,7 +8,7 @@ import numpy as np
 
 from benchmarks.roadrunner import constant_outputs, ids_of
 from ketamech.exchange.cross_simulator_check import AmiciModel
-from ketamech.exchange.sbml.export import write_sbml
+from ketamech.exchange.sbml.exporter import write_sbml
 from ketamech.exchange.sbml.ids import sbml_id
 
 if TYPE_CHECKING:

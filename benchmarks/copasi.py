@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ketamech.exchange.cross_simulator_check import CopasiModel
-from ketamech.exchange.sbml.export import write_sbml
+from ketamech.exchange.sbml.exporter import write_sbml
 from ketamech.exchange.sbml.ids import inflow_id, sbml_id
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ from time import perf_counter
 
 import numpy as np
 
-from ketamech.estimation.simulation_based_calibration import DRAWS, mean_coverage, rank_uniformity
+from ketamech.calibration.simulation_based_calibration import DRAWS, mean_coverage, rank_uniformity
 from ketamech.exchange.nonmem.read import doses_in
 from ketamech.fitting.error_models import error_models
 from ketamech.fitting.fitted_parameters import named_parameters

@@ -7,15 +7,15 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from ketamech.calibration.calibration_problem import load_estimated
+from ketamech.calibration.clinical_targets import DIRECTORY
+from ketamech.calibration.prior_sensitivity import THRESHOLD
+from ketamech.calibration.simulation_based_calibration import DRAWS, mean_coverage
 from ketamech.core.constants import DISCLAIMER, Z95
-from ketamech.estimation.calibration import load_estimated
-from ketamech.estimation.clinical_targets import DIRECTORY
-from ketamech.estimation.prior_sensitivity import THRESHOLD
-from ketamech.estimation.simulation_based_calibration import DRAWS, mean_coverage
 from ketamech.report import calibration_report as tables
 from ketamech.report.calibration_report import ARMS, arm_lines, draw_gains, draw_ranks
 from ketamech.report.number_format import number
-from ketamech.trials.posterior import load_posterior, posterior_hash
+from ketamech.trials.posterior_draws import load_posterior, posterior_hash
 from makers.markdown import NOTICE, code, table
 
 CALIBRATE, WEIGH = "`ketamech calibrate --sbc 100 --publish`", "`ketamech trial all --weight-to-published --publish`"

@@ -81,7 +81,7 @@ primary.assign(p=found.primary["p"].map("{:.0e}".format))
 
 # %%
 columns = ["arm", "visit", "response", "response_low", "response_high", "remission"]
-found.shares["MADRS-24h"][columns].round(1)  # percent, with the 95 % interval over the twelve trials
+found.shares["MADRS-24h"][columns].round(3)  # shares, with the 95 % interval over the twelve trials
 
 # %% [markdown]
 # Twelve trials of the same protocol differ by chance, by the setting (who is enrolled, how strong expectancy is) and by
@@ -107,8 +107,8 @@ table = result.power([16, 24, 40, 60, 120])
 figure, axis = plt.subplots(figsize=(5.5, 3), layout="constrained")
 axis.fill_between(table["patients"], table["low"], table["high"], color="#1f5f8b", alpha=0.15)
 axis.plot(table["patients"], table["power"], "o-", color="#1f5f8b")
-axis.axhline(80, color="0.6", ls="--", lw=0.8)
-axis.set(xlabel="patients in both arms", ylabel="power, %", ylim=(0, 102))
+axis.axhline(0.8, color="0.6", ls="--", lw=0.8)
+axis.set(xlabel="patients in both arms", ylabel="power", ylim=(0, 1.02))
 plt.show()
 
 # %% [markdown]

@@ -12,11 +12,12 @@ import xarray as xr
 from ketamech.analysis import attribution
 from ketamech.analysis import sensitivity as sensitivity_analysis
 from ketamech.analysis.model_checks import CheckResult, run_checks
+from ketamech.calibration import calibration_problem
+from ketamech.calibration.surrogate_posterior import DesignPoints, QuadraticEmulator, sample_posterior
 from ketamech.core import InputError
+from ketamech.core.deprecated_names import renamed_arguments
 from ketamech.core.environment import available_threads
 from ketamech.core.progress import Progress, progress_by_share
-from ketamech.estimation import calibration
-from ketamech.estimation.surrogate_posterior import DesignPoints, QuadraticEmulator, sample_posterior
 from ketamech.exchange.export_scenario import export_scenario
 from ketamech.exchange.nonmem.solve_table import simulate_table
 from ketamech.exchange.result_io import from_cohort, from_run, from_trial, long_table, save_results
@@ -41,9 +42,10 @@ if TYPE_CHECKING:
     ScenarioSource = Scenario | Regimen | Path | str
 
 
+@renamed_arguments(parameters="parameter_values")
 def simulate(
     scenario: ScenarioSource, people: VirtualPatients | None = None, *,
-    model: Model | None = None, person: Settings | None = None, parameters: Settings | None = None,
+    model: Model | None = None, person: Settings | None = None, parameter_values: Settings | None = None,
     perturb: Sequence[str] = (), species: str | None = None, variant: str | None = None,
     outputs: str | Sequence[str] | None = None, times: Sequence[float] | None = None, drug: str | None = None,
     progress: Progress | None = None,
@@ -51,13 +53,14 @@ def simulate(
     """Simulate a sentence, a scenario file, a Regimen, a Scenario or a table of dose records.
 
     `people`: virtual patients, as `Population.sample` or `sample_parameters` draws them, in place of the typical
-    patient; they vary about the parameter values of the model. `person` and `parameters` are those keys of a scenario
-    file, e.g. person={"weight": "90 kg", "age": 75} and parameters={"mood.expectancy_weight": 0}; a bare number is in
-    the unit of the parameter table. `perturb`: compounds or gene deletions beside the treatment, e.g. ["NBQX 10 mg/kg
-    IP at -30 min"]. `species`: "human", "rat" or "mouse". `variant`: a model variant by name. `outputs`: names such as
-    "mood.madrs" (default: every state and output of a scenario; ratings and venous concentrations of people and
-    tables). `times` (h, rising): output times in place of the usual ones, which are dense after each dose. `drug`:
-    what a table without a column DRUG gives. `progress` receives each slow step.
+    patient; they vary about the parameter values of the model. `person` and `parameter_values` are the keys `person`
+    and `parameters` of a scenario file, e.g. person={"weight": "90 kg", "age": 75} and
+    parameter_values={"mood.expectancy_weight": 0}; a bare number is in the unit of the parameter table. `perturb`:
+    compounds or gene deletions beside the treatment, e.g. ["NBQX 10 mg/kg IP at -30 min"]. `species`: "human", "rat" or
+    "mouse". `variant`: a model variant by name. `outputs`: names such as "mood.madrs" (default: every state and output
+    of a scenario; ratings and venous concentrations of people and tables). `times` (h, rising): output times in place
+    of the usual ones, which are dense after each dose. `drug`: what a table without a column DRUG gives. `progress`
+    receives each slow step.
 
     Returns a Dataset with dims (patient, time): time in h; `units` and `long_name` on every variable. Patients are
     'treated' and 'control' (same expectancy, no drug), or the numbers of `people`, or the IDs of the table. A
@@ -72,13 +75,13 @@ def simulate(
         if drug is not None:
             raise InputError("drug is for a table of doses", key="drug", expected="a file such as doses.csv")
         return chosen.simulate(
-            scenario, people, person=person, parameters=parameters, perturb=perturb, species=species, variant=variant,
-            outputs=outputs, times=times,
+            scenario, people, person=person, parameter_values=parameter_values, perturb=perturb, species=species,
+            variant=variant, outputs=outputs, times=times,
         )  # fmt: skip
     check_people_and_times(people, times)
     _refuse_for_table(
         people=people, species=species, perturb=perturb, variant=variant, times=times, person=person,
-        parameters=parameters,
+        parameter_values=parameter_values,
     )  # fmt: skip
     curves = simulate_table(scenario, chosen, drug=drug, outputs=output_names(outputs))
     return with_papers(curves, papers_behind(chosen))
@@ -168,8 +171,8 @@ def attribute(
 
     `endpoints`: such as ["mood.madrs at 24 h", "dissociation.cadss peak"], or one text with ";" between them (default:
     the shipped list). `draws`: parameter draws of the posterior, which give 95 % intervals. `.table` has one row per
-    endpoint and pathway, `.totals` one per endpoint; their column `outcome` names the endpoint. Raises InputError if no
-    pathway is on or no endpoint lies before the horizon.
+    endpoint and pathway, `.totals` one per endpoint. Raises InputError if no pathway is on or no endpoint lies before
+    the horizon.
     """
     chosen = model or load_model()
     return attribution.attribute(
@@ -214,23 +217,25 @@ def _joined(endpoints: str | Sequence[str]) -> str:
 
 
 @model_by_keyword
+@renamed_arguments(patients="patients_per_arm")
 def calibrate(
     *, parameters: Sequence[str] | None = None, design_points: int = 600, draws: int = 200,
-    patients: int = calibration.PATIENTS_PER_ARM, seed: int = 1, threads: int | None = None,
+    patients_per_arm: int = calibration_problem.PATIENTS_PER_ARM, seed: int = 1, threads: int | None = None,
     model: Model | None = None, progress: Progress | None = None,
 ) -> pd.DataFrame:  # fmt: skip
     """Estimate parameters on the published trials of data/calibration; takes hours with the default numbers.
 
     `parameters`: some of those of data/calibration/parameters.csv (default: all). `design_points`: simulations to which
-    the surrogate is fitted, with `patients` in each arm of each trial.
-    Returns `draws` of the posterior, one row per draw and one column per parameter, in the units of the parameter
+    the surrogate is fitted, with `patients_per_arm` in each trial. `draws`: number of draws of the posterior.
+
+    Returns these draws, one row per draw and one column per parameter, in the units of the parameter
     tables (`attrs["units"]`); `attrs` also holds `effective_size` and `emulator_error`. Raises UnknownNameError for a
     parameter that is not estimated.
     """
     import pandas as pd
 
-    task = calibration.calibration(model, persons=patients, threads=threads)
-    task = task if parameters is None else calibration.select_parameters(parameters, task)
+    task = calibration_problem.shipped_problem(model, patients_per_arm=patients_per_arm, threads=threads)
+    task = task if parameters is None else calibration_problem.select_parameters(parameters, task)
 
     def report(done: int, step: str) -> None:
         if progress:
@@ -240,7 +245,7 @@ def calibrate(
     emulator = QuadraticEmulator.fitted(*design.sample(design_points, report))
     posterior = sample_posterior(design, emulator, draws, report, seed=seed)
     names = [one.name for one in task.estimated]
-    table = pd.DataFrame(calibration.in_table_units(task, posterior.draws), columns=names)
+    table = pd.DataFrame(calibration_problem.in_table_units(task, posterior.draws), columns=names)
     table.attrs = {
         "units": {name: task.model.parameters[name].unit for name in names},
         "effective_size": posterior.effective_size,

@@ -13,7 +13,7 @@ SOURCE = ROOT / "src" / "ketamech"
 DOCUMENT = ROOT / "docs" / "architecture.md"
 PACKAGES = (
     "core", "evidence", "parameters", "model", "engine", "dosing", "simulation", "population", "trials",
-    "estimation", "analysis", "exchange", "fitting", "report", "app", "site", "cli",
+    "calibration", "analysis", "exchange", "fitting", "report", "app", "site", "cli",
 )  # fmt: skip
 BEGIN, END = "<!-- packages: written from the imports -->", "<!-- end of packages -->"
 BEGIN_SINGLE, END_SINGLE = "<!-- modules with one importer: written from the imports -->", "<!-- end of modules -->"

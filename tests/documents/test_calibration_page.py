@@ -7,13 +7,13 @@ import re
 import pytest
 from document_texts import documents
 
-from ketamech.estimation.calibration import load_estimated
-from ketamech.estimation.clinical_targets import DIRECTORY
-from ketamech.estimation.published_arms import published_arms
+from ketamech.calibration.calibration_problem import load_estimated
+from ketamech.calibration.clinical_targets import DIRECTORY
+from ketamech.calibration.published_arms import published_arms
 from ketamech.exchange.result_metadata import read_csv_metadata
 from ketamech.report import calibration_report as tables
 from ketamech.report.calibration_report import ARMS
-from ketamech.trials.posterior import load_posterior, posterior_hash
+from ketamech.trials.posterior_draws import load_posterior, posterior_hash
 
 
 @pytest.fixture(scope="module")

@@ -145,7 +145,7 @@ def by_sensitivity(case: Case, model: Model) -> Readings:
     rows = sensitivity.varied_parameters(model, [VARIED])
     scenario = case.scenario(model, case.alone)
     found = sensitivity.tornado(sensitivity.SensitivityProblem(model, scenario, asked, rows, absolute=True))
-    middle = found.set_index("outcome")["usual"]
+    middle = found.set_index("endpoint")["usual"]
     shown = {name: factors().get(name, 1.0) for name in case.outputs}  # levels are read in ng/mL
     return {name_at(name, h): float(middle[f"{name} at {h:g} h"]) / shown[name] for name in case.outputs for h in HOURS}
 
@@ -155,7 +155,7 @@ def by_design(case: Case, model: Model) -> Readings:
         raise NotOffered
     with mock.patch.object(regimen_search, "load_population", return_value=Nobody()):
         found = regimen_search.compare_regimens(
-            model, [regimen_search.CandidateRegimen("one", case.alone)], weeks=1, persons=1
+            model, [regimen_search.CandidateRegimen("one", case.alone)], weeks=1, patients=1
         ).iloc[0]
     return {name: float(found[name]) for name in ("benefit", "cadss", "systolic")}
 
@@ -175,7 +175,7 @@ def by_attribution(case: Case, model: Model) -> Readings:
     words = "; ".join(f"{name} at {hour:g} h" for name in case.outputs for hour in HOURS)
     with mock.patch.object(attribution, "switched_on_pathways", return_value=("pathway.disinhibition",)):
         found = attribution.attribute(model, case.scenario(model), endpoints=words, draws=0)
-    totals = found.totals.set_index("outcome")
+    totals = found.totals.set_index("endpoint")
     hoped = totals["rest_tables"] + totals["expectancy_tables"]
     whole = hoped if case.patient == "control" else totals["full_tables"]
     return {name_at(name, h): float(whole[f"{name} at {h:g} h"]) for name in case.outputs for h in HOURS}

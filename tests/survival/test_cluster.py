@@ -206,10 +206,10 @@ def test_a_calibration_and_a_search_of_regimens_have_the_same_bits_on_a_cluster(
     from dataclasses import replace
 
     from ketamech.analysis import regimen_search
-    from ketamech.estimation.calibration import calibration
-    from ketamech.trials.posterior import load_posterior
+    from ketamech.calibration.calibration_problem import shipped_problem
+    from ketamech.trials.posterior_draws import load_posterior
 
-    task = calibration(model, persons=10, threads=1)
+    task = shipped_problem(model, patients_per_arm=10, threads=1)
     task = replace(task, rows=task.rows[:2])
     points = np.random.default_rng(3).normal(size=(4, len(task.estimated))) / 4
     asked = [regimen_search.CandidateRegimen("one", "racemic 0.5 mg/kg IV over 40 min weekly for 1 weeks")]

@@ -1,4 +1,4 @@
-"""Contribution of each pathway to an outcome: Shapley values, loss when switched off, and effect alone.
+"""Contribution of each pathway to an endpoint: Shapley values, loss when switched off, and effect alone.
 
 Each number has an interval over the posterior and over the spreads of the pathway parameters. Every coalition of
 switches is simulated for every draw, in batches (256 x 201 patients for eight switches and 200 draws). Expectancy is
@@ -34,7 +34,7 @@ from ketamech.simulation.output_ranges import require_outputs
 from ketamech.simulation.output_times import daily_times
 from ketamech.simulation.scenario import Scenario
 from ketamech.simulation.simulate import Change, ensemble_of_scenario, events_of_scenario
-from ketamech.trials.posterior import load_posterior
+from ketamech.trials.posterior_draws import load_posterior
 
 
 def coalition_matrix(players: int) -> np.ndarray:
@@ -73,14 +73,14 @@ MAX_BATCH_BYTES, MAX_BATCH = 2**26, 4096  # bytes of results, and patients, in o
 
 @dataclass(frozen=True)
 class Attribution:
-    """Pathway contributions to the outcomes of a scenario.
+    """Pathway contributions to the endpoints of a scenario.
 
-    `table`: a line for each outcome and pathway: outcome, output, unit, pathway, share (of what the drug adds), and
+    `table`: a line for each endpoint and pathway: endpoint, output, unit, pathway, share (of what the drug adds), and
     shapley, loss_when_off, single_effect: the mean of the draws, `_low` and `_high` (95 % of draws), `_tables` (at the
-    values of the tables). `totals`: one line per outcome: baseline (rest), expectancy, no_pathway, pathways,
+    values of the tables). `totals`: one line per endpoint: baseline (rest), expectancy, no_pathway, pathways,
     full, each as the mean of the draws and at the table values. Means are used because means add up and medians do not.
     `madrs_decomposition` [component, draw, time]: MADRS points of each of `components` at `times` (h); draw 0 uses the
-    table values. `coalition_values` [draw, coalition, outcome]. `parameter_draws`: parameters [draw]. `failed`: number
+    table values. `coalition_values` [draw, coalition, endpoint]. `parameter_draws`: parameters [draw]. `failed`: number
     of draws left out because a solve failed.
     """
 
@@ -108,7 +108,7 @@ class CoalitionSimulator:
 
     model: Model
     scenario: Scenario
-    outcomes: tuple[tuple[str, Endpoint], ...]
+    endpoints: tuple[Endpoint, ...]
     pathways: tuple[str, ...]
     hours: np.ndarray
     threads: int = 1
@@ -116,7 +116,7 @@ class CoalitionSimulator:
     def evaluate_coalitions(
         self, values: Mapping[str, np.ndarray], progress: ShareProgress | None = None
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Outcomes [draw, coalition, outcome] and MADRS [draw, coalition, hour]; NaN where a solve failed.
+        """Endpoints [draw, coalition, endpoint] and MADRS [draw, coalition, hour]; NaN where a solve failed.
 
         After the 2^n coalitions follow two more columns: expectancy without the drug, and the baseline.
         """
@@ -138,13 +138,13 @@ class CoalitionSimulator:
     @property
     def times(self) -> np.ndarray:
         """Hours (h) at which anything is read."""
-        read = times_of_endpoints([endpoint for _, endpoint in self.outcomes], self.scenario)
+        read = times_of_endpoints(self.endpoints, self.scenario)
         return np.union1d(read, self.hours)
 
     @property
     def outputs(self) -> tuple[str, ...]:
         """Outputs that are read."""
-        return tuple(dict.fromkeys([MOOD, *(o.output for _, o in self.outcomes)]))
+        return tuple(dict.fromkeys([MOOD, *(one.output for one in self.endpoints)]))
 
     def _batches(self, draws: int) -> Iterator[np.ndarray]:
         each = 8 * self.n_courses * len(self.times) * len(self.outputs)
@@ -182,7 +182,7 @@ class CoalitionSimulator:
         return lambda given: [e if e.compartment in shared else replace(e, amount=e.amount * treated) for e in given]
 
     def _read(self, values: np.ndarray, times: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        readings = [read_endpoint(o, times, values[..., self.outputs.index(o.output)]) for _, o in self.outcomes]
+        readings = [read_endpoint(one, times, values[..., self.outputs.index(one.output)]) for one in self.endpoints]
         mood = values[:, :, np.searchsorted(times, self.hours), self.outputs.index(MOOD)]
         return np.stack(readings, axis=-1), mood
 
@@ -191,17 +191,17 @@ def attribute(
     model: Model, scenario: Scenario, *, endpoints: str | None = None, draws: int = DRAWS, seed: int = 1,
     threads: int = 1, progress: ShareProgress | None = None, hours: np.ndarray | None = None,
 ) -> Attribution:  # fmt: skip
-    """Attribute the outcomes of a scenario to its pathways.
+    """Attribute the endpoints of a scenario to its pathways.
 
-    `endpoints`: joined by ';' (default: data/attribution/outcomes.csv); endpoints after the horizon are skipped.
+    `endpoints`: joined by ';' (default: data/attribution/endpoints.csv); endpoints after the horizon are skipped.
     `draws` of the posterior; pathway parameters that are not in the posterior are drawn from their spreads. `hours`:
     times (h) of the decomposition of MADRS (default: `shown_hours`). Raises InputError when every pathway is off or no
     endpoint lies within the horizon.
     """
     require_outputs(scenario.group, [MOOD])
-    outcomes, skipped = _requested_outcomes(model, scenario, endpoints)
+    chosen, skipped = _requested_endpoints(model, scenario, endpoints)
     hours = shown_hours(scenario) if hours is None else hours
-    game = CoalitionSimulator(model, scenario, outcomes, switched_on_pathways(model, scenario), hours, threads)
+    game = CoalitionSimulator(model, scenario, chosen, switched_on_pathways(model, scenario), hours, threads)
     values = draw_attribution_parameters(model, scenario, draws, seed)
     coalition_values, course = game.evaluate_coalitions(values, progress)
     whole = np.isfinite(coalition_values).all(axis=(1, 2))
@@ -212,7 +212,7 @@ def attribute(
     solved = {name: column[whole] for name, column in values.items()}
     names = tuple(name.removeprefix("pathway.") for name in game.pathways)
     return Attribution(
-        scenario, _table(model, outcomes, names, coalition_values), _totals(model, outcomes, coalition_values),
+        scenario, _table(model, chosen, names, coalition_values), _totals(model, chosen, coalition_values),
         ("expectancy", "no pathway", *names), hours, _madrs_decomposition(course), coalition_values, solved,
         int((~whole).sum()), skipped, game.pathways,
     )  # fmt: skip
@@ -256,22 +256,19 @@ def draw_attribution_parameters(model: Model, scenario: Scenario, draws: int, se
     return drawn_values
 
 
-def outcomes(model: Model) -> list[tuple[str, Endpoint]]:
-    """The usual outcomes, each with its name: data/attribution/outcomes.csv."""
-    rows = read_table(DIRECTORY / "outcomes.csv", ("outcome", "reads", "why"))
-    return [(row["outcome"], parse_endpoints(row["reads"], model)[0]) for row in rows]
+def default_endpoints(model: Model) -> list[Endpoint]:
+    """The endpoints of an attribution for which none are chosen, with their names: data/attribution/endpoints.csv."""
+    rows = read_table(DIRECTORY / "endpoints.csv", ("endpoint", "reads", "why"))
+    return [replace(parse_endpoints(row["reads"], model)[0], text=row["endpoint"]) for row in rows]
 
 
-def _requested_outcomes(
-    model: Model, scenario: Scenario, wanted: str | None
-) -> tuple[tuple[tuple[str, Endpoint], ...], tuple[str, ...]]:
-    chosen_outcomes = (
-        outcomes(model)
-        if wanted is None
-        else [(endpoint.text, endpoint) for endpoint in parse_endpoints(wanted, model)]
-    )
-    late = tuple(words for words, outcome in chosen_outcomes if outcome.hour > scenario.horizon)
-    within = tuple(pair for pair in chosen_outcomes if pair[0] not in late)
+def _requested_endpoints(
+    model: Model, scenario: Scenario, endpoints: str | None
+) -> tuple[tuple[Endpoint, ...], tuple[str, ...]]:
+    """The endpoints within the horizon, and the names of those after it. Raises InputError if none is within."""
+    chosen = default_endpoints(model) if endpoints is None else parse_endpoints(endpoints, model)
+    late = tuple(one.text for one in chosen if one.hour > scenario.horizon)
+    within = tuple(one for one in chosen if one.hour <= scenario.horizon)
     if not within:
         raise InputError(
             f"every endpoint is later than the horizon of {scenario.horizon:g} h", key="--endpoints",
@@ -286,16 +283,17 @@ def shown_hours(scenario: Scenario) -> np.ndarray:
 
 
 def _table(
-    model: Model, outcomes: Sequence[tuple[str, Endpoint]], names: Sequence[str], coalition_values: np.ndarray
+    model: Model, endpoints: Sequence[Endpoint], names: Sequence[str], coalition_values: np.ndarray
 ) -> pd.DataFrame:
     lines = []
-    for j, (words, outcome) in enumerate(outcomes):
+    for j, endpoint in enumerate(endpoints):
         game, expectancy = coalition_values[:, :-2, j], coalition_values[:, -2, j]
         kinds = {"shapley": shapley(game), "loss_when_off": leave_one_out(game), "single_effect": single_effect(game)}
         drug = mean_interval(game[:, -1] - expectancy)[0]
         for i, name in enumerate(names):
             line: dict[str, object] = {
-                "outcome": words, "output": outcome.output, "unit": model.layout.units[outcome.output], "pathway": name,
+                "endpoint": endpoint.text, "output": endpoint.output, "unit": model.layout.units[endpoint.output],
+                "pathway": name,
                 "share": mean_interval(kinds["shapley"][:, i])[0] / drug if abs(drug) > SCORE_TOLERANCE else np.nan,
             }  # fmt: skip
             for kind, values in kinds.items():
@@ -304,16 +302,16 @@ def _table(
     return pd.DataFrame(lines)
 
 
-def _totals(model: Model, outcomes: Sequence[tuple[str, Endpoint]], coalition_values: np.ndarray) -> pd.DataFrame:
+def _totals(model: Model, endpoints: Sequence[Endpoint], coalition_values: np.ndarray) -> pd.DataFrame:
     lines = []
-    for j, (words, outcome) in enumerate(outcomes):
+    for j, endpoint in enumerate(endpoints):
         no_pathway, every_pathway, expectancy, resting = (coalition_values[:, k, j] for k in (0, -3, -2, -1))
         parts = {
             "rest": resting, "expectancy": expectancy - resting, "no_pathway": no_pathway - expectancy,
             "pathways": every_pathway - no_pathway, "drug": every_pathway - expectancy, "full": every_pathway,
         }  # fmt: skip
         line: dict[str, object] = {
-            "outcome": words, "output": outcome.output, "unit": model.layout.units[outcome.output],
+            "endpoint": endpoint.text, "output": endpoint.output, "unit": model.layout.units[endpoint.output],
         }  # fmt: skip
         for name, values in parts.items():
             line |= _interval_columns(name, values)

@@ -82,12 +82,12 @@ MIN_DRAWS = 8  # draws below which no correlation is reported
 def dependence(attribution: Attribution, parameters: ParameterTable) -> pd.DataFrame:
     """Correlation of each pathway's contribution with its parameters; empty without draws.
 
-    Columns: outcome, pathway, parameter, status, why, and correlation: the rank correlation, over the draws, of the
+    Columns: endpoint, pathway, parameter, status, why, and correlation: the rank correlation, over the draws, of the
     size of the pathway's Shapley value with the parameter.
     """
     lines = []
-    outcomes = list(dict.fromkeys(attribution.table["outcome"]))
-    for j, outcome in enumerate(outcomes):
+    endpoints = list(dict.fromkeys(attribution.table["endpoint"]))
+    for j, endpoint in enumerate(endpoints):
         own = shapley(attribution.coalition_values[1:, :-2, j])
         for i, player in enumerate(attribution.active_pathways):
             for name, why in pathway_parameters().get(player, {}).items():
@@ -96,15 +96,17 @@ def dependence(attribution: Attribution, parameters: ParameterTable) -> pd.DataF
                 size = own[:, i] * np.sign(np.median(own[:, i]) or 1.0)
                 correlation = _rank_correlation(attribution.parameter_draws[name][1:], size)
                 pathway = player.removeprefix("pathway.")
-                lines.append((outcome, pathway, name, parameters[name].status, why, correlation))
-    return pd.DataFrame(lines, columns=["outcome", "pathway", "parameter", "status", "why", "correlation"])
+                lines.append((endpoint, pathway, name, parameters[name].status, why, correlation))
+    return pd.DataFrame(lines, columns=["endpoint", "pathway", "parameter", "status", "why", "correlation"])
 
 
-def describe_attribution(attribution: Attribution, parameters: ParameterTable, outcome: str | None = None) -> list[str]:
-    """Sentences on one outcome (default: MADRS at 24 h, else the first): sizes, and dependence on assumptions."""
-    chosen = outcome or _total_effect_text(attribution)
-    rows = attribution.table[attribution.table["outcome"] == chosen].sort_values("shapley", key=abs, ascending=False)
-    total = next(row for row in attribution.totals.to_dict("records") if row["outcome"] == chosen)
+def describe_attribution(
+    attribution: Attribution, parameters: ParameterTable, endpoint: str | None = None
+) -> list[str]:
+    """Sentences on one endpoint (default: MADRS at 24 h, else the first): sizes, and dependence on assumptions."""
+    chosen = endpoint or _total_effect_text(attribution)
+    rows = attribution.table[attribution.table["endpoint"] == chosen].sort_values("shapley", key=abs, ascending=False)
+    total = next(row for row in attribution.totals.to_dict("records") if row["endpoint"] == chosen)
     unit = "" if total["unit"] == "1" else f" {total['unit']}"
     sentences = [
         f"{chosen}: {total['rest']:.3g} at baseline, {total['full']:.3g}{unit} with all pathways on. Expectancy alone"
@@ -113,9 +115,9 @@ def describe_attribution(attribution: Attribution, parameters: ParameterTable, o
         f" and the pathways by {_signed_text(total['pathways'])}."
     ]
     if total["pathways"] == 0 or abs(total["pathways"]) < SMALL_SHARE * abs(total["drug"]):
-        return [*sentences, "No pathway affects this outcome."]
+        return [*sentences, "No pathway affects this endpoint."]
     correlations = dependence(attribution, parameters)
-    correlations = correlations[correlations["outcome"] == chosen]
+    correlations = correlations[correlations["endpoint"] == chosen]
     large = rows[rows["shapley"].abs() >= SMALL_SHARE * abs(total["pathways"])]
     for row in large.to_dict("records"):
         sentences.append(
@@ -128,7 +130,7 @@ def describe_attribution(attribution: Attribution, parameters: ParameterTable, o
 
 
 def _total_effect_text(attribution: Attribution) -> str:
-    names = list(attribution.totals["outcome"])
+    names = list(attribution.totals["endpoint"])
     return next((name for name in names if name.startswith("MADRS at 24 h")), names[0])
 
 

@@ -41,25 +41,25 @@ class NetworkPrediction:
     curves: xr.Dataset
     failed: int
 
-    def change(self, name: str) -> np.ndarray:
-        """Change from the baseline of the same draw in percent [draw, time]."""
-        return 100 * (self.curves[name].values / baseline_of(self.curves, name)[:, None] - 1)
+    def relative_change(self, name: str) -> np.ndarray:
+        """Change relative to the baseline of the same draw [draw, time]."""
+        return np.asarray(self.curves[name].values / baseline_of(self.curves, name)[:, None] - 1)
 
     def table(self) -> pd.DataFrame:
-        """readout, output, hours, change from baseline in percent (median, 5 %, 95 %), share of draws that rise.
+        """Columns: readout, output, hours, relative_change (median; low, high: 5 %, 95 %), rising_share (of the draws).
 
         Column `baseline`: the median drug-free value, relative to a healthy person where the output is relative.
         """
         times = self.curves["time"].values
         lines = []
         for name, label in load_readouts().items():
-            moved, rest = self.change(name), float(np.median(baseline_of(self.curves, name)))
+            moved, rest = self.relative_change(name), float(np.median(baseline_of(self.curves, name)))
             for hour in (h for h in TABLE_TIMES if h <= times[-1]):
                 at = moved[:, int(np.argmin(np.abs(times - hour)))]
                 low, middle, high = map(float, percentiles(at, (5, 50, 95)))
                 line = {"readout": label, "output": name, "baseline": rest, "hours": hour}
                 rise = float(np.mean(at > 0))
-                lines.append({**line, "change": middle, "low": low, "high": high, "rising": rise})
+                lines.append({**line, "relative_change": middle, "low": low, "high": high, "rising_share": rise})
         return pd.DataFrame(lines)
 
 

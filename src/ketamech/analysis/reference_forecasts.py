@@ -20,13 +20,13 @@ import numpy as np
 import pandas as pd
 
 from ketamech.analysis.skill_rows import ScoredRow
+from ketamech.calibration.clinical_targets import ClinicalTarget
 from ketamech.core.atomic_files import atomic_write
 from ketamech.core.csv_table import read_table
 from ketamech.core.environment import DATA
 from ketamech.core.execution import LOCAL_EXECUTOR, Executor
 from ketamech.core.statistics import interval
 from ketamech.dosing.drugs import KETAMINE
-from ketamech.estimation.clinical_targets import ClinicalTarget
 from ketamech.simulation.model import Model
 from ketamech.trials.analysis.analyse import reference_arm
 from ketamech.trials.analysis.treatment_effects import scores

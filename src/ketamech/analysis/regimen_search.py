@@ -138,28 +138,28 @@ def candidates(
 
 
 def compare_regimens(
-    model: Model, regimens: Sequence[CandidateRegimen], *, weeks: int = 4, persons: int = 100, population: str = "trd",
+    model: Model, regimens: Sequence[CandidateRegimen], *, weeks: int = 4, patients: int = 100, population: str = "trd",
     seed: int = 1, posterior: Sequence[Mapping[str, float]] = (), draws: int = 20, threads: int = 1,
     progress: Callable[[int], None] | None = None, work: Executor = LOCAL_EXECUTOR,
 ) -> pd.DataFrame:  # fmt: skip
     """One line per regimen, each number with a 95 % interval, and whether it is on the Pareto `front`.
 
-    Benefit (points), cadss (mean peak), systolic (mean peak, mmHg), dissociating (percent above 4 CADSS points). The
+    Benefit (points), cadss (mean peak), systolic (mean peak, mmHg), dissociating_share (above 4 CADSS points). The
     interval holds the uncertainty of the parameters (draws) and the sampling error of the patients, who are drawn with
-    replacement. `front_share`: percent of draws in which it is on the front. `evidence`:
+    replacement. `front_share`: share of draws in which it is on the front. `evidence`:
     the kind of study of this dose and schedule in depressed patients, or "without evidence"; `rows`: its evidence rows.
     Raises InputError for an implausible dose.
     """
     times = np.unique(np.concatenate([DENSE_TIMES, np.arange(DAY, weeks * 168.0 + 1, DAY)]))
     scenarios = tuple(load_scenario(regimen.sentence, model.parameters) for regimen in regimens)
     some = list(posterior)[:draws] or [{}]
-    trying = _RegimenEvaluator(model, scenarios, population, persons, seed, times, threads)
+    trying = _RegimenEvaluator(model, scenarios, population, patients, seed, times, threads)
     numbers = np.full((len(regimens), len(some), 4), np.nan)
-    by_patient = np.full((len(regimens), len(some), 4, persons), np.nan)
+    by_patient = np.full((len(regimens), len(some), 4, patients), np.nan)
     spread = _spreads(model, seed, len(some))
     bases = {f"draw-{d}": {**spread[d], **drawn} for d, drawn in enumerate(some)}
     for d, evaluated in enumerate(work.map(bases, trying.evaluate)):
-        numbers[:, d], by_patient[:, d] = evaluated["outcomes"], evaluated["by_patient"]
+        numbers[:, d], by_patient[:, d] = evaluated["endpoints"], evaluated["by_patient"]
         if progress:
             progress((d + 1) * len(regimens))
     resampled = _resampled_means(by_patient, seed)
@@ -167,20 +167,20 @@ def compare_regimens(
     for k, regimen in enumerate(regimens):
         known = evidence_of_regimen(scenarios[k].regimen, weeks * 168.0)
         line: dict[str, object] = {"regimen": regimen.name, "sentence": regimen.sentence, "evidence": known.kind}
-        for j, name in enumerate(("benefit", "cadss", "dissociating", "systolic")):
+        for j, name in enumerate(("benefit", "cadss", "dissociating_share", "systolic")):
             low, high = interval(resampled[k, :, j])
             line |= {name: float(np.nanmean(numbers[k, :, j])), f"{name}_low": low, f"{name}_high": high}
         lines.append({**line, "rows": "; ".join(known.evidence)})
     table = pd.DataFrame(lines)
     aims, signs = [0, 1, 3], np.array([1, -1, -1])
-    share = 100 * np.mean([pareto_front(numbers[:, d][:, aims] * signs) for d in range(len(some))], axis=0)
+    share = np.mean([pareto_front(numbers[:, d][:, aims] * signs) for d in range(len(some))], axis=0)
     return table.assign(front=pareto_front(np.nanmean(numbers[:, :, aims], axis=1) * signs), front_share=share)
 
 
 def _resampled_means(by_patient: np.ndarray, seed: int) -> np.ndarray:
     """Means [regimen, draw, aim, sample] of patients drawn with replacement, the same for every regimen and draw."""
-    persons = by_patient.shape[-1]
-    counts = np.random.default_rng(seed).multinomial(persons, np.full(persons, 1 / persons), RESAMPLES).astype(float)
+    patients = by_patient.shape[-1]
+    counts = np.random.default_rng(seed).multinomial(patients, np.full(patients, 1 / patients), RESAMPLES).astype(float)
     known = np.isfinite(by_patient)
     with np.errstate(invalid="ignore"):  # a sample without a solved patient
         means: np.ndarray = np.where(known, by_patient, 0.0) @ counts.T / (known.astype(float) @ counts.T)
@@ -221,16 +221,16 @@ class _RegimenEvaluator:
     threads: int
 
     def evaluate(self, base: Mapping[str, float]) -> Arrays:
-        """Outcomes [regimen, aim] under one draw of the posterior."""
+        """Endpoints [regimen, aim] under one draw of the posterior."""
         drawn = load_population(self.population)
         people = drawn.draw(self.model.parameters, self.seed, range(self.patients), replicate=0, base=base)
         values: dict[str, np.ndarray | float] = {**base, **people.values}
-        evaluated = [self._outcome(regimen, values) for regimen in self.regimens]
-        outcomes, by_patient = (np.array(part) for part in zip(*evaluated, strict=True))
-        return {"outcomes": outcomes, "by_patient": by_patient}
+        evaluated = [self._endpoints(regimen, values) for regimen in self.regimens]
+        by_aim, by_patient = (np.array(part) for part in zip(*evaluated, strict=True))
+        return {"endpoints": by_aim, "by_patient": by_patient}
 
-    def _outcome(self, regimen: Scenario, values: Mapping[str, np.ndarray | float]) -> tuple[np.ndarray, np.ndarray]:
-        """Benefit, mean peak CADSS, percent above 4 points, and mean peak systolic rise: [aim] and [aim, patient]."""
+    def _endpoints(self, regimen: Scenario, values: Mapping[str, np.ndarray | float]) -> tuple[np.ndarray, np.ndarray]:
+        """Benefit, mean peak CADSS, share above 4 points, and mean peak systolic rise: [aim] and [aim, patient]."""
         free = {name: value for name, value in values.items() if name not in regimen.values}
         treated = self._solved(regimen, free)
         untreated = self._solved(regimen, free, control_events)
@@ -238,8 +238,8 @@ class _RegimenEvaluator:
         gain = untreated.of(MADRS)[:, later] - treated.of(MADRS)[:, later]
         peak, systolic = treated.of(CADSS).max(axis=1), treated.of(SYSTOLIC).max(axis=1)
         above = np.where(np.isfinite(peak), peak > DISSOCIATION_THRESHOLD, np.nan)
-        means = [np.nanmean(gain), np.nanmean(peak), 100 * np.nanmean(above), np.nanmean(systolic)]
-        return np.array(means), np.array([gain.mean(axis=1), peak, 100 * above, systolic])
+        means = [np.nanmean(gain), np.nanmean(peak), np.nanmean(above), np.nanmean(systolic)]
+        return np.array(means), np.array([gain.mean(axis=1), peak, above, systolic])
 
     def _solved(
         self, regimen: Scenario, values: Mapping[str, np.ndarray | float], change: Change | None = None

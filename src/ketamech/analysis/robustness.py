@@ -187,11 +187,11 @@ class ParameterSetAnswers:
         return np.asarray((fold > 1 / CALIBRATED_FOLD) & (fold < CALIBRATED_FOLD))
 
     def table(self) -> pd.DataFrame:
-        """One row per conclusion; shares in percent.
+        """One row per conclusion.
 
-        Columns: kind, conclusion, statement, finding (at the values of the tables), value (its number there), holds,
-        calibrated (the same among sets that keep the drug effect), results (sets with an answer), low, median, high
-        (5, 50, 95 % of the numbers), separated_by (parameter: share in its lowest and its highest fifth).
+        Columns: kind, conclusion, statement, finding (at the values of the tables), value (its number there),
+        holds_share, calibrated_share (the same among sets that keep the drug effect), results (sets with an answer),
+        low, median, high (5, 50, 95 % of the numbers), separated_by (parameter: share in its lowest and highest fifth).
         """
         separating = self.separating_parameters()
         lines = []
@@ -202,14 +202,14 @@ class ParameterSetAnswers:
             lines.append({
                 "kind": conclusion.kind, "conclusion": conclusion.id, "statement": conclusion.statement,
                 "finding": conclusion.words[nominal] if nominal != NO_RESULT else "no result",
-                "value": float(self.values[0, j]), "holds": _percent(self.holds[answered, j]),
-                "calibrated": _percent(self.holds[calibrated, j]), "results": int(answered.sum()),
+                "value": float(self.values[0, j]), "holds_share": _share(self.holds[answered, j]),
+                "calibrated_share": _share(self.holds[calibrated, j]), "results": int(answered.sum()),
                 "low": low, "median": median, "high": high, "separated_by": separating[j],
             })  # fmt: skip
         return pd.DataFrame(lines)
 
     def separating_parameters(self) -> list[str]:
-        """For each conclusion "parameter lowest-highest; ...": percent of sets in which it holds, by fifth of a rank.
+        """For each conclusion "parameter lowest-highest; ...": share of sets in which it holds, by fifth of a rank.
 
         Only parameters whose two shares differ by at least 4 standard errors, the largest differences first.
         """
@@ -232,34 +232,34 @@ class ParameterSetAnswers:
     def _named(self, share: np.ndarray, distance: np.ndarray) -> str:
         best = np.argsort(-distance, kind="stable")[:MAX_PARAMETERS_NAMED]
         return "; ".join(
-            f"{self.problem.parameters[i].name} {100 * share[0, i]:.0f}-{100 * share[1, i]:.0f}"
+            f"{self.problem.parameters[i].name} {share[0, i]:.2f}-{share[1, i]:.2f}"
             for i in best
             if distance[i] >= SEPARATION_THRESHOLD
         )
 
 
-def _percent(holds: np.ndarray) -> float:
-    return 100 * float(holds.mean()) if len(holds) else float("nan")
+def _share(holds: np.ndarray) -> float:
+    return float(holds.mean()) if len(holds) else float("nan")
 
 
-ROBUST = 90.0  # percent of parameter sets below which a conclusion is the consequence of an assumption
+ROBUST = 0.9  # share of parameter sets below which a conclusion is the consequence of an assumption
 ROBUSTNESS_FILE, RUN_FILE = "robustness.csv", "robustness_run.csv"
 TEXT_COLUMNS = ("kind", "conclusion", "statement", "finding", "separated_by")
-NUMBER_COLUMNS = ("value", "holds", "calibrated", "results", "low", "median", "high")
+NUMBER_COLUMNS = ("value", "holds_share", "calibrated_share", "results", "low", "median", "high")
 COLUMNS = (
-    "kind", "conclusion", "statement", "finding", "value", "holds", "calibrated", "results", "low", "median", "high",
-    "separated_by",
+    "kind", "conclusion", "statement", "finding", "value", "holds_share", "calibrated_share", "results", "low",
+    "median", "high", "separated_by",
 )  # fmt: skip
 ASSUMPTION_LABEL = "consequence of an assumption"
 
 
 @dataclass(frozen=True)
 class RobustnessRow:
-    """One conclusion: its finding at the values of the tables and the percent of parameter sets in which it holds.
+    """One conclusion: its finding at the values of the tables and the share of parameter sets in which it holds.
 
-    `calibrated`: the same among the sets that keep the drug effect after a day within two-fold. `results`: sets with an
-    answer. `low`, `median`, `high`: 5, 50, 95 % of its number. `separated_by`: "parameter lowest-highest; ...", percent
-    of sets in which the conclusion holds in the lowest and in the highest fifth of that parameter.
+    `calibrated_share`: the same among the sets that keep the drug effect after a day within two-fold. `results`: sets
+    with an answer. `low`, `median`, `high`: 5, 50, 95 % of its number. `separated_by`: "parameter lowest-highest; ...",
+    share of sets in which the conclusion holds in the lowest and in the highest fifth of that parameter.
     """
 
     kind: str
@@ -267,8 +267,8 @@ class RobustnessRow:
     statement: str
     finding: str
     value: float
-    holds: float
-    calibrated: float
+    holds_share: float
+    calibrated_share: float
     results: float
     low: float
     median: float
@@ -278,14 +278,14 @@ class RobustnessRow:
     @property
     def is_consequence(self) -> bool:
         """Whether the conclusion is the consequence of an assumption."""
-        return not self.holds >= ROBUST
+        return not self.holds_share >= ROBUST
 
     @property
     def text(self) -> str:
         """The percentage, with the label of an assumption where it is below 90 %."""
-        if math.isnan(self.holds):
+        if math.isnan(self.holds_share):
             return "no result"
-        return f"{percent(self.holds)} %" + (f", {ASSUMPTION_LABEL}" if self.is_consequence else "")
+        return f"{percent(self.holds_share)} %" + (f", {ASSUMPTION_LABEL}" if self.is_consequence else "")
 
     @property
     def where_it_stops(self) -> str:
@@ -293,14 +293,14 @@ class RobustnessRow:
         ranges = []
         for part in filter(None, self.separated_by.split("; ")):
             name, _, shares = part.rpartition(" ")
-            low, _, high = shares.partition("-")
-            ranges.append(f"{name} ({low} % in its lowest fifth, {high} % in its highest)")
+            low, high = (f"{100 * float(share):.0f} %" for share in shares.split("-"))
+            ranges.append(f"{name} ({low} in its lowest fifth, {high} in its highest)")
         return "; ".join(ranges)
 
 
-def percent(holds: float) -> str:
-    """A percentage without decimals, rounded down, so that 100 and 90 mean at least that."""
-    return f"{math.floor(holds):d}"
+def percent(share: float) -> str:
+    """A share as a percentage without decimals, rounded down, so that 100 and 90 mean at least that."""
+    return f"{math.floor(100 * share + 1e-9):d}"  # the product may be a rounding error too small
 
 
 @dataclass(frozen=True)
@@ -358,7 +358,7 @@ def write_robustness(folder: Path, answers: ParameterSetAnswers) -> list[Path]:
     facts = {
         "sets": str(answers.n_sets), "parameters": str(len(problem.parameters)), "seed": str(problem.seed),
         "date": date.today().isoformat(), "conclusions": str(len(problem.conclusions)),
-        "sets_with_the_drug_effect": f"{100 * answers.calibrated.mean():.1f}", **_identity(problem.model),
+        "sets_with_the_drug_effect": f"{answers.calibrated.mean():.3f}", **_identity(problem.model),
     }  # fmt: skip
     table, run = folder / ROBUSTNESS_FILE, folder / RUN_FILE
     atomic_write(table, _csv_text(answers.table()[list(COLUMNS)]).encode())

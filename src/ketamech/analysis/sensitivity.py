@@ -1,10 +1,10 @@
-"""Sensitivity of outcomes to parameters: one at a time (tornado), Morris screening and Sobol indices (SALib).
+"""Sensitivity of endpoints to parameters: one at a time (tornado), Morris screening and Sobol indices (SALib).
 
 Every parameter moves over its own spread: ranks in (0, 1) become values by the quantiles of its row (lognormal, normal
 stays on its side of zero, uniform). The engine solves all points in batches; a failed solve is counted
 (`attrs["failed"]`), and its trajectory or block is left out. What the scenario sets does not vary.
 
-Outcomes are drug effects: the curve of the treated patient minus that of the same patient with expectancy and
+Endpoints are drug effects: the curve of the treated patient minus that of the same patient with expectancy and
 challenges but without the drug. Otherwise the baseline, which no drug changes, would dominate.
 """
 
@@ -159,38 +159,38 @@ class SensitivityProblem:
         require_outputs(self.scenario.group, [endpoint.output for endpoint in self.endpoints])
         if not self.absolute and is_own_control(self.scenario, self.model.parameters):
             what = "the treatment and its control are the same, so that there is no drug effect"
-            raise InputError(what, key="--absolute", expected="a drug, or absolute outcomes", type_this="--absolute")
+            raise InputError(what, key="--absolute", expected="a drug, or absolute endpoints", type_this="--absolute")
 
     @property
     def kind(self) -> str:
-        """What the outcomes are."""
-        return "absolute outcomes" if self.absolute else "treated minus control"
+        """What the endpoints are."""
+        return "absolute endpoints" if self.absolute else "treated minus control"
 
     @property
     def title(self) -> str:
-        """The scenario and what the outcomes are."""
+        """The scenario and what the endpoints are."""
         return f"{self.scenario.title} ({self.kind})"
 
     def evaluate(self, ranks: np.ndarray, progress: ShareProgress | None = None) -> np.ndarray:
-        """Outcomes [point, outcome] at ranks [point, parameter]; NaN where a solve failed."""
+        """Endpoints [point, endpoint] at ranks [point, parameter]; NaN where a solve failed."""
         chunks = [np.clip(ranks[i : i + CHUNK], RANK_MARGIN, 1 - RANK_MARGIN) for i in range(0, len(ranks), CHUNK)]
         parts: list[np.ndarray] = []
         for arrays in self.executor.map({self._chunk_name(chunk): chunk for chunk in chunks}, self.evaluate_chunk):
-            parts.append(arrays["outcomes"])
+            parts.append(arrays["endpoints"])
             if progress:
                 progress(sum(map(len, parts)), len(ranks))
         return np.concatenate(parts)
 
     def evaluate_chunk(self, ranks: np.ndarray) -> Arrays:
         """Endpoints of one chunk of points."""
-        return {"outcomes": self._outcomes(ranks)}
+        return {"endpoints": self._endpoint_values(ranks)}
 
     def _chunk_name(self, ranks: np.ndarray) -> str:
         varied = " ".join(row.name for row in self.parameters).encode()
         kind = b"absolute" if self.absolute else b"difference"
         return f"points-{short_hash(kind + varied + ranks.tobytes(), 20)}"
 
-    def _outcomes(self, ranks: np.ndarray) -> np.ndarray:
+    def _endpoint_values(self, ranks: np.ndarray) -> np.ndarray:
         values = {row.name: quantile(row, ranks[:, k]) for k, row in enumerate(self.parameters)}
         times = times_of_endpoints(self.endpoints, self.scenario)
         until = max(float(times[-1]) + 1.0, self.scenario.horizon)
@@ -234,7 +234,7 @@ def read_endpoint(endpoint: Endpoint, times: np.ndarray, values: np.ndarray) -> 
 def tornado(problem: SensitivityProblem, progress: ShareProgress | None = None) -> pd.DataFrame:
     """Each parameter alone at the 5th and 95th percentile of its spread, the others at their median.
 
-    Columns: outcome, parameter, low, high (the outcome there), usual, swing, unit; largest swing first.
+    Columns: endpoint, parameter, low, high (the endpoint there), usual, swing, unit; largest swing first.
     """
     n = len(problem.parameters)
     ranks = np.full((2 * n + 1, n), 0.5)
@@ -242,21 +242,21 @@ def tornado(problem: SensitivityProblem, progress: ShareProgress | None = None) 
         ranks[2 * k, k], ranks[2 * k + 1, k] = LOW_RANK, HIGH_RANK
     results = problem.evaluate(ranks, progress)
     lines = []
-    for j, outcome in enumerate(problem.endpoints):
+    for j, endpoint in enumerate(problem.endpoints):
         for k, row in enumerate(problem.parameters):
             low, high = results[2 * k, j], results[2 * k + 1, j]
             extremes = {"low": low, "high": high, "usual": results[-1, j], "swing": abs(high - low)}
-            lines.append({"outcome": outcome.text, "parameter": row.name, **extremes, "unit": outcome.unit})
-    table = pd.DataFrame(lines).sort_values(["outcome", "swing"], ascending=[True, False], ignore_index=True)
+            lines.append({"endpoint": endpoint.text, "parameter": row.name, **extremes, "unit": endpoint.unit})
+    table = pd.DataFrame(lines).sort_values(["endpoint", "swing"], ascending=[True, False], ignore_index=True)
     return _with_solve_counts(table, results)
 
 
 def morris(
     problem: SensitivityProblem, trajectories: int, seed: int = 1, progress: ShareProgress | None = None
 ) -> pd.DataFrame:
-    """Elementary effects: outcome, parameter, mu_star (with 95 % half-width), sigma and unit.
+    """Elementary effects: endpoint, parameter, mu_star (with 95 % half-width), sigma and unit.
 
-    The change of the outcome as a parameter goes from its 5th to its 95th percentile, as in the tornado. Morris steps
+    The change of the endpoint as a parameter goes from its 5th to its 95th percentile, as in the tornado. Morris steps
     span the whole range: between ranks 0 and 1 the extreme tails of the spreads would determine the ranking.
     """
     from SALib.analyze import morris as analyse
@@ -266,13 +266,13 @@ def morris(
     ranks = sample.sample(salib_problem, trajectories, seed=seed)
     results = problem.evaluate(ranks, progress)
 
-    def indices(solved: np.ndarray, outcomes: np.ndarray) -> Mapping[str, Any]:
-        return analyse.analyze(salib_problem, ranks[solved], outcomes, seed=seed)
+    def indices(solved: np.ndarray, values: np.ndarray) -> Mapping[str, Any]:
+        return analyse.analyze(salib_problem, ranks[solved], values, seed=seed)
 
     table = _index_table(problem, results, len(problem.parameters) + 1, indices, MORRIS_COLUMNS)
     units = {endpoint.text: endpoint.unit for endpoint in problem.endpoints}
-    table["unit"] = table["outcome"].map(units)
-    table = table.sort_values(["outcome", "mu_star"], ascending=[True, False], ignore_index=True)
+    table["unit"] = table["endpoint"].map(units)
+    table = table.sort_values(["endpoint", "mu_star"], ascending=[True, False], ignore_index=True)
     return _with_solve_counts(table, results)
 
 
@@ -287,12 +287,14 @@ def sobol(problem: SensitivityProblem, base: int, seed: int = 1, progress: Share
     salib_problem, block = _salib_problem(problem, RANK_MARGIN), len(problem.parameters) + 2
     results = problem.evaluate(sample.sample(salib_problem, base, calc_second_order=False, seed=seed), progress)
 
-    def indices(solved: np.ndarray, outcomes: np.ndarray) -> Mapping[str, Any]:
-        return analyse.analyze(salib_problem, outcomes, calc_second_order=False, seed=seed)
+    def indices(solved: np.ndarray, values: np.ndarray) -> Mapping[str, Any]:
+        return analyse.analyze(salib_problem, values, calc_second_order=False, seed=seed)
 
     parts = [b for b in (base // 8, base // 4, base // 2) if b >= MIN_POINTS] + [base]
     steps = [_index_table(problem, results[: b * block], block, indices, SOBOL_COLUMNS).assign(base=b) for b in parts]
-    table = steps[-1].drop(columns="base").sort_values(["outcome", "total"], ascending=[True, False], ignore_index=True)
+    table = (
+        steps[-1].drop(columns="base").sort_values(["endpoint", "total"], ascending=[True, False], ignore_index=True)
+    )
     table.attrs["convergence"] = pd.concat(steps, ignore_index=True)
     return _with_solve_counts(table, results)
 
@@ -301,9 +303,9 @@ def _index_table(
     problem: SensitivityProblem, results: np.ndarray, block: int,
     indices: Callable[[np.ndarray, np.ndarray], Mapping[str, Any]], columns: Mapping[str, str],
 ) -> pd.DataFrame:  # fmt: skip
-    """A line for each outcome and parameter, from the blocks of points that were all solved.
+    """A line for each endpoint and parameter, from the blocks of points that were all solved.
 
-    `indices`: SALib's result from the mask of these points and their outcomes; `columns` {column: name in the result}.
+    `indices`: SALib's result from the mask of these points and their endpoints; `columns` {column: name in the result}.
     Raises InputError for fewer than four blocks.
     """
     solved = np.isfinite(results).all(axis=1).reshape(-1, block).all(axis=1).repeat(block)
@@ -311,11 +313,11 @@ def _index_table(
         what, expected = "too few points could be solved", "more points, or fewer parameters"
         raise InputError(what, key="--trajectories", expected=expected)
     lines = []
-    for j, outcome in enumerate(problem.endpoints):
+    for j, endpoint in enumerate(problem.endpoints):
         result = indices(solved, results[solved, j])
         for k, row in enumerate(problem.parameters):
             numbers = {column: float(result[name][k]) for column, name in columns.items()}
-            lines.append({"outcome": outcome.text, "parameter": row.name, **numbers})
+            lines.append({"endpoint": endpoint.text, "parameter": row.name, **numbers})
     return pd.DataFrame(lines)
 
 

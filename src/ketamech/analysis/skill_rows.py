@@ -11,10 +11,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from ketamech.calibration.clinical_targets import ClinicalTarget, published_interval, standard_error_of
+from ketamech.calibration.leave_one_trial_out import fold_of
 from ketamech.core.constants import Z95
 from ketamech.dosing.drugs import ANAESTHESIA, KETAMINE
-from ketamech.estimation.clinical_targets import ClinicalTarget, published_interval, standard_error_of
-from ketamech.estimation.leave_one_trial_out import fold_of
 from ketamech.evidence import RATIOS, log_standard_error
 from ketamech.trials.design import drug_classes, is_control
 from ketamech.trials.trial_reader import shipped_trial

@@ -26,9 +26,7 @@ from ketamech.analysis.reference_forecasts import (
 from ketamech.analysis.scorecard_targets import fitted_rows, roles, rows_set_by_hand
 from ketamech.analysis.skill import load_contrasts, score_contrasts, score_rows, summary_rows
 from ketamech.analysis.skill_rows import scored_rows
-from ketamech.core.execution import LOCAL_EXECUTOR, Executor
-from ketamech.core.statistics import interval
-from ketamech.estimation.clinical_targets import (
+from ketamech.calibration.clinical_targets import (
     ClinicalTarget,
     load_clinical_targets,
     load_spread_targets,
@@ -36,7 +34,9 @@ from ketamech.estimation.clinical_targets import (
     standard_error_of,
     statistic,
 )
-from ketamech.estimation.leave_one_trial_out import LeftOutDraws, fold_of
+from ketamech.calibration.leave_one_trial_out import LeftOutDraws, fold_of
+from ketamech.core.execution import LOCAL_EXECUTOR, Executor
+from ketamech.core.statistics import interval
 from ketamech.evidence import RATIOS, load_evidence, log_standard_error
 from ketamech.simulation.model import Model
 from ketamech.trials.analysis.analyse import reference_arm
@@ -170,7 +170,7 @@ def _significance_probabilities(rows: pd.DataFrame, data: Trials) -> pd.DataFram
     """Chance of p < 0.05 for each published difference from control, by analysis of covariance in every replicate.
 
     Columns: id, trial, name, arm, visit, published, low, high, significant (the published interval excludes 0), chance
-    (percent of replicates, with its 95 % Monte Carlo interval), n (patients).
+    (share of replicates, with its 95 % Monte Carlo interval), n (patients).
     """
     lines = []
     names = trial_names()
@@ -185,7 +185,7 @@ def _significance_probabilities(rows: pd.DataFrame, data: Trials) -> pd.DataFram
             "id": row["id"], "trial": row["fold"], "name": names.get(row["trial"], row["fold"]), "arm": row["arm"],
             "visit": row["visit"], "published": row["published"], "low": row["low"], "high": row["high"],
             "significant": bool(row["low"] * row["high"] > 0), "n": trial.patients,
-            "chance": 100 * float((p < ALPHA).mean()) if len(p) else float("nan"), "chance_low": low,
+            "chance": float((p < ALPHA).mean()) if len(p) else float("nan"), "chance_low": low,
             "chance_high": high,
         })  # fmt: skip
     return pd.DataFrame(lines)

@@ -99,9 +99,7 @@ def average_variants(model: Model, source: str, threads: int = 1) -> ModelAverag
         hours = shown_hours(variant_scenario)
         doses = len(variant_scenario.regimen.starts(variant_scenario.horizon))
         values = {parameter: column for parameter, column in draws[name].items() if parameter not in own}
-        game = CoalitionSimulator(
-            model, variant_scenario, (("MADRS", Endpoint("", MOOD, "lowest")),), (), hours, threads
-        )
+        game = CoalitionSimulator(model, variant_scenario, (Endpoint("MADRS", MOOD, "lowest"),), (), hours, threads)
         curves[name] = game.evaluate_coalitions(values)[1][:, 0]
         title = variant_scenario.title.removesuffix(f" (variant: {name})")
     probability = {name: known[name].probability for name in known}

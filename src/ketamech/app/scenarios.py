@@ -143,7 +143,7 @@ def python(keys: ScenarioFile) -> str:
 
 
 def _print_line(keys: ScenarioFile) -> str:
-    """A line of Python that prints the main outcome: MADRS, or the behaviour of an animal."""
+    """A line of Python that prints the main output: MADRS, or the behaviour of an animal."""
     output = "mood.madrs" if keys.species == HUMAN else "forced_swim.immobility"
     return f'print(curves["{output}"].to_series())\n'
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from ketamech.app.app_state import LIMITS
 from ketamech.simulation.scenario_schema import ScenarioFile
@@ -14,6 +14,19 @@ ArmText = Annotated[str, Field(max_length=3000)]
 ARM_NAME = r"^[^\W_][^\x00-\x1f\x7f-\x9f\u202a-\u202e$]*$"  # no formula of a spreadsheet, no control character
 ArmName = Annotated[str, Field(min_length=1, max_length=60, pattern=ARM_NAME)]
 Until = Annotated[float, Field(gt=0, le=20_000, description="hours after the first treatment to show")]
+
+
+def _percent_text(dropout: object) -> object:
+    """A number of percent, as requests had it before, as text."""
+    return f"{dropout} %" if isinstance(dropout, int | float) else dropout
+
+
+def _fraction_of_percent(power: object) -> object:
+    """A fraction; a number above 1 is a percentage, as requests had it before."""
+    return power / 100 if isinstance(power, int | float) and 1 < power <= 100 else power
+
+
+Dropout = Annotated[str, BeforeValidator(_percent_text)]
 
 
 class Request(BaseModel):
@@ -96,7 +109,7 @@ class TrialRequest(Request):
         description="placebo: an arm of placebo at the visits of the arm with the most visits, where no arm is placebo",
     )
     blinding: Literal["double", "open"] = "double"
-    dropout: float = Field(0.0, ge=0, le=50, description="percent of patients who leave each week")
+    dropout: Dropout = Field("0 %", max_length=20, description="probability to leave in a week, e.g. 2 %")
     alpha: float = Field(0.05, gt=0, le=0.5, description="two-sided level of significance")
     margin: float | None = Field(None, gt=0, le=60, description="non-inferiority margin in points; none: superiority")
     seed: int = Field(1, ge=0, le=2**31)
@@ -105,11 +118,13 @@ class TrialRequest(Request):
 class SampleSizeRequest(TrialRequest):
     """A trial whose number of patients is to be found; `patients_per_arm` is not used."""
 
-    target_power: float = Field(80.0, ge=50, le=99, description="percent of trials that are to succeed")
+    target_power: Annotated[float, BeforeValidator(_fraction_of_percent)] = Field(
+        0.8, ge=0.5, le=0.99, description="share of trials that are to succeed"
+    )
 
 
 class AttributionRequest(ScenarioRequest):
-    """The contribution of each pathway to each outcome."""
+    """The contribution of each pathway to each endpoint."""
 
     draws: int = Field(0, ge=0, le=200, description="parameter draws; 0: the table values only")
 

@@ -27,8 +27,9 @@ from ketamech.app.app_state import AppState
 from ketamech.app.curves import curves_of
 from ketamech.app.jobs import Jobs
 from ketamech.app.responses import NotFound, error_response
-from ketamech.app.routes import downloads, engine, evidence, exercises, metadata, simulation
+from ketamech.app.routes import downloads, engine, evidence, exercises, metadata
 from ketamech.app.routes import jobs as job_routes
+from ketamech.app.routes import scenario as scenario_routes
 from ketamech.app.scenarios import NAME, without_file
 from ketamech.app.schemas import ERRORS, CurvesRequest
 from ketamech.app.security_middleware import HEADERS, NO_FRAME, WASM_POLICY, SecurityMiddleware
@@ -121,7 +122,7 @@ def make_app(app_state: AppState | None = None) -> FastAPI:
     )  # fmt: skip
     app.add_middleware(SecurityMiddleware, limits=app_state.limits)
     _add_error_handlers(app)
-    for module in (metadata, simulation, evidence, exercises, downloads, engine):
+    for module in (metadata, scenario_routes, evidence, exercises, downloads, engine):
         app.include_router(module.routes(app_state))
     app.include_router(job_routes.routes(app_state, jobs))
     # Links of version 0.2; the browser keeps the part after the #.

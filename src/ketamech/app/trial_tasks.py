@@ -34,7 +34,7 @@ from ketamech.trials.analysis.power import (
 )
 from ketamech.trials.analysis.sample_size import SampleSizeSearch, check_sample_size, find_sample_size
 from ketamech.trials.design import PLACEBO, Arm, Trial, is_control, matched_placebo
-from ketamech.trials.posterior import load_posterior, posterior_hash
+from ketamech.trials.posterior_draws import load_posterior, posterior_hash
 from ketamech.trials.run_trial import run_trial
 from ketamech.trials.trial_reader import TRIALS, load_trial, shipped_trial
 
@@ -85,7 +85,7 @@ def trial_keys(request: TrialRequest) -> dict[str, Any]:
         "arms": {name: {"treatment": lines, "n": request.patients_per_arm} for name, lines in arms.items()},
         "visits": {"MADRS": visits},
         "blinding": request.blinding,
-        "dropout": f"{request.dropout:g} %",
+        "dropout": request.dropout,
         "primary": f"MADRS at {visits[0]}",
         "seed": request.seed,
     }
@@ -236,7 +236,7 @@ def _file_of_size(file: str, search: SampleSizeSearch) -> str:
 
     The mean effects of a trial depend on its planned size, so this file does not repeat the numbers of the search.
     """
-    numbers = max(search.sizes, key=lambda size: size.patients or 0).per_arm
+    numbers = max(search.sizes, key=lambda size: size.patients or 0).patients_per_arm
     if not (file and numbers):
         return ""
     lines = file.splitlines(keepends=True)
@@ -343,9 +343,9 @@ def _trial_response(
         "comparison": _comparison(analysis, task.criterion),
         **relapse,
         "power": [] if table is None else json_rows(table),
-        "dropout_percent": {name: json_cell(value) for name, value in analysis.dropout.items()},
+        "dropout_share": {name: json_cell(value) for name, value in analysis.dropout.items()},
         "not_estimated": analysis.not_estimated,
-        "failed_percent": round(100 * analysis.failed, 3),
+        "failed_share": round(analysis.failed, 5),
     }
 
 

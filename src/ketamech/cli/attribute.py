@@ -72,12 +72,12 @@ def attribute(
 def _print_attribution(result: Attribution, parameters: ParameterTable) -> None:
     """The endpoints that a pathway changes as a table, and the main endpoint in sentences."""
     from ketamech.analysis import attribution_text
-    from ketamech.report.attribution_page import outcomes_with_contributions
+    from ketamech.report.attribution_page import endpoints_with_contributions
 
-    changed = set(outcomes_with_contributions(result))
-    rows = result.table[result.table["outcome"].isin(changed)] if changed else result.table
+    changed = set(endpoints_with_contributions(result))
+    rows = result.table[result.table["endpoint"].isin(changed)] if changed else result.table
     labelled = rows.assign(pathway=rows["pathway"].map(lambda name: attribution_text.component(name).label))
-    terminal.table(labelled[["outcome", "pathway", *SHOWN]], title="Pathway contributions")
+    terminal.table(labelled[["endpoint", "pathway", *SHOWN]], title="Pathway contributions")
     for sentence in (*attribution_text.describe_attribution(result, parameters), *_assumed_conclusions()):
         terminal.print_note(sentence)
 
@@ -88,7 +88,7 @@ def _assumed_conclusions() -> list[str]:
 
     rows = [row for row in load_robustness().rows.values() if row.kind == "pathway" and row.is_consequence]
     return [
-        f"{ASSUMPTION_LABEL.capitalize()}: {row.statement}: {row.finding}, in {percent(row.holds)} % of"
+        f"{ASSUMPTION_LABEL.capitalize()}: {row.statement}: {row.finding}, in {percent(row.holds_share)} % of"
         f" {row.results:.0f} sets of assumed values."
         for row in rows
     ]

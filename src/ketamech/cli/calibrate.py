@@ -23,9 +23,9 @@ if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
 
-    from ketamech.estimation.calibration import Calibration
-    from ketamech.estimation.surrogate_posterior import DesignPoints as Design
-    from ketamech.estimation.surrogate_posterior import Posterior, QuadraticEmulator
+    from ketamech.calibration.calibration_problem import CalibrationProblem
+    from ketamech.calibration.surrogate_posterior import DesignPoints as Design
+    from ketamech.calibration.surrogate_posterior import Posterior, QuadraticEmulator
 
 DesignPoints = Annotated[int, typer.Option(min=40, help="Simulated points around the most probable point")]
 Patients = Annotated[int, typer.Option(min=10, help="Virtual patients in each arm of each trial")]
@@ -49,7 +49,7 @@ Out = Annotated[Path, typer.Option("--out", "-o", help="Folder for the results")
 
 
 def calibrate(
-    design_points: DesignPoints = 600, patients: Patients = 120, draws: Draws = 200, seed: Seed = 1,
+    design_points: DesignPoints = 600, patients_per_arm: Patients = 120, draws: Draws = 200, seed: Seed = 1,
     threads: Threads = None, profiles: Profiles = True, sbc: Sbc = 0, write_tables: WriteTables = None,
     publish: Publish = False, out: Out = Path("runs/calibration"), resume: Resume = False,
     scheduler: Scheduler = None, variant: Equations = None,
@@ -69,9 +69,9 @@ def calibrate(
     --publish copies these tables to data/calibration, from which the site shows them.
     --write-tables writes the posterior median into the parameter tables, where trials inform it; review the changes.
     """
-    from ketamech.estimation import calibration as kit
-    from ketamech.estimation import update_parameter_tables
-    from ketamech.estimation.clinical_targets import DIRECTORY
+    from ketamech.calibration import calibration_problem as kit
+    from ketamech.calibration import update_parameter_tables
+    from ketamech.calibration.clinical_targets import DIRECTORY
     from ketamech.simulation.model import folder_of_equations
 
     require_extra("calibrate")
@@ -79,7 +79,7 @@ def calibrate(
         raise InputError(f"--write-tables with --variant {variant}", key="--write-tables", expected="the full model")
     terminal.refuse_file(out)
     model = terminal.model(variant=variant)
-    task = kit.calibration(model, persons=patients, threads=available_threads(threads, scheduler))
+    task = kit.shipped_problem(model, patients_per_arm=patients_per_arm, threads=available_threads(threads, scheduler))
     size_text = f"{len(task.rows)} rows, {len(task.estimated)} parameters, {len(task.trials)} trials"
     terminal.progress().print(size_text)
     job = {"command": "calibrate", **task.job_description}
@@ -99,14 +99,14 @@ def calibrate(
 
 
 def _estimate(
-    task: Calibration, design_points: int, draws: int, seed: int, profiles: bool, sbc: int, out: Path
+    task: CalibrationProblem, design_points: int, draws: int, seed: int, profiles: bool, sbc: int, out: Path
 ) -> tuple[Posterior, QuadraticEmulator]:
     """Simulate, sample, write the results and print the estimates."""
-    from ketamech.estimation import calibration as kit
-    from ketamech.estimation.leave_one_trial_out import folds, leave_one_trial_out, save_left_out
-    from ketamech.estimation.surrogate_posterior import DesignPoints, QuadraticEmulator, sample_posterior
+    from ketamech.calibration import calibration_problem as kit
+    from ketamech.calibration.leave_one_trial_out import folds, leave_one_trial_out, save_left_out
+    from ketamech.calibration.surrogate_posterior import DesignPoints, QuadraticEmulator, sample_posterior
     from ketamech.exchange.output_folder import replace_folder
-    from ketamech.trials.posterior import save_posterior
+    from ketamech.trials.posterior_draws import save_posterior
 
     console = terminal.progress()
     points = DesignPoints(task, seed)
@@ -146,7 +146,7 @@ def _estimate(
 
 def _simulated_ranks(points: Design, emulator: QuadraticEmulator, count: int, seed: int) -> np.ndarray:
     """Ranks [data set, parameter] of true values in simulated data sets."""
-    from ketamech.estimation.simulation_based_calibration import SimulatedDataSets
+    from ketamech.calibration.simulation_based_calibration import SimulatedDataSets
 
     with terminal.progress_bar("Simulated data sets", count) as update:
         ranks, rhat = SimulatedDataSets(points, emulator, seed).ranks(count, lambda finished, text: update(finished))
@@ -161,7 +161,7 @@ def _diagnose(
     from ketamech.exchange.result_metadata import csv_with_metadata
     from ketamech.report import calibration_report as tables
     from ketamech.report.calibration_report import draw_gains, draw_ranks
-    from ketamech.trials.posterior import load_posterior, posterior_hash
+    from ketamech.trials.posterior_draws import load_posterior, posterior_hash
 
     task = points.task
     diagnostics = tables.diagnostic_tables(points, emulator, posterior, ranks)
@@ -186,12 +186,12 @@ def _publish(out: Path, folder: Path) -> list[Path]:
     return [Path(shutil.copy(out / name, folder / name)) for name in PUBLISHED if (out / name).exists()]
 
 
-def _parameter_rows(task: Calibration, posterior: Posterior, best: np.ndarray) -> list[dict[str, object]]:
+def _parameter_rows(task: CalibrationProblem, posterior: Posterior, best: np.ndarray) -> list[dict[str, object]]:
     import numpy as np
 
+    from ketamech.calibration import calibration_problem as kit
+    from ketamech.calibration.surrogate_posterior import convergence, prior_contraction
     from ketamech.core.statistics import MEDIAN_AND_95, percentiles
-    from ketamech.estimation import calibration as kit
-    from ketamech.estimation.surrogate_posterior import convergence, prior_contraction
 
     rhat, time = convergence(posterior.chain)
     low, median, high = percentiles(kit.in_table_units(task, posterior.draws), MEDIAN_AND_95, axis=0)
@@ -212,7 +212,7 @@ def _parameter_rows(task: Calibration, posterior: Posterior, best: np.ndarray) -
     return rows
 
 
-def _fitted_row_table(task: Calibration, best: np.ndarray, error: np.ndarray) -> list[dict[str, object]]:
+def _fitted_row_table(task: CalibrationProblem, best: np.ndarray, error: np.ndarray) -> list[dict[str, object]]:
     rows: list[dict[str, object]] = []
     for row, value, noise, emulator_error in zip(task.rows, task.simulate(best), task.noise, error, strict=True):
         names = ("row", "statistic", "published", "simulated", "z", "emulator_error")
@@ -221,10 +221,10 @@ def _fitted_row_table(task: Calibration, best: np.ndarray, error: np.ndarray) ->
     return rows
 
 
-def _profiles(task: Calibration, best: np.ndarray) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+def _profiles(task: CalibrationProblem, best: np.ndarray) -> dict[str, tuple[np.ndarray, np.ndarray]]:
     import numpy as np
 
-    from ketamech.estimation import calibration as kit
+    from ketamech.calibration import calibration_problem as kit
 
     offsets = np.array([-2.0, -1.0, 0.0, 1.0, 2.0])
     slopes = task.jacobian(best, task.simulate(best))
@@ -234,7 +234,7 @@ def _profiles(task: Calibration, best: np.ndarray) -> dict[str, tuple[np.ndarray
 
 
 def _write_results(
-    out: Path, task: Calibration, posterior: Posterior, seed: int, rows: list[dict[str, object]],
+    out: Path, task: CalibrationProblem, posterior: Posterior, seed: int, rows: list[dict[str, object]],
     fitted_rows: list[dict[str, object]], profiles: dict[str, Any],
 ) -> None:  # fmt: skip
     import pandas as pd
@@ -261,9 +261,9 @@ def _write_results(
     draw_calibration(out, [p.name for p in task.estimated], posterior.logs, posterior.draws, profiles)
 
 
-def _tree(task: Calibration, posterior: Posterior, metadata: dict[str, str]) -> Any:
+def _tree(task: CalibrationProblem, posterior: Posterior, metadata: dict[str, str]) -> Any:
     """The posterior under ArviZ's group names."""
-    from ketamech.estimation import calibration as kit
+    from ketamech.calibration import calibration_problem as kit
     from ketamech.exchange.arviz_io import calibration_tree
 
     steps, walkers, parameters = posterior.chain.shape

@@ -24,7 +24,7 @@ Robust = Annotated[
     int | None,
     typer.Option("--robust", min=1, help="Number of sets of assumed parameters in which every conclusion is tested"),
 ]
-SHOWN = ("kind", "conclusion", "finding", "holds", "calibrated", "separated_by")
+SHOWN = ("kind", "conclusion", "finding", "holds_share", "calibrated_share", "separated_by")
 
 
 def claims(
@@ -86,7 +86,7 @@ def _compare(model: Model, out: Path, claim: str, markdown: Path | None) -> None
 def assumed_share(model: Model) -> str:
     """A sentence with the share of the parameters that is assumed."""
     count, assumed = len(model.parameters), model.parameters.share_of("assumed")
-    return f"Of {count} parameters {assumed:.0f} % are assumed; 'ketamech equations' lists them."
+    return f"Of {count} parameters {100 * assumed:.0f} % are assumed; 'ketamech equations' lists them."
 
 
 def _test_robustness(
@@ -113,10 +113,13 @@ def _print_robustness(answers: ParameterSetAnswers) -> None:
     from ketamech.analysis.robustness import ASSUMPTION_LABEL, ROBUST
 
     table = answers.table()
-    not_robust = table[~(table["holds"] >= ROBUST)]
+    not_robust = table[~(table["holds_share"] >= ROBUST)]
     terminal.table(
-        not_robust[list(SHOWN)], title=f"Holds in less than {ROBUST:g} % of {answers.n_sets} sets: {ASSUMPTION_LABEL}"
+        not_robust[list(SHOWN)],
+        title=f"Holds in less than {100 * ROBUST:g} % of {answers.n_sets} sets: {ASSUMPTION_LABEL}",
     )
     for kind, rows in table.groupby("kind", sort=False):
-        count = int((rows["holds"] >= ROBUST).sum())
-        terminal.print_note(f"{kind}: {count} of {len(rows)} conclusions hold in {ROBUST:g} % of the sets or more.")
+        count = int((rows["holds_share"] >= ROBUST).sum())
+        terminal.print_note(
+            f"{kind}: {count} of {len(rows)} conclusions hold in {100 * ROBUST:g} % of the sets or more."
+        )

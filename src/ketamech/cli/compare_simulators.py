@@ -202,18 +202,18 @@ def _suite(kind: str, folder: Path, out: Path, sample: int | None, markdown: Pat
         (out / "cases.csv").open("w", encoding="utf-8", newline="") as file,
     ):
         rows = csv.writer(file)
-        rows.writerow(["case", "outcome", "reason"])
+        rows.writerow(["case", "result", "reason"])
 
         def write_result(one: CaseResult) -> None:
-            rows.writerow([one.case, one.outcome, one.reason])
+            rows.writerow([one.case, one.result, one.reason])
             file.flush()
 
         results = run_suite(kind, folder, cases, progress=status.update, on_result=write_result)
     if markdown is not None:
         markdown.write_text(suite_page(kind, results), encoding="utf-8")
     terminal.table(summary(results), title=f"{len(results)} cases: {SUITES[kind].title}")
-    failures = [result for result in results if result.outcome not in (PASSED, REFUSED, OTHER)]
+    failures = [result for result in results if result.result not in (PASSED, REFUSED, OTHER)]
     for one in failures[:20]:
-        console.print(f"{one.case}: {one.outcome}, {terminal.escape_markup(one.reason)}")
+        console.print(f"{one.case}: {one.result}, {terminal.escape_markup(one.reason)}")
     if failures:
         sys.exit(1)

@@ -32,9 +32,9 @@ Draws = Annotated[
 Population = Annotated[str, typer.Option(help="A population of 'ketamech population'")]
 SHOWN = {  # columns of the table on the terminal, with their units
     "regimen": "regimen", "evidence": "evidence", "benefit": "benefit (points)", "benefit_low": "low",
-    "benefit_high": "high", "cadss": "CADSS (points)", "dissociating": "dissociating (%)",
+    "benefit_high": "high", "cadss": "CADSS (points)", "dissociating_share": "dissociating (share)",
     "systolic": "systolic (mmHg)", "systolic_low": "systolic low", "systolic_high": "systolic high", "front": "front",
-    "front_share": "front share (%)",
+    "front_share": "front (share)",
 }  # fmt: skip
 USUAL_SCHEDULES = "weekly; twice weekly"
 USUAL = (
@@ -67,7 +67,7 @@ def design(
     from ketamech.analysis import regimen_search as kit
     from ketamech.exchange.output_folder import replace_folder
     from ketamech.report.analysis_figures import draw_front
-    from ketamech.trials.posterior import load_posterior, posterior_hash
+    from ketamech.trials.posterior_draws import load_posterior, posterior_hash
 
     terminal.refuse_file(out)
     regimens = kit.candidates(
@@ -83,12 +83,12 @@ def design(
         Regimen.parse(r.sentence)  # errors show before anything is solved
     model = terminal.model()
     posterior_draws = load_posterior()[:draws]
-    job = {"command": "design", "regimens": [r.sentence for r in regimens], "weeks": weeks, "persons": patients}
+    job = {"command": "design", "regimens": [r.sentence for r in regimens], "weeks": weeks, "patients": patients}
     job |= {"population": population, "seed": seed, "posterior": posterior_hash(posterior_draws)}
     with long_run(out, job, model, resume=resume, scheduler=scheduler) as work:
         with terminal.progress_bar("Regimens", len(regimens) * len(posterior_draws)) as update:
             table = kit.compare_regimens(
-                model, regimens, weeks=weeks, persons=patients, population=population, seed=seed,
+                model, regimens, weeks=weeks, patients=patients, population=population, seed=seed,
                 posterior=posterior_draws, draws=draws, threads=available_threads(None, scheduler), work=work,
                 progress=update,
             )  # fmt: skip

@@ -216,7 +216,7 @@ def _fit_problem(options: FitOptions) -> None:
     from ketamech.exchange.output_folder import replace_folder
     from ketamech.exchange.petab_fit import evaluate_estimates, fit_problem, read_fit_problem
     from ketamech.exchange.result_metadata import write_table
-    from ketamech.trials.posterior import save_posterior
+    from ketamech.trials.posterior_draws import save_posterior
 
     folder, model = options.out or Path("runs") / f"fit-{options.data.parent.name}", terminal.model()
     terminal.refuse_file(folder)
@@ -365,7 +365,7 @@ def _print(fit: Fit, tables: dict[str, pd.DataFrame]) -> None:
             "low",
             "high",
             "unit",
-            "RSE_percent",
+            "RSE",
             "prior",
             "variance_reduction",
             "R_hat",

@@ -58,8 +58,8 @@ def network(
         pictures_folder = write_areas_page(markdown, prediction, loaded.title).parents[1] / "pictures"
         pictures_folder.mkdir(parents=True, exist_ok=True)
         shutil.copy(out / "areas.png", pictures_folder / "areas.png")
-    shown_columns = ["readout", "hours", "change", "low", "high", "rising"]
-    terminal.table(table[shown_columns], title=f"{loaded.title}: change from drug-free baseline, %")
+    shown_columns = ["readout", "hours", "relative_change", "low", "high", "rising_share"]
+    terminal.table(table[shown_columns], title=f"{loaded.title}: change relative to the drug-free baseline")
     if prediction.failed:
         terminal.progress().print(f"{prediction.failed} of {draws} draws could not be solved and were left out")
     terminal.print_open_hint(paths[1])

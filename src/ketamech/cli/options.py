@@ -18,7 +18,7 @@ import typer
 
 from ketamech.core import InputError
 from ketamech.core.csv_table import parts
-from ketamech.core.deprecated_names import current_name
+from ketamech.core.deprecated_names import as_fraction, current_name
 from ketamech.core.environment import short_hash
 
 if TYPE_CHECKING:
@@ -72,6 +72,22 @@ def listed_numbers(text: str, key: str, example: str, *, positive: bool = False)
             what, key=key, expected=expected, type_this=f"{key} '{example}'" if key.startswith("--") else example
         )
     return found
+
+
+def fraction(text: str, key: str, example: str) -> float:
+    """The option `key` as a fraction, from a fraction or from a percentage with its sign; `example`: a value to type.
+
+    For one release a number above 1 is a percentage without its sign. Raises InputError for any other text.
+    """
+    number, sign, after = text.partition("%")
+    try:
+        value = float(number) / (100 if sign else 1)
+    except ValueError:
+        value = math.nan
+    if after.strip() or not math.isfinite(value):
+        expected = "a fraction or a percentage"
+        raise InputError(f"'{text}' is neither", key=key, expected=expected, type_this=f"{key} {example}")
+    return value if sign else as_fraction(value, key)
 
 
 MAX_NAME_LENGTH = 60  # of a folder that is named after a title
@@ -226,5 +242,5 @@ class SimulateOptions:
             self.scenario, drug=self.drug, subject=self.subject, species=self.species,
             perturb=tuple(self.perturb or ()), variant=self.variant,
             person=scenario_argument.settings(self.person, "--person"),
-            parameters=scenario_argument.settings(self.set_, "--set"),
+            parameter_values=scenario_argument.settings(self.set_, "--set"),
         ).with_connectome(self.connectome, self.receptors)  # fmt: skip

@@ -20,7 +20,7 @@ __all__ = ["TABLES", "doses", "is_table", "one_of", "refuse_for_table", "scenari
 def scenario(
     source: str, table: ParameterTable | None = None, *, drug: str | None = None, subject: str | None = None,
     species: str | None = None, perturb: tuple[str, ...] = (), variant: str | None = None,
-    person: Settings | None = None, parameters: Settings | None = None,
+    person: Settings | None = None, parameter_values: Settings | None = None,
 ) -> Scenario:  # fmt: skip
     """The scenario of an argument; of a dose table, that of its `subject` or of its only subject."""
     from ketamech.simulation.load_scenario import load_scenario
@@ -31,10 +31,16 @@ def scenario(
             raise InputError(f"{key} is for a dose table", key=key, expected="a file such as doses.csv")
         return load_scenario(
             source, table, species=species, perturbations=perturb, variant=variant, person=person,
-            parameters=parameters,
+            parameter_values=parameter_values,
         )  # fmt: skip
     refuse_for_table(
-        {"--species": species, "--perturb": perturb, "--variant": variant, "--person": person, "--set": parameters}
+        {
+            "--species": species,
+            "--perturb": perturb,
+            "--variant": variant,
+            "--person": person,
+            "--set": parameter_values,
+        }
     )
     from ketamech.exchange.nonmem.subjects import scenario_of
     from ketamech.parameters import load_parameters

@@ -92,7 +92,7 @@ def _by_patient(out: Path, model: Any, rows: bool, png: bool) -> list[Path]:
 def _freeze() -> Path:
     from ketamech.analysis.reference_forecasts import freeze
     from ketamech.analysis.skill_rows import scored_rows
-    from ketamech.estimation.clinical_targets import load_clinical_targets
+    from ketamech.calibration.clinical_targets import load_clinical_targets
 
     return freeze(scored_rows(load_clinical_targets()))
 
@@ -102,10 +102,10 @@ def _by_trials(
 ) -> list[Path]:
     """Compare virtual trials: write tables and figures, print the tables; returns the files."""
     from ketamech.analysis.trial_scorecard import count_of_trials, trial_scorecard
-    from ketamech.estimation.leave_one_trial_out import load_left_out
+    from ketamech.calibration.leave_one_trial_out import load_left_out
     from ketamech.report.trial_scorecard_figures import draw_trial_scorecard
     from ketamech.report.trial_scorecard_page import write_skill, write_trial_scorecard
-    from ketamech.trials.posterior import load_posterior, posterior_folder
+    from ketamech.trials.posterior_draws import load_posterior, posterior_folder
 
     folder, table = posterior_folder(model), model.parameters
     draws = load_posterior(folder / "posterior.csv", table)
@@ -150,7 +150,7 @@ def _print_trials(card: TrialScorecard) -> None:
     verdict_columns = ["question", "group", "measure", "value", "low", "high", "met"]
     terminal.table(verdicts(card.skill)[verdict_columns], title="Acceptance criteria of skill")
     chance = ["trial", "arm", "visit", "published", "low", "high", "significant", "chance"]
-    terminal.table(card.significance_probabilities[chance], title="Chance of p < 0.05, percent of virtual trials")
+    terminal.table(card.significance_probabilities[chance], title="Chance of p < 0.05, share of virtual trials")
     shown = ["id", "statistic", "published", "low", "high", "simulated", "sim_low", "sim_high", "z", "inside", "role"]
     terminal.table(_worst_first(card.rows)[shown], title="Virtual against published trials")
     terminal.table(card.spreads[shown], title="Standard deviations within arms")

@@ -73,7 +73,7 @@ def sensitivity(
     )
     terminal.print_regimen(loaded)
     key = short_hash(repr((loaded.regimen, loaded.values, loaded.horizon)))
-    job = {"command": "sensitivity", "scenario": key, "outcomes": [repr(t) for t in targets], "absolute": absolute}
+    job = {"command": "sensitivity", "scenario": key, "endpoints": [repr(t) for t in targets], "absolute": absolute}
     with long_run(out, job, model, resume=resume, scheduler=scheduler) as work, replace_folder(out) as draft:
         running_problem = replace(analysis, executor=work)
         first_figure = _analyse(running_problem, trajectories, sobol_n, sobol_top, seed, draft)[0].relative_to(draft)
@@ -100,7 +100,7 @@ def _analyse(
     tables = {"tornado": tornado, "morris": morris}
     if sobol_top:
         top = list(dict.fromkeys(morris.sort_values("mu_star", ascending=False)["parameter"]))
-        selected = dict.fromkeys(p for _, part in morris.groupby("outcome") for p in part["parameter"].head(sobol_top))
+        selected = dict.fromkeys(p for _, part in morris.groupby("endpoint") for p in part["parameter"].head(sobol_top))
         reduced_problem = replace(problem, parameters=kit.varied_parameters(model, [p for p in top if p in selected]))
         with terminal.progress_bar("Sobol") as progress:
             tables["sobol"] = kit.sobol(reduced_problem, sobol_n, seed, progress)
@@ -111,7 +111,7 @@ def _analyse(
     for name, table in tables.items():
         write_table(table, out / f"{name}.csv", metadata)
         write_table(table, out / f"{name}.parquet", metadata)
-        top_rows = table.groupby("outcome", sort=False).head(8)
+        top_rows = table.groupby("endpoint", sort=False).head(8)
         terminal.table(top_rows, title=f"{name}, {problem.kind}")
         if table.attrs["failed"]:
             message = f"{name}: {table.attrs['failed']} of {table.attrs['solves']} solves failed and are left out"

@@ -103,7 +103,7 @@ def simulate_cohort(options: SimulateOptions) -> None:
     terminal.print_assumptions(notes, "Assumed of the typical patient")
     if population is None:
         terminal.progress().print(INDEPENDENT_DRAW)
-    terminal.progress().print(terminal.escape_markup(_outcome(state)))
+    terminal.progress().print(terminal.escape_markup(_summary_text(state)))
     terminal.print_open_hint(figures[0])
 
 
@@ -154,7 +154,7 @@ def _job(cohort: Cohort) -> dict[str, Any]:
     }
 
 
-def _outcome(state: dict[str, Any]) -> str:
+def _summary_text(state: dict[str, Any]) -> str:
     """The number of patients, the number of failures and their reasons."""
     text = f"{state['finished']} patients; {state['failed']} failed"
     if not state["failed"]:

@@ -11,7 +11,7 @@ import typer
 
 from ketamech.cli import terminal
 from ketamech.cli.long_run import long_run, source_checkout
-from ketamech.cli.options import Equations, Resume, Scheduler, Threads, listed_numbers
+from ketamech.cli.options import Equations, Resume, Scheduler, Threads, fraction, listed_numbers
 from ketamech.cli.terminal import require_extra
 from ketamech.core import InputError, closest_match
 from ketamech.core.environment import available_threads
@@ -19,8 +19,8 @@ from ketamech.core.environment import available_threads
 if TYPE_CHECKING:
     import xarray as xr
 
+    from ketamech.calibration.published_arms import PublishedArm
     from ketamech.core.execution import Executor
-    from ketamech.estimation.published_arms import PublishedArm
     from ketamech.simulation.model import Model
     from ketamech.trials.analysis.analyse import TrialAnalysis
     from ketamech.trials.analysis.power import SuccessCriterion
@@ -43,10 +43,10 @@ Sizes = Annotated[
     str | None, typer.Option("--power", help="Power for these numbers of patients per arm, e.g. '20, 40, 80'")
 ]
 TargetPower = Annotated[
-    float | None,
+    str | None,
     typer.Option(
         "--sample-size", metavar="POWER",
-        help="Find the number of patients for this power (percent, e.g. 80) by trials of several sizes",
+        help="Find the number of patients for this power, e.g. 0.8 or '80 %', by trials of several sizes",
     ),
 ]  # fmt: skip
 Alpha = Annotated[float, typer.Option(help="Two-sided level of significance of the primary comparison")]
@@ -91,7 +91,7 @@ def trial(
 
       ketamech trial my_trial.yaml --patients 400 --replicates 200 --power "30, 60, 100, 200"
 
-      ketamech trial my_trial.yaml --replicates 100 --sample-size 80     # patients for a power of 80 %
+      ketamech trial my_trial.yaml --replicates 100 --sample-size 0.8    # patients for a power of 80 %
 
       ketamech trial withdrawal          # remitters are randomised to continue or to placebo
 
@@ -109,7 +109,7 @@ def trial(
     from ketamech.trials.analysis.analyse import analyse
     from ketamech.trials.analysis.power import difference_sentences, success_criterion
     from ketamech.trials.analysis.power import power as power_of
-    from ketamech.trials.posterior import posterior_hash, posterior_of
+    from ketamech.trials.posterior_draws import posterior_hash, posterior_of
 
     require_extra("trials")
     is_all = [file.name for file in files] == ["all"]
@@ -123,9 +123,10 @@ def trial(
     )
     arms = {name: _arms_of_trial(name) for name, _ in trials} if weight_to_published else {}
     sizes = _parse_sizes(power)
+    target = fraction(sample_size, "--sample-size", "0.8") if sample_size is not None else None
     if sizes and any(len(design.arms) < 2 for _, design in trials):
         raise InputError("power of a single arm", key="--power", expected="trials with two arms or more")
-    if sample_size and (sizes or patients):
+    if target and (sizes or patients):
         estimate = "--sample-size together with --power or --patients"
         raise InputError(estimate, key="--sample-size", expected="one of them: --sample-size chooses the sizes itself")
     folders = _folders(out, [name for name, _ in trials])
@@ -139,7 +140,7 @@ def trial(
         with long_run(folder, job, model, resume=resume, scheduler=scheduler) as work:
             run = Simulation(model, replicates, seed, available_threads(threads, scheduler), draws, work)
             criterion = success_criterion(design, alpha, margin)
-            search = _search(design, run, sample_size, criterion) if sample_size else None
+            search = _search(design, run, target, criterion) if target else None
             if search:
                 design = design.replace(patients=search.data.sizes["patient"])
             data = search.data if search else run(design, patients)
@@ -159,7 +160,7 @@ def trial(
             console.print(terminal.escape_markup(sentence))
         terminal.table(difference_rows(analysis, design, alpha), title=TITLE)
         terminal.table(relapse_rows(analysis, alpha), title="Time to relapse, first trial")
-        terminal.table(list(analysis.events), title="Patients with an event, percent")
+        terminal.table(list(analysis.events), title="Patients with an event, share of patients")
         terminal.table(summary_of(analysis), title=design.title)
         terminal.table(other_scales(analysis), title="Other scales at the largest mean change of each arm")
         console.print(_conditions(design, data, analysis))
@@ -186,7 +187,7 @@ def _conditions(trial: Trial, data: xr.Dataset, analysis: TrialAnalysis) -> str:
     """Seed, drop-out and the number of comparisons that p values are not adjusted for, as text."""
     lines = [f"Seed {int(data.attrs['seed'])}; --seed changes it."]
     if trial.dropout:
-        dropout_text = ", ".join(f"{percent:.0f} % of {arm}" for arm, percent in analysis.dropout.items())
+        dropout_text = ", ".join(f"{100 * share:.0f} % of {arm}" for arm, share in analysis.dropout.items())
         lines.append(f"Drop-out {100 * trial.dropout:g} % a week; left before the end: {dropout_text}.")
     if len(trial.arms) > 2:
         lines.append("p values are not adjusted for the number of comparisons.")
@@ -249,7 +250,7 @@ def _named_trial(file: Path) -> tuple[str, Trial]:
 
 def _shipped_names(with_published_arms: bool) -> list[str]:
     """Names of the shipped trials, or of those that have published arms."""
-    from ketamech.estimation.published_arms import published_arms
+    from ketamech.calibration.published_arms import published_arms
     from ketamech.trials.trial_reader import TRIALS
 
     if with_published_arms:
@@ -259,7 +260,7 @@ def _shipped_names(with_published_arms: bool) -> list[str]:
 
 def _arms_of_trial(name: str) -> list[PublishedArm]:
     """The published arms of a shipped trial. Raises InputError where there is none."""
-    from ketamech.estimation.published_arms import published_arms
+    from ketamech.calibration.published_arms import published_arms
 
     if not (arms := published_arms(name)):
         message = f"'{name}' has no arm with a published mean and SD"

@@ -6,9 +6,9 @@ import dataclasses
 import inspect
 import re
 import warnings
-from collections.abc import Collection
-from functools import cache
-from typing import Any
+from collections.abc import Callable, Collection
+from functools import cache, wraps
+from typing import Any, ParamSpec, TypeVar
 
 from ketamech.core.csv_table import read_table
 from ketamech.core.environment import DATA
@@ -16,6 +16,8 @@ from ketamech.core.errors import RenamedWarning
 
 RENAMED_FOLDER = DATA / "renamed"
 _DOTTED_NAME = re.compile(r"(?<![\w.])[A-Za-z]\w*(?:\.\w+)+")
+P = ParamSpec("P")
+R = TypeVar("R")
 
 
 @cache
@@ -57,6 +59,45 @@ def _warn(old: str, new: str) -> None:
         RenamedWarning,
         stacklevel=3,
     )
+
+
+def renamed_arguments(**new_names: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
+    """A decorator: for one release a function also takes the arguments {old: new} by their old names, with a warning.
+
+    The function raises TypeError where an argument is given by both names.
+    """
+
+    def decorate(function: Callable[P, R]) -> Callable[P, R]:
+        @wraps(function)
+        def call(*args: P.args, **options: P.kwargs) -> R:
+            for old, new in new_names.items():
+                if old in options:
+                    if new in options:
+                        raise TypeError(f"{function.__name__}() got '{old}' and '{new}', which are the same")
+                    warnings.warn(
+                        f"{function.__name__}: the argument '{old}' is now '{new}'; the old name will stop working in"
+                        " the next release",
+                        RenamedWarning,
+                        stacklevel=2,
+                    )
+                    options[new] = options.pop(old)
+            return function(*args, **options)
+
+        return call
+
+    return decorate
+
+
+def as_fraction(value: float, name: str) -> float:
+    """A fraction; for one release a number above 1 is taken as a percentage, with a warning."""
+    if value <= 1:
+        return value
+    warnings.warn(
+        f"{name} is a fraction: {value / 100:g}, not {value:g} %; a percentage will stop working in the next release",
+        RenamedWarning,
+        stacklevel=3,
+    )
+    return value / 100
 
 
 class LoadedByCall(type):

@@ -23,7 +23,7 @@ PREBUILT = PACKAGE / "prebuilt"  # what is computed from the sources alone; in w
 RESULT_PACKAGES = ("ketamech", "numpy", "scipy", "numba", "llvmlite", "emcee", "SALib")
 TABLES = ("data/**/*.csv", "data/**/*.yaml")  # shipped tables
 NUMERICAL_PACKAGES = (
-    "core", "evidence", "parameters", "model", "engine", "dosing", "simulation", "population", "trials", "estimation",
+    "core", "evidence", "parameters", "model", "engine", "dosing", "simulation", "population", "trials", "calibration",
     "fitting", "analysis", "exchange",
 )  # fmt: skip
 

@@ -255,7 +255,7 @@ def _minus(place: _Context) -> str:
     return "HYPHEN" if place.before == "NUMBER" and place.next.kind == "LY" else ""
 
 
-JOINABLE_TERMINALS = ("NAME", "OUTCOME", "NO", "OPEN")  # beginnings of names and conditions that 'and' joins
+JOINABLE_TERMINALS = ("NAME", "CRITERION", "NO", "OPEN")  # beginnings of names and conditions that 'and' joins
 
 
 def _and(place: _Context) -> str:

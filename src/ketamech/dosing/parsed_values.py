@@ -53,11 +53,11 @@ class Frequency:
 
 @dataclass(frozen=True)
 class AdaptiveFrequency:
-    """A `usual` frequency, and a `reduced` one while a patient meets an `outcome` (response or remission)."""
+    """A `usual` frequency, and a `reduced` one while a patient meets a `criterion` (response or remission)."""
 
     usual: Frequency
     reduced: Frequency
-    outcome: str
+    criterion: str
 
 
 @dataclass(frozen=True)

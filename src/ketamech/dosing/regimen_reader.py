@@ -55,7 +55,7 @@ class Sentence:
 
     @property
     def choices(self) -> tuple[AdaptiveFrequency, ...]:
-        """Frequencies that depend on the outcome of a patient."""
+        """Frequencies that depend on whether a patient meets a criterion."""
         return tuple(item.value for item in self._items() if item.kind == "choice")
 
     @property

@@ -11,12 +11,12 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import xarray as xr
 
+from ketamech.calibration.calibration_problem import EstimatedParameter
+from ketamech.calibration.clinical_targets import load_clinical_targets
 from ketamech.core import unit
 from ketamech.core.constants import PAPERS
-from ketamech.estimation.calibration import EstimatedParameter
-from ketamech.estimation.clinical_targets import load_clinical_targets
 from ketamech.parameters import ParameterTable
-from ketamech.trials.posterior import load_posterior, posterior_hash
+from ketamech.trials.posterior_draws import load_posterior, posterior_hash
 
 ROW, CHAINS = "row", 4
 

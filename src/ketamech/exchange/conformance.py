@@ -41,10 +41,10 @@ MODEL_TIMES = np.linspace(0.0, 99.7, 101)[1:]  # not whole: at the time of an ev
 
 @dataclass(frozen=True)
 class CaseResult:
-    """The outcome of a case and its reason."""
+    """The result of a case and its reason."""
 
     case: str
-    outcome: str
+    result: str
     reason: str = ""
 
 
@@ -239,7 +239,7 @@ def run_suite(
 
 
 def judge(kind: str, case: Path) -> tuple[str, str]:
-    """The outcome of one case and its reason."""
+    """The result of one case and its reason."""
     try:
         difference = SUITES[kind].run(case)
         return (WRONG, difference) if difference else (PASSED, "")
@@ -271,8 +271,8 @@ class _Worker:
         try:
             self.pipe.send((kind, case, time_limit))
             if self.pipe.poll(WALL_TIME_FACTOR * time_limit):
-                outcome, reason = self.pipe.recv()
-                return outcome, reason
+                result, reason = self.pipe.recv()
+                return result, reason
             timed_out = True
         except (EOFError, OSError):
             self.process.join()
@@ -299,28 +299,28 @@ def _serve(pipe: Connection) -> None:
         pipe.send(result)
 
 
-def summary(outcomes: Sequence[CaseResult]) -> list[dict[str, object]]:
-    """Number of cases by outcome and reason."""
-    counts = Counter((result.outcome, _reason(result)) for result in outcomes)
+def summary(results: Sequence[CaseResult]) -> list[dict[str, object]]:
+    """Number of cases by result and reason."""
+    counts = Counter((one.result, _reason(one)) for one in results)
     sorted_counts = sorted(counts.items(), key=lambda item: (RESULT_ORDER.index(item[0][0]), -item[1]))
-    return [{"outcome": outcome, "cases": count, "why": reason} for (outcome, reason), count in sorted_counts]
+    return [{"result": result, "cases": count, "why": reason} for (result, reason), count in sorted_counts]
 
 
 def _reason(result: CaseResult) -> str:
     """The reason without quoted names, so that equal reasons are counted together."""
-    if result.outcome not in (REFUSED, OTHER):
+    if result.result not in (REFUSED, OTHER):
         return ""
     return " ".join(word for word in result.reason.split() if not word.startswith(("'", '"')))
 
 
-def suite_page(kind: str, outcomes: Sequence[CaseResult]) -> str:
+def suite_page(kind: str, cases: Sequence[CaseResult]) -> str:
     """The counts as a page of Markdown, with each case that neither passes nor is refused."""
-    results = [one for one in outcomes if one.outcome != OTHER]
-    passed = sum(one.outcome == PASSED for one in results)
+    results = [one for one in cases if one.result != OTHER]
+    passed = sum(one.result == PASSED for one in results)
     lines = [
         f"# {SUITES[kind].title}", "", f"Written by `ketamech compare-simulators --{kind} DIR --markdown FILE`.", "",
-        f"{passed} of {len(results)} applicable cases pass.", "", "| outcome | cases | reason |", "|---|---|---|",
-        *(f"| {row['outcome']} | {row['cases']} | {row['why']} |" for row in summary(outcomes)), "",
-        *(f"- {one.case}: {one.outcome}, {one.reason}" for one in results if one.outcome not in (PASSED, REFUSED)),
+        f"{passed} of {len(results)} applicable cases pass.", "", "| result | cases | reason |", "|---|---|---|",
+        *(f"| {row['result']} | {row['cases']} | {row['why']} |" for row in summary(cases)), "",
+        *(f"- {one.case}: {one.result}, {one.reason}" for one in results if one.result not in (PASSED, REFUSED)),
     ]  # fmt: skip
     return "\n".join(lines).rstrip() + "\n"

@@ -9,7 +9,7 @@ from ketamech.exchange.nonmem.write import doses_csv
 from ketamech.exchange.omex import build_archive, write_archive
 from ketamech.exchange.r_models import doses_table, mrgsolve_text, rxode2_text
 from ketamech.exchange.sbml.antimony_text import antimony_text
-from ketamech.exchange.sbml.export import PatientModel, course_model, sbml_text
+from ketamech.exchange.sbml.exporter import PatientModel, course_model, sbml_text
 from ketamech.simulation.model import Model
 from ketamech.simulation.scenario import Scenario
 from ketamech.simulation.simulate import subjects

@@ -23,7 +23,7 @@ from ketamech.core.constants import DISCLAIMER
 from ketamech.core.units import DAY
 from ketamech.exchange.nonmem.write import doses_csv
 from ketamech.exchange.optional_libraries import libcombine, libsedml, with_fields
-from ketamech.exchange.sbml.export import course_sbml
+from ketamech.exchange.sbml.exporter import course_sbml
 from ketamech.exchange.sbml.ids import sbml_id
 from ketamech.exchange.sbml.reactions import species_ids
 from ketamech.exchange.scenario_yaml import scenario_yaml

@@ -22,11 +22,11 @@ import pandas as pd
 
 from ketamech.analysis.reference_protocols import Protocol, load_protocols
 from ketamech.analysis.scorecard_targets import Target, limit, load_targets
+from ketamech.calibration.calibration_problem import EstimatedParameter, load_estimated
 from ketamech.core import SolverError
 from ketamech.engine import Events, events
-from ketamech.estimation.calibration import EstimatedParameter, load_estimated
 from ketamech.evidence import Evidence, Observation, load_evidence, standard_error
-from ketamech.exchange.sbml.export import BOLUS_KIND, DosedStart, EventAssignment, dose_changes, write_sbml
+from ketamech.exchange.sbml.exporter import BOLUS_KIND, DosedStart, EventAssignment, dose_changes, write_sbml
 from ketamech.exchange.sbml.ids import inflow_id, sbml_id
 from ketamech.simulation.ensemble import Ensemble, Subject, run_subjects
 from ketamech.simulation.model import Model

@@ -31,7 +31,7 @@ from ketamech.exchange.omex import (
     write_sedml,
 )  # fmt: skip
 from ketamech.exchange.petab import baseline_values, formula, is_hour
-from ketamech.exchange.sbml.export import course_sbml
+from ketamech.exchange.sbml.exporter import course_sbml
 from ketamech.exchange.sbml.ids import sbml_id
 from ketamech.exchange.sbml.reactions import species_ids
 from ketamech.exchange.scenario_yaml import scenario_yaml

@@ -15,7 +15,7 @@ import sympy
 
 from ketamech.core import unit
 from ketamech.core.units import format_dimensions
-from ketamech.exchange.sbml.export import PatientModel
+from ketamech.exchange.sbml.exporter import PatientModel
 from ketamech.exchange.sbml.ids import Formula, sbml_id
 
 EVENT_COLUMNS = ("ID", "TIME", "EVID", "AMT", "RATE", "CMT")

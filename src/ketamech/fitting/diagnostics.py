@@ -153,8 +153,8 @@ def period_table(fit: Fit) -> pd.DataFrame:
 def _summary(name: str, unit: str, values: np.ndarray, free: np.ndarray) -> dict[str, object]:
     low, median, high = percentiles(values, MEDIAN_AND_95)
     rhat, effective = convergence(free[:, :, None])
-    error = 100 * float(values.std() / abs(values.mean())) if values.mean() else float("nan")
-    return {"parameter": name, "unit": unit, "estimate": median, "low": low, "high": high, "RSE_percent": error,
+    error = float(values.std() / abs(values.mean())) if values.mean() else float("nan")
+    return {"parameter": name, "unit": unit, "estimate": median, "low": low, "high": high, "RSE": error,
             "R_hat": float(rhat[0]), "effective_draws": float(effective[0])}  # fmt: skip
 
 

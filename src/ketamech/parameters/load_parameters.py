@@ -198,8 +198,8 @@ class ParameterTable(Mapping[str, Parameter]):
         return ParameterTable({key: row for key, row in self.rows.items() if key.split(".")[0] == name})
 
     def share_of(self, status: str) -> float:
-        """Percent of the parameters that have a status, e.g. assumed."""
-        return 100 * sum(row.status == status for row in self.rows.values()) / max(1, len(self.rows))
+        """Share of the parameters that have a status, e.g. assumed."""
+        return sum(row.status == status for row in self.rows.values()) / max(1, len(self.rows))
 
     def with_values(self, values: Mapping[str, float | str]) -> ParameterTable:
         """A table with some values set: numbers are in the unit of the table, text has its own ("30 mL/min").

@@ -33,22 +33,22 @@ def draw_indices(folder: Path, table: pd.DataFrame, title: str, name: str) -> li
     return draw(folder, name, lambda: _indices(table, title))
 
 
-def _outcome_panels(table: pd.DataFrame, height: float, title: str) -> tuple[Figure, list[tuple[Axes, pd.DataFrame]]]:
-    """A figure with one panel for each outcome, and the axes and the rows of each."""
-    tables = [table[table["outcome"] == name] for name in dict.fromkeys(table["outcome"])]
+def _endpoint_panels(table: pd.DataFrame, height: float, title: str) -> tuple[Figure, list[tuple[Axes, pd.DataFrame]]]:
+    """A figure with one panel for each endpoint, and the axes and the rows of each."""
+    tables = [table[table["endpoint"] == name] for name in dict.fromkeys(table["endpoint"])]
     figure = page(9, height * len(tables) + 0.6, title)
     panels = list(np.atleast_1d(figure.subplots(len(tables), 1)))
     for axes, part in zip(panels, tables, strict=True):
         unit = part["unit"].iloc[0] if "unit" in part else "1"
-        axes.set_title(part["outcome"].iloc[0] + ("" if unit == "1" else f" ({unit})"), fontsize=8, loc="left")
+        axes.set_title(part["endpoint"].iloc[0] + ("" if unit == "1" else f" ({unit})"), fontsize=8, loc="left")
     return figure, list(zip(panels, tables, strict=True))
 
 
 @figure_file("tornado")
 def draw_tornado(table: pd.DataFrame, title: str) -> Figure:
-    """Tornado plot of each outcome, largest effect on top."""
+    """Tornado plot of each endpoint, largest effect on top."""
     heading = f"{title}\none parameter at its 5th (blue) and 95th (orange) percentile"
-    figure, panels = _outcome_panels(table, 3.2, heading)
+    figure, panels = _endpoint_panels(table, 3.2, heading)
     for axes, part in panels:
         part = part.head(MAX_PARAMETERS_SHOWN)[::-1]
         y, usual_value = np.arange(len(part)), part["usual"].iloc[0]
@@ -63,7 +63,7 @@ def _indices(table: pd.DataFrame, title: str) -> Figure:
     pairs = [("total", "total_half_width"), ("first", "first_half_width")]
     if "mu_star" in table:
         pairs = [("mu_star", "half_width"), ("sigma", "")]
-    figure, panels = _outcome_panels(table, 3.0, title)
+    figure, panels = _endpoint_panels(table, 3.0, title)
     for axes, part in panels:
         part = part.head(MAX_PARAMETERS_SHOWN)[::-1]
         for k, (column, width) in enumerate(pairs):
@@ -77,8 +77,8 @@ def _indices(table: pd.DataFrame, title: str) -> Figure:
 
 @figure_file("convergence")
 def draw_convergence(table: pd.DataFrame, title: str) -> Figure:
-    """The largest total indices of each outcome with their intervals, against the number of base points."""
-    figure, panels = _outcome_panels(table, 2.8, title)
+    """The largest total indices of each endpoint with their intervals, against the number of base points."""
+    figure, panels = _endpoint_panels(table, 2.8, title)
     for axes, part in panels:
         final_rows = part[part["base"] == part["base"].max()].nlargest(len(OKABE_ITO) - 2, "total")
         for k, parameter in enumerate(final_rows["parameter"]):

@@ -24,7 +24,7 @@ from ketamech.report.palette import TEXT_COLOUR
 from ketamech.report.style import draw, log_time_axis, page, panel_page
 
 SHOWN = (
-    "outcome", "pathway", "shapley", "shapley_low", "shapley_high", "loss_when_off", "single_effect", "shapley_tables",
+    "endpoint", "pathway", "shapley", "shapley_low", "shapley_high", "loss_when_off", "single_effect", "shapley_tables",
     "share",
 )  # fmt: skip
 INTRODUCTION = (
@@ -36,7 +36,7 @@ INTRODUCTION = (
     " spreads. The intervals hold for this model variant only: a calibrated value does not show that its pathway"
     " exists. `ketamech variants` compares model variants.",
 )
-MIN_SHARE_DRAWN = 0.005  # share of the total effect below which an outcome is not drawn
+MIN_SHARE_DRAWN = 0.005  # share of the total effect below which an endpoint is not drawn
 PANELS_PER_ROW = 3
 
 
@@ -71,13 +71,13 @@ def write_attribution(
         write_table(table, folder / f"{name}.csv", metadata)
     write_table(_course_table(attribution), folder / "course.csv", metadata)
     draw_attribution(folder, attribution)
-    outcomes = list(attribution.totals["outcome"])
+    endpoints = list(attribution.totals["endpoint"])
     labels = attribution.table["pathway"].map(lambda name: component(name).label)
     rows = attribution.table[list(SHOWN)].assign(pathway=labels).to_dict("records")
-    first_sentences = [describe_attribution(attribution, parameters, name)[0] for name in outcomes]
+    first_sentences = [describe_attribution(attribution, parameters, name)[0] for name in endpoints]
     sections = [
         Section("MADRS over time", describe_attribution(attribution, parameters), "course.svg"),
-        Section("All outcomes", first_sentences, "shares.svg", rows),
+        Section("All endpoints", first_sentences, "shares.svg", rows),
     ]
     title = f"Pathway contributions: {attribution.scenario.title}"
     return write_page(folder / "explain.html", title, INTRODUCTION, sections, command)
@@ -92,16 +92,16 @@ def _course_table(attribution: Attribution) -> Any:
 
 
 def draw_attribution(folder: Path, attribution: Attribution) -> list[Path]:
-    """Write `course` (MADRS over time) and `shares` (every outcome with contributions) as PNG and SVG."""
+    """Write `course` (MADRS over time) and `shares` (every endpoint with contributions) as PNG and SVG."""
     return draw(folder, "course", lambda: _course(attribution)) + draw(folder, "shares", lambda: _shares(attribution))
 
 
-def outcomes_with_contributions(attribution: Attribution) -> list[str]:
-    """Outcomes with a pathway contribution large enough to draw."""
+def endpoints_with_contributions(attribution: Attribution) -> list[str]:
+    """Endpoints with a pathway contribution large enough to draw."""
     rows = attribution.totals
     size = rows[["pathways", "pathways_tables"]].abs().max(axis=1)
     total = (rows["full"] - rows["rest"]).abs()
-    return list(rows.loc[(size > MIN_SHARE_DRAWN * total) & (size > 1e-6), "outcome"])
+    return list(rows.loc[(size > MIN_SHARE_DRAWN * total) & (size > 1e-6), "endpoint"])
 
 
 def _course(attribution: Attribution) -> Figure:
@@ -148,8 +148,8 @@ def time_axis(axes: Axes, times: np.ndarray, doses: int) -> None:
 
 
 def _shares(attribution: Attribution) -> Figure:
-    names = outcomes_with_contributions(attribution) or list(attribution.totals["outcome"])[:1]
-    unaffected = [name for name in attribution.totals["outcome"] if name not in names]
+    names = endpoints_with_contributions(attribution) or list(attribution.totals["endpoint"])[:1]
+    unaffected = [name for name in attribution.totals["endpoint"] if name not in names]
     legend = "bar, Shapley value; line, 95 % of draws; circle, lost when off; triangle, alone"
     title = f"{attribution.scenario.title}\nPathway contributions: {legend}"
     title += f"\nno pathway contributes to: {'; '.join(unaffected)}" if unaffected else ""
@@ -162,12 +162,12 @@ def _shares(attribution: Attribution) -> Figure:
 
 def _order(attribution: Attribution, names: Sequence[str]) -> list[str]:
     """Pathways ordered by the median of their shares; the largest is on top."""
-    rows = attribution.table[attribution.table["outcome"].isin(names)]
+    rows = attribution.table[attribution.table["endpoint"].isin(names)]
     return list(rows["share"].abs().groupby(rows["pathway"]).median().sort_values().index)
 
 
-def _bars(axes: Axes, attribution: Attribution, outcome: str, order: Sequence[str], *, labels: bool) -> None:
-    rows = attribution.table[attribution.table["outcome"] == outcome].set_index("pathway").loc[list(order)]
+def _bars(axes: Axes, attribution: Attribution, endpoint: str, order: Sequence[str], *, labels: bool) -> None:
+    rows = attribution.table[attribution.table["endpoint"] == endpoint].set_index("pathway").loc[list(order)]
     y = np.arange(len(rows))
     axes.barh(y, rows["shapley"], color=[component(name).colour for name in order], height=0.62)
     axes.hlines(y, rows["shapley_low"], rows["shapley_high"], color=TEXT_COLOUR, lw=1.0)
@@ -177,6 +177,6 @@ def _bars(axes: Axes, attribution: Attribution, outcome: str, order: Sequence[st
     axes.set_yticks(y, [component(name).label for name in order] if labels else [""] * len(y), fontsize=7)
     axes.tick_params(axis="x", labelsize=7)
     axes.locator_params(axis="x", nbins=5)
-    total = next(row for row in attribution.totals.to_dict("records") if row["outcome"] == outcome)
+    total = next(row for row in attribution.totals.to_dict("records") if row["endpoint"] == endpoint)
     unit = "" if total["unit"] == "1" else f" {total['unit']}"
-    axes.set_title(f"{outcome}: {number(total['pathways'])}{unit} by pathways", fontsize=8, loc="left")
+    axes.set_title(f"{endpoint}: {number(total['pathways'])}{unit} by pathways", fontsize=8, loc="left")

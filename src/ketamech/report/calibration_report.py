@@ -14,29 +14,29 @@ import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from ketamech.core.constants import Z95
-from ketamech.core.statistics import MEDIAN_AND_95, percentiles
-from ketamech.estimation.clinical_targets import DIRECTORY
-from ketamech.estimation.prior_sensitivity import (
+from ketamech.calibration.clinical_targets import DIRECTORY
+from ketamech.calibration.prior_sensitivity import (
     InformedDirection,
     PriorSensitivity,
     informed_directions,
     prior_sensitivity,
 )
-from ketamech.estimation.published_arms import MOMENTS, PublishedArm, WeightedArm, weigh_arms
-from ketamech.estimation.simulation_based_calibration import (
+from ketamech.calibration.published_arms import MOMENTS, PublishedArm, WeightedArm, weigh_arms
+from ketamech.calibration.simulation_based_calibration import (
     DRAWS,
     TEST_LEVEL,
     RankUniformity,
     ecdf_band,
     rank_uniformity,
 )
-from ketamech.estimation.surrogate_posterior import DesignPoints, Posterior, QuadraticEmulator, emulator_allowance
+from ketamech.calibration.surrogate_posterior import DesignPoints, Posterior, QuadraticEmulator, emulator_allowance
+from ketamech.core.constants import Z95
+from ketamech.core.statistics import MEDIAN_AND_95, percentiles
 from ketamech.exchange.result_metadata import csv_with_metadata, read_csv_metadata, write_table
 from ketamech.report.number_format import number
 from ketamech.report.palette import BAND_GREY, OKABE_ITO, RULE_GREY
 from ketamech.report.style import draw, figure_file, page, panel_page
-from ketamech.trials.posterior import posterior_hash
+from ketamech.trials.posterior_draws import posterior_hash
 
 SENSITIVITY, DIRECTIONS = "prior_sensitivity.csv", "informed_directions.csv"
 UNIFORMITY, RANKS = "simulation_based_calibration.csv", "simulated_ranks.csv"
@@ -232,7 +232,7 @@ def arms_table(arms: Sequence[WeightedArm]) -> pd.DataFrame:
             "scale": arm.scale,
         }
         row |= {"visit": arm.visit, "patients": count, "effective": weighted.effective_size}
-        row |= {"effective_percent": 100 * weighted.effective_size / count if count else float("nan")}
+        row |= {"effective_share": weighted.effective_size / count if count else float("nan")}
         for name in (name for name in MOMENTS if name in arm.moments):
             row |= {name: arm.moments[name], f"simulated {name}": weighted.simulated[name]}
         rows.append(row | {"reason": weighted.reason, "evidence": ";".join(arm.evidence)})
@@ -264,7 +264,7 @@ def patients_table(dataset: xr.Dataset, arms: Sequence[WeightedArm]) -> pd.DataF
 def shown_weighted_arms(table: pd.DataFrame) -> pd.DataFrame:
     """The first replicate for the terminal."""
     first_replicate = table[table["replicate"] == table["replicate"].iloc[0]]
-    return first_replicate[["arm", "visit", "patients", "effective", "effective_percent", "reason"]]
+    return first_replicate[["arm", "visit", "patients", "effective", "effective_share", "reason"]]
 
 
 def publish_weighted_arms(tables: Sequence[pd.DataFrame], metadata: Mapping[str, object]) -> Path:
@@ -284,6 +284,7 @@ def arm_lines(table: pd.DataFrame) -> list[tuple[object, ...]]:
     for row in table.to_dict("records"):
         names = [str(name) for name in row if f"simulated {name}" in row and row[name] == row[name]]
         moments = [f"{name} {number(row[name])} ({number(row[f'simulated {name}'])})" for name in names]
-        effective = f"{row['effective']:.0f} ({row['effective_percent']:.0f} %)" if row["effective"] else "**refused**"
+        share = f"{row['effective']:.0f} ({100 * row['effective_share']:.0f} %)"
+        effective = share if row["effective"] else "**refused**"
         lines.append((row["trial"], row["arm"], row["visit"], "; ".join(moments), row["patients"], effective))
     return lines

@@ -338,7 +338,7 @@ def _robustness_tables() -> list[str]:
 
 
 def _robustness_cells(row: RobustnessRow) -> tuple[object, ...]:
-    calibrated = "" if math.isnan(row.calibrated) else f"{percent(row.calibrated)} %"
+    calibrated = "" if math.isnan(row.calibrated_share) else f"{percent(row.calibrated_share)} %"
     spread = "" if math.isnan(row.low) else with_interval(row.median, row.low, row.high)
     return f"`{row.conclusion}`", row.statement, row.finding, row.text, calibrated, spread, row.where_it_stops
 
@@ -354,7 +354,7 @@ def _robustness_lines(claim: str) -> list[str]:
     row = load_robustness().claim(claim)
     if row is None:
         return []
-    share = "no result" if math.isnan(row.holds) else f"{percent(row.holds)} %"
+    share = "no result" if math.isnan(row.holds_share) else f"{percent(row.holds_share)} %"
     consequence = f": a {ASSUMPTION_LABEL}" if row.is_consequence else ""
     stops = f" It depends on {row.where_it_stops}." if row.where_it_stops else ""
     return [

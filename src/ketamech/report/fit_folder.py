@@ -162,7 +162,7 @@ def _person_rows(table: pd.DataFrame) -> list[Row]:
 def _group_rows(table: pd.DataFrame) -> list[Row]:
     return [
         {"quantity": row["parameter"], "estimate": f"{number(row['estimate'])} {_unit(row['unit'])}",
-         "95 % interval": f"{number(row['low'])} to {number(row['high'])}", "RSE, %": number(row["RSE_percent"], 2),
+         "95 % interval": f"{number(row['low'])} to {number(row['high'])}", "RSE, %": number(100 * row["RSE"], 2),
          "prior": with_interval(row["prior"], row["prior_low"], row["prior_high"]),
          "variance reduction": _variance_reduction_text(row["variance_reduction"]),
          "R-hat": f"{row['R_hat']:.3f}", "effective draws": f"{row['effective_draws']:.0f}"}

@@ -44,10 +44,10 @@ def write_areas_page(path: Path, prediction: NetworkPrediction, title: str) -> P
     values = {"title": title, "draws": prediction.curves.sizes["patient"], "failed": prediction.failed, "date": today()}
     header, rows = ("readout", "baseline", "after", "change, %", "90 % interval", "rises"), []
     for row in prediction.table().to_dict("records"):
-        change, rising_share = signed(float(row["change"])), f"{100 * row['rising']:.0f} %"
-        interval = f"{signed(float(row['low']))} to {signed(float(row['high']))}"
+        change, low, high = (signed(100 * float(row[name])) for name in ("relative_change", "low", "high"))
+        interval, rising = f"{low} to {high}", f"{100 * row['rising_share']:.0f} %"
         baseline = number(float(row["baseline"]))
-        rows.append((row["readout"], baseline, time_text(row["hours"]), change, interval, rising_share))
+        rows.append((row["readout"], baseline, time_text(row["hours"]), change, interval, rising))
     text = INTRODUCTION.format(disclaimer=DISCLAIMER, **values)
     atomic_write(path, f"{text}\n{markdown_table(header, rows)}\n".encode())
     return path
@@ -75,8 +75,8 @@ def draw_areas(prediction: NetworkPrediction, title: str) -> Figure:
 def _draw_heat_map(figure: Figure, axes: Axes, prediction: NetworkPrediction) -> None:
     """Median change of the activity of every area."""
     areas, times = load_brain_areas(), prediction.curves["time"].values[1:]
-    changes = np.array(
-        [np.median(prediction.change(f"brain_network.{area.area}_activity"), axis=0)[1:] for area in areas]
+    changes = 100 * np.array(
+        [np.median(prediction.relative_change(f"brain_network.{area.area}_activity"), axis=0)[1:] for area in areas]
     )
     limit = max(MIN_RANGE, float(np.abs(changes).max()))
     mesh = axes.pcolormesh(
@@ -92,7 +92,8 @@ def _draw_heat_map(figure: Figure, axes: Axes, prediction: NetworkPrediction) ->
 def _bands(axes: Axes, prediction: NetworkPrediction, name: str, label: str) -> None:
     """Median, 50 % and 90 % bands of the draws."""
     times = prediction.curves["time"].values[1:]
-    limits = dict(zip(QUANTILES, percentiles(prediction.change(name)[:, 1:], QUANTILES, axis=0), strict=True))
+    changes = 100 * prediction.relative_change(name)[:, 1:]
+    limits = dict(zip(QUANTILES, percentiles(changes, QUANTILES, axis=0), strict=True))
     for low_p, high_p, opacity in ((5, 95, 0.18), (25, 75, 0.35)):
         axes.fill_between(times, limits[low_p], limits[high_p], color=OKABE_ITO[0], alpha=opacity, lw=0)
     axes.plot(times, limits[50], color=OKABE_ITO[0], lw=1.6)

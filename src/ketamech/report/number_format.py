@@ -4,23 +4,27 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
+from decimal import ROUND_HALF_UP, Decimal
 
 _UPPER_CASE_WORDS = {"nmda": "NMDA", "ampa": "AMPA"}
 _UNITS = {"umol/L": "µmol/L", "1": "", "1/h": "per hour", "umol": "µmol"}
 
 
 def number(value: float, digits: int = 3) -> str:
-    """Three significant digits, an exponent only for very large or small values, and a minus sign (U+2212)."""
+    """Three significant digits with a minus sign (U+2212), as the web page writes them; "–" if not finite.
+
+    Zeros at the end of a decimal are left out, and a tie is rounded up. An exponent is for very large or small values.
+    """
     if not math.isfinite(value):
-        return "n/a"
-    if value == 0 or abs(value) < 1e-9:
+        return "–"
+    if abs(value) < 1e-9:
         return "0"
-    if 1e-3 <= abs(value) < 1e5:
-        decimals = max(0, digits - 1 - math.floor(math.log10(abs(value))))
-        text = f"{value:.{decimals}f}"
-    else:
-        text = f"{value:.{digits - 1}e}"
-    return text.replace("-", "−")
+    is_plain = 1e-3 <= abs(value) < 1e5
+    exact = Decimal(float(value))
+    place = exact.adjusted() - digits + 1  # the power of ten of the last digit
+    rounded = exact.quantize(Decimal(1).scaleb(min(place, 0) if is_plain else place), ROUND_HALF_UP)
+    text = f"{rounded:f}" if is_plain else f"{rounded:.{digits - 1}e}"
+    return (text.rstrip("0").rstrip(".") if is_plain and "." in text else text).replace("-", "−")
 
 
 def with_interval(value: float, low: float, high: float) -> str:

@@ -192,7 +192,7 @@ def _page(report: RunReport, timelines: list[dict[str, Any]], panels: list[dict[
         groups=[(group, list(rows)) for group, rows in groupby(lines, key=lambda line: line.group)],
         moments=times_shown,
         compared=compared_times(lines),
-        outcomes=[(line, sentence(line)) for line in lines if line.is_primary],
+        tracks=[(line, sentence(line)) for line in lines if line.is_primary],
         points=[p for picture in panels for p in picture["points"]],
         used=report.used,
         counts=counts(report.used),

@@ -54,7 +54,7 @@ def difference_rows(trial_analysis: TrialAnalysis, trial: Trial, alpha: float = 
     analyses = [
         ("ANCOVA", trial_analysis.primary, f"{scale} at {visit}{period}", lower_is_better),
         ("MMRM, first trial" if several else "MMRM", mixed_model, f"{scale} at {visit}{period}", lower_is_better),
-        ("Fisher, Newcombe", trial_analysis.response, f"response on {scale} at {visit}{period}, % of patients", False),
+        ("Fisher, Newcombe", trial_analysis.response, f"share of responders on {scale} at {visit}{period}", False),
     ]
     rows: list[Row] = []
     for method, table, endpoint, is_lower_better in analyses:
@@ -222,11 +222,11 @@ def _figures(analysis: TrialAnalysis, title: str, power: pd.DataFrame | None) ->
 def _result_tables(analysis: TrialAnalysis, trial: Trial) -> dict[str, pd.DataFrame]:
     units = {name: scale.unit for name, scale in trial.scales.items()}
     means = [table.assign(scale=name, unit=units[name]) for name, table in analysis.means.items()]
-    shares = [table.assign(scale=name, unit="percent") for name, table in analysis.shares.items()]
+    shares = [table.assign(scale=name, unit="1") for name, table in analysis.shares.items()]
     primary_scale = {"scale": trial.primary[0], "unit": units.get(trial.primary[0], "")}
     comparisons = (("primary", analysis.primary), ("mmrm", analysis.repeated))
     tables = {name: table.assign(**primary_scale) for name, table in comparisons}
-    tables["response_difference"] = analysis.response.assign(scale=trial.primary[0], unit="percentage points")
+    tables["response_difference"] = analysis.response.assign(scale=trial.primary[0], unit="1")
     tables |= {"exposure": wide_table(analysis.exposure), "adpp": adpp(analysis.exposure, trial.title)}
     tables |= {"means": pd.concat(means), "response": pd.concat(shares) if shares else pd.DataFrame()}
     if analysis.events:
@@ -256,8 +256,8 @@ def _summary(
         "reference": analysis.reference,
         "differences": [{k: v for k, v in row.items() if v == v and v != ""} for row in differences],
         "not_estimated": analysis.not_estimated,
-        "left_percent": analysis.dropout,
-        "failed_percent": 100 * analysis.failed,
+        "left_share": analysis.dropout,
+        "failed_share": analysis.failed,
         "hazard_ratio": {k: v for k, v in ratio.items() if math.isfinite(v)},
         "command_line": command_line,
         "disclaimer": DISCLAIMER,
@@ -316,9 +316,10 @@ def _response(analysis: TrialAnalysis, title: str) -> Figure:
         for k, arm in enumerate(arms):
             rows = table[table["arm"] == arm].set_index("visit").reindex(visits)
             x, colour = np.arange(len(visits)) + (k - (len(arms) - 1) / 2) * bar_width, OKABE_ITO[k % len(OKABE_ITO)]
-            errors = np.abs([rows["response"] - rows["response_low"], rows["response_high"] - rows["response"]])
-            axes.bar(x, rows["response"], 0.9 * bar_width, color=colour, label=arm, yerr=errors, error_kw={"lw": 0.7})
-            axes.bar(x, rows["remission"], 0.45 * bar_width, color="white", alpha=0.55, edgecolor=colour, lw=0.6)
+            shown = 100 * rows[["response", "response_low", "response_high", "remission"]]
+            errors = np.abs([shown["response"] - shown["response_low"], shown["response_high"] - shown["response"]])
+            axes.bar(x, shown["response"], 0.9 * bar_width, color=colour, label=arm, yerr=errors, error_kw={"lw": 0.7})
+            axes.bar(x, shown["remission"], 0.45 * bar_width, color="white", alpha=0.55, edgecolor=colour, lw=0.6)
         axes.set_ylim(0, 100)
         _visit_axis(axes, visits, f"{scale}: % of patients", len(arms))
     return figure
@@ -352,10 +353,15 @@ def _power(table: pd.DataFrame, title: str) -> Figure:
     criterion = table.attrs.get("criterion", "p < 0.05")
     figure, (axes,) = _panels(1, f"{title}\npower of the primary comparison ({criterion})", height=3.2)
     for k, (arm, rows) in enumerate(table.groupby("arm")):
-        errors = np.abs([rows["power"] - rows["low"], rows["high"] - rows["power"]])
+        errors = 100 * np.abs([rows["power"] - rows["low"], rows["high"] - rows["power"]])
         colour = OKABE_ITO[k % len(OKABE_ITO)]
         axes.errorbar(
-            rows["n_per_arm"], rows["power"], yerr=errors, marker=MARKS[k % len(MARKS)], color=colour, label=str(arm)
+            rows["patients_per_arm"],
+            100 * rows["power"],
+            yerr=errors,
+            marker=MARKS[k % len(MARKS)],
+            color=colour,
+            label=str(arm),
         )
     axes.axhline(80, color=RULE_GREY, lw=0.8, ls="--")
     axes.set_xlabel("patients per arm")

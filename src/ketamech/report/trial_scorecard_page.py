@@ -100,14 +100,14 @@ def verdict_table(skill: pd.DataFrame) -> str:
 
 def chance_table(chances: pd.DataFrame) -> str:
     """Chance of p < 0.05 beside each published comparison; the published ones that were least expected first."""
-    unexpectedness = np.where(chances["significant"], 100 - chances["chance"], chances["chance"])
+    unexpectedness = np.where(chances["significant"], 1 - chances["chance"], chances["chance"])
     lines = []
     for row in chances.iloc[np.argsort(-unexpectedness, kind="stable")].to_dict("records"):
         published = with_interval(row["published"], row["low"], row["high"])
-        chance = f"{row['chance']:.0f} ({row['chance_low']:.0f} to {row['chance_high']:.0f})"
+        chance, low, high = (100 * row[name] for name in ("chance", "chance_low", "chance_high"))
         result = "p < 0.05" if row["significant"] else "not significant"
         comparison = f"{row['name']}: {row['arm']}, {row['visit']}"
-        lines.append([comparison, row["n"], published, result, chance])
+        lines.append([comparison, row["n"], published, result, f"{chance:.0f} ({low:.0f} to {high:.0f})"])
     header = ["trial", "patients", "published difference (95 %)", "published", "chance of p < 0.05, %"]
     return markdown_table(header, lines)
 

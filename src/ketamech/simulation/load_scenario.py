@@ -43,18 +43,19 @@ TABLES = (".csv", ".tsv", ".dat", ".prn", ".nm", ".tab", ".txt")  # suffixes of 
 
 def scenario_from_file(
     path: Path, table: ParameterTable, species: str | None = None, added: tuple[str, ...] = (),
-    variant: str | None = None, person: Settings = NO_SETTINGS, parameters: Settings = NO_SETTINGS,
+    variant: str | None = None, person: Settings = NO_SETTINGS, parameter_values: Settings = NO_SETTINGS,
 ) -> Scenario:  # fmt: skip
     """The scenario of a YAML file, with `added` perturbations and an optional model variant.
 
-    `person` and `parameters` replace the values of these keys of the file. Raises InputError with file, line and key.
+    `person` and `parameter_values` replace values of the keys `person` and `parameters` of the file. Raises InputError
+    with file, line and key.
     """
     content, lines = read_yaml(path)
     parsed = _validated(content, YamlSource(path, lines))
     text = path.read_text(encoding="utf-8-sig")
-    if person or parameters:
-        OverrideReader(NO_FILE, table, species or parsed.species).all(settings_only(person, parameters))
-        changed = {"person": {**parsed.person, **person}, "parameters": {**parsed.parameters, **parameters}}
+    if person or parameter_values:
+        OverrideReader(NO_FILE, table, species or parsed.species).all(settings_only(person, parameter_values))
+        changed = {"person": {**parsed.person, **person}, "parameters": {**parsed.parameters, **parameter_values}}
         parsed, text = parsed.model_copy(update=changed), ""
     return scenario_from_keys(parsed, table, path, lines, source=text, species=species, added=added, variant=variant)
 
@@ -222,12 +223,13 @@ def _horizon(text: str, file: YamlSource) -> float:
 def load_scenario(
     source: str | Path | Regimen, table: ParameterTable | None = None, *, species: str | None = None,
     perturbations: Iterable[str] = (), variant: str | None = None, person: Settings | None = None,
-    parameters: Settings | None = None,
+    parameter_values: Settings | None = None,
 ) -> Scenario:  # fmt: skip
     """A scenario from a YAML file, a sentence or a regimen, perhaps in another `species`, with `perturbations` added.
 
     A model `variant` (data/variants) sets its parameters; values of the scenario itself take precedence. `person` and
-    `parameters` are those keys of a scenario file: {"weight": "90 kg"} or {"plasticity.calcium_rate_constant": 8};
+    `parameter_values` are the keys `person` and `parameters` of a scenario file: {"weight": "90 kg"} and
+    {"plasticity.calcium_rate_constant": 8};
     a number without a unit is in the unit of the parameter table.
 
     Raises InputError with file, line, key, expectation, nearest valid name and a correction to type.
@@ -236,11 +238,11 @@ def load_scenario(
     table = load_parameters() if table is None else table
     if not isinstance(source, Regimen) and (isinstance(source, Path) or _names_a_file(source)):
         return scenario_from_file(
-            Path(source), table, species, tuple(perturbations), variant, person or {}, parameters or {}
+            Path(source), table, species, tuple(perturbations), variant, person or {}, parameter_values or {}
         )
     regimen, applied = _regimen_and_perturbations(source, tuple(perturbations))
     animal, hypothesis = load_species(species or HUMAN), model_variant(variant or "", table)
-    return _scenario_of_regimen(regimen, applied, table, animal, hypothesis, settings_only(person, parameters))
+    return _scenario_of_regimen(regimen, applied, table, animal, hypothesis, settings_only(person, parameter_values))
 
 
 def _regimen_and_perturbations(
@@ -295,16 +297,17 @@ def _scenario_text(
     return ScenarioFile.model_validate({**keys, "parameters": settings.parameters}).text()
 
 
-def settings_only(person: Settings | None, parameters: Settings | None) -> ScenarioFile:
+def settings_only(person: Settings | None, parameter_values: Settings | None) -> ScenarioFile:
     """The keys `person` and `parameters` of a scenario file without treatments, to check them alone."""
     from ketamech.simulation.scenario_schema import ScenarioFile
 
-    for key, settings in (("person", person), ("parameters", parameters)):
+    for key, settings in (("person", person), ("parameter_values", parameter_values)):
         if settings is not None and not isinstance(settings, Mapping):
             what, example = f"{key} of type {type(settings).__name__}", f'{key}={{"weight": "90 kg"}}'
             raise InputError(what, key=key, expected="names and values", type_this=example if key == "person" else None)
     plain = [
-        {n: v if isinstance(v, str) else float(v) for n, v in (part or {}).items()} for part in (person, parameters)
+        {n: v if isinstance(v, str) else float(v) for n, v in (part or {}).items()}
+        for part in (person, parameter_values)
     ]
     return ScenarioFile.model_construct(person=plain[0], parameters=plain[1])
 

@@ -16,7 +16,7 @@ import numpy as np
 
 from ketamech.core import InputError, require_known
 from ketamech.core.csv_table import read_table
-from ketamech.core.deprecated_names import LoadedByCall
+from ketamech.core.deprecated_names import LoadedByCall, renamed_arguments
 from ketamech.core.environment import DATA
 from ketamech.core.errors import RenamedWarning
 from ketamech.core.progress import Progress, progress_by_line
@@ -141,9 +141,10 @@ class Model(metaclass=LoadedByCall, loader="load"):
             return load_variant(variant, announce=announce)
         return load_model(parameters, stages, announce=announce)
 
+    @renamed_arguments(parameters="parameter_values")
     def simulate(
         self, scenario: Scenario | Regimen | Path | str, people: Patients | None = None, *,
-        person: Settings | None = None, parameters: Settings | None = None, perturb: Sequence[str] = (),
+        person: Settings | None = None, parameter_values: Settings | None = None, perturb: Sequence[str] = (),
         species: str | None = None, variant: str | None = None, outputs: str | Sequence[str] | None = None,
         times: Sequence[float] | None = None,
     ) -> xr.Dataset:  # fmt: skip
@@ -156,7 +157,13 @@ class Model(metaclass=LoadedByCall, loader="load"):
         names = simulate.output_names(outputs)
         simulate.check_people_and_times(people, times)
         checked = simulate.as_scenario(
-            scenario, self, species=species, perturb=perturb, variant=variant, person=person, parameters=parameters
+            scenario,
+            self,
+            species=species,
+            perturb=perturb,
+            variant=variant,
+            person=person,
+            parameter_values=parameter_values,
         )
         if people is not None:
             curves = simulate.simulate_scenario(checked, self, people, outputs=names, times=times)

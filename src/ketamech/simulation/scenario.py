@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from ketamech.core import InputError, convert
 from ketamech.core.csv_table import read_table
-from ketamech.core.deprecated_names import LoadedByCall
+from ketamech.core.deprecated_names import LoadedByCall, renamed_arguments
 from ketamech.core.environment import DATA
 from ketamech.core.units import YEAR, duration_text
 from ketamech.dosing.dose_events import DoseEvent, ParameterLookup, body_size, dose_events
@@ -57,9 +57,10 @@ class Scenario(metaclass=LoadedByCall, loader="read"):
     model_variant: str = ""
 
     @classmethod
+    @renamed_arguments(parameters="parameter_values")
     def read(
         cls, source: Regimen | Path | str, *, species: str | None = None, perturb: Sequence[str] = (),
-        variant: str | None = None, person: Settings | None = None, parameters: Settings | None = None,
+        variant: str | None = None, person: Settings | None = None, parameter_values: Settings | None = None,
         horizon: float | None = None,
     ) -> Scenario:  # fmt: skip
         """The scenario of a sentence, a YAML file or a Regimen, with what is added, as in `ketamech.simulate`.
@@ -70,7 +71,12 @@ class Scenario(metaclass=LoadedByCall, loader="read"):
         from ketamech.simulation.load_scenario import load_scenario
 
         scenario = load_scenario(
-            source, species=species, perturbations=perturb, variant=variant, person=person, parameters=parameters
+            source,
+            species=species,
+            perturbations=perturb,
+            variant=variant,
+            person=person,
+            parameter_values=parameter_values,
         )
         return scenario if horizon is None else replace(scenario, horizon=horizon)
 

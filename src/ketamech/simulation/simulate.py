@@ -121,7 +121,7 @@ def species_events(species: str, events: tuple[DoseEvent, ...]) -> tuple[DoseEve
 
 def as_scenario(
     source: Scenario | Regimen | str | Path, model: Model, *, species: str | None = None, perturb: Sequence[str] = (),
-    variant: str | None = None, person: Settings | None = None, parameters: Settings | None = None,
+    variant: str | None = None, person: Settings | None = None, parameter_values: Settings | None = None,
 ) -> Scenario:  # fmt: skip
     """The scenario of a sentence, a file or a regimen, with what is added, as in `load_scenario`.
 
@@ -130,9 +130,10 @@ def as_scenario(
     if not isinstance(source, Scenario):
         return load_scenario(
             source, model.parameters, species=species, perturbations=perturb, variant=variant, person=person,
-            parameters=parameters,
+            parameter_values=parameter_values,
         )  # fmt: skip
-    added = {"species": species, "perturb": perturb, "variant": variant, "person": person, "parameters": parameters}
+    added = {"species": species, "perturb": perturb, "variant": variant, "person": person,
+             "parameter_values": parameter_values}  # fmt: skip
     for key, option in added.items():
         if option:
             what = f"{key} cannot be added to a Scenario"
@@ -150,7 +151,7 @@ def check_people_and_times(people: object, times: Any) -> None:
     if people is not None and not isinstance(people, Patients):
         what, example = f"people of type {type(people).__name__}", 'Population.named("trd").sample(100)'
         if isinstance(people, Mapping):
-            example = 'person={"weight": 90} or parameters={"person.weight": 90}'
+            example = 'person={"weight": 90} or parameter_values={"person.weight": 90}'
         raise InputError(what, key="people", expected="virtual patients", type_this=example)
     numbers = np.ndim(times) == 1 and np.issubdtype(np.asarray(times).dtype, np.number) if times is not None else True
     if not numbers:

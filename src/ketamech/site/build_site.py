@@ -30,7 +30,7 @@ WORKER = ("engine/worker.js", "engine/answers.js", "simulate.js")  # others are 
 CHOSEN = (".js", ".html")  # scripts and pages are chosen, other static files copied
 LATER = (  # read after the first figure of the story, with the scripts of the other pages
     "api/evidence.json", "api/claims.json", "api/claim-results.json", "api/chain.json", "api/exercises.json",
-    "api/scorecard.json", "engine/outcomes.json", "engine/outputs.json", "engine/people.bin", "engine/people.json",
+    "api/scorecard.json", "engine/endpoints.json", "engine/outputs.json", "engine/people.bin", "engine/people.json",
     "engine/published.json", "engine/files.json", "files.js", "service-worker.js", "workbench.css", "exercises.css",
 )  # fmt: skip
 STAGES, OPENED = "api/stages/", "files/"  # the readers of opened files are loaded with the first of them

@@ -22,7 +22,7 @@ from ketamech.simulation.model import Model, model_by_keyword
 from ketamech.trials.rating_scales import RatingScale
 
 if TYPE_CHECKING:
-    from ketamech.trials.posterior import PosteriorSource
+    from ketamech.trials.posterior_draws import PosteriorSource
     from ketamech.trials.trial_result import TrialResult
 
 BELIEFS = {"blinded": 1.0, "open": "expectancy.open_belief", "none": 0.0}  # a number, or the name of a parameter

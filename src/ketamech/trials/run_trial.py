@@ -29,7 +29,7 @@ from ketamech.trials.enrolment import Enrolment, enrol, enrol_eligible, lead_in_
 from ketamech.trials.population_mixture import TrialPopulation, trial_population
 from ketamech.trials.trial_dataset import TrialState, dataset
 from ketamech.trials.trial_dosing import TrialDosing, perturbation_events, perturbation_values, second_period_course
-from ketamech.trials.visit_outcomes import VisitRatings
+from ketamech.trials.visit_ratings import VisitRatings
 
 CHUNK_PERSONS = 4096  # patients solved together
 CHECKPOINT_PERSONS = 1024  # patients in one checkpoint or task of a cluster

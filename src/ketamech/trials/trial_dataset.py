@@ -17,11 +17,11 @@ from ketamech.trials.design import Trial
 from ketamech.trials.dropout import missed_visits
 from ketamech.trials.enrolment import Enrolment
 from ketamech.trials.trial_dosing import TrialDosing
-from ketamech.trials.visit_outcomes import (
-    RelapseOutcomes,
+from ketamech.trials.visit_ratings import (
+    RelapseTimes,
     VisitRatings,
     end_of_trial,
-    relapse_outcomes,
+    relapse_times,
 )
 
 EVENT_PREFIX = "event_"  # of the name of a variable
@@ -178,22 +178,22 @@ def dataset(state: TrialState, enrolled: Sequence[Enrolment], seed: int) -> xr.D
     return xr.Dataset(variables, _coordinates(trial, enrolled), _attributes(trial, seed))
 
 
-def _relapse(state: TrialState, scores: Scores, replicates: int) -> tuple[RelapseOutcomes, np.ndarray] | None:
+def _relapse(state: TrialState, scores: Scores, replicates: int) -> tuple[RelapseTimes, np.ndarray] | None:
     """Relapse of each patient, and the time (h) [patient] at which the trial of the patient's replicate ends."""
     rule = state.trial.relapse
     if rule is None:
         return None
     uniforms = state.dosing.uniform_table("steps", ADMISSION_BLOCK, state.hours.shape[1])
     concerned = state.decisions.in_groups(rule.groups)
-    outcomes = relapse_outcomes(state.trial, scores, state.hours, uniforms, concerned)
-    ends = [end_of_trial(rule, times) for times in outcomes.relapsed_at.reshape(replicates, -1)]
+    times_of_relapse = relapse_times(state.trial, scores, state.hours, uniforms, concerned)
+    ends = [end_of_trial(rule, times) for times in times_of_relapse.relapsed_at.reshape(replicates, -1)]
     end = np.repeat(ends, len(state.hours) // replicates)
-    late = outcomes.relapsed_at > end
+    late = times_of_relapse.relapsed_at > end
     return replace(
-        outcomes,
-        relapsed_at=np.where(late, np.nan, outcomes.relapsed_at),
-        observed_until=np.minimum(outcomes.observed_until, end),
-        reason=np.where(late, "", outcomes.reason),
+        times_of_relapse,
+        relapsed_at=np.where(late, np.nan, times_of_relapse.relapsed_at),
+        observed_until=np.minimum(times_of_relapse.observed_until, end),
+        reason=np.where(late, "", times_of_relapse.reason),
     ), end
 
 

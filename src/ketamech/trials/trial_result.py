@@ -9,14 +9,16 @@ from typing import TYPE_CHECKING
 
 import xarray as xr
 
+from ketamech.core import InputError
+from ketamech.core.deprecated_names import as_fraction, renamed_arguments
 from ketamech.core.progress import Progress, progress_by_count
 from ketamech.simulation.citations import papers_behind, with_papers
 from ketamech.simulation.model import Model, load_model
 from ketamech.trials.analysis.analyse import TrialAnalysis, analyse, reference_arm
-from ketamech.trials.analysis.power import ALPHA, power, success_criterion
+from ketamech.trials.analysis.power import ALPHA, TRIALS_PER_REPLICATE, power, success_criterion
 from ketamech.trials.analysis.sample_size import sample_sizes
 from ketamech.trials.design import Trial
-from ketamech.trials.posterior import PosteriorSource, canonical_draws
+from ketamech.trials.posterior_draws import PosteriorSource, canonical_draws
 from ketamech.trials.run_trial import run_trial
 
 if TYPE_CHECKING:
@@ -43,39 +45,51 @@ class TrialResult:
         """Means, response rates, the primary comparison (ANCOVA) of each replicate, repeated measures, relapse."""
         return self.analysis
 
+    @renamed_arguments(draws="trials_per_replicate")
     def power(
-        self, patients: Sequence[int], *, scale: str | None = None, visit: str | None = None, draws: int = 4,
+        self, patients: Sequence[int] | None = None, *, patients_per_arm: Sequence[int] | None = None,
+        scale: str | None = None, visit: str | None = None, trials_per_replicate: int = TRIALS_PER_REPLICATE,
         alpha: float = ALPHA, margin: float | None = None,
     ) -> pd.DataFrame:  # fmt: skip
-        """Power of the primary comparison (or of `scale` at `visit`) in trials of so many `patients` in all.
+        """Power of the primary comparison (or of `scale` at `visit`) in trials of other sizes.
 
-        Smaller trials are drawn from each replicate, arms in proportion. Columns: patients, arm, n_per_arm, power with
-        its 95 % interval low to high (percent of trials with p < `alpha`, or not inferior by `margin` points), trials.
-        Raises InputError for more patients than were simulated, or for a trial of one arm.
+        A size is the number of `patients` in all, arms in proportion, or `patients_per_arm`, as `ketamech trial
+        --power`. Each replicate gives up to `trials_per_replicate` smaller trials, with no patient in two of them.
+        Columns: patients, arm, patients_per_arm, power with its 95 % interval low to high (share of trials with p <
+        `alpha`, or not inferior by `margin` points), trials. Raises InputError for more patients than were simulated,
+        for a trial of one arm, and where not one of the two kinds of size is given.
         """
         import pandas as pd
 
+        if (patients is None) == (patients_per_arm is None):
+            what = "no size" if patients is None else "sizes of both kinds"
+            raise InputError(what, key="patients", expected="patients in all, or patients_per_arm", type_this="[80]")
+        arms = self.trial.arms
+        sizes = [{arm.name: round(arm.n * total / self.trial.patients) for arm in arms} for total in patients or ()]
+        sizes += [{arm.name: number for arm in arms} for number in patients_per_arm or ()]
+        totals = patients or [number * len(arms) for number in patients_per_arm or ()]
         criterion = success_criterion(self.trial, alpha, margin)
         comparison = (scale or self.trial.primary[0], visit or self.trial.primary[1], reference_arm(self.trial))
-        tables = []
-        for total in patients:
-            sizes = {arm.name: round(arm.n * total / self.trial.patients) for arm in self.trial.arms}
-            table = power(self.dataset, *comparison, [sizes], draws=draws, criterion=criterion)
-            tables.append(table.assign(patients=total))
+        tables = [
+            power(
+                self.dataset, *comparison, [size], trials_per_replicate=trials_per_replicate, criterion=criterion
+            ).assign(patients=total)
+            for total, size in zip(totals, sizes, strict=True)
+        ]
         powers = pd.concat(tables, ignore_index=True)
         return powers[["patients", *powers.columns.drop("patients")]]
 
-    def sample_size(self, power: float = 80.0, *, alpha: float = ALPHA, margin: float | None = None) -> pd.DataFrame:
-        """The number of patients for a `power` (percent) of the primary comparison, with its 95 % interval.
+    def sample_size(self, power: float = 0.8, *, alpha: float = ALPHA, margin: float | None = None) -> pd.DataFrame:
+        """The number of patients for a `power` (a fraction) of the primary comparison, with its 95 % interval.
 
         One row for each compared arm: arm, target, patients in all with the interval low to high (missing where it is
-        above the simulated number), per_arm, limit (the power that no number exceeds), missed (percent of trials of
-        that size that do not succeed), text ... Raises InputError for a trial of one arm or a crossover.
+        above the simulated number), patients_per_arm, limit (the power that no number exceeds), type_2_error (share of
+        trials of that size that do not succeed), text ... Raises InputError for a trial of one arm or a crossover.
         """
         import pandas as pd
 
         criterion = success_criterion(self.trial, alpha, margin)
-        sizes, _ = sample_sizes(self.dataset, self.trial, target=power, criterion=criterion)
+        sizes, _ = sample_sizes(self.dataset, self.trial, target=as_fraction(power, "power"), criterion=criterion)
         return pd.DataFrame([size.row() for size in sizes])
 
 

@@ -108,7 +108,7 @@ def treatment(
     lengths = [phase.duration or 0.0 for phase in changing.schedule]
     adaptation = AdaptiveDosing(
         Regimen(reduced) if choice else None,
-        Condition(first, choice.outcome) if choice else None,
+        Condition(first, choice.criterion) if choice else None,
         changing.start + sum(lengths[:-1]),
         Condition(first, reinduction) if isinstance(reinduction, str) else reinduction,
         changing.start + (lengths[0] if lengths else 0.0),

@@ -9,7 +9,7 @@ import sympy
 from ketamech.core import InputError
 from ketamech.exchange import cross_simulator_check
 from ketamech.exchange.cross_simulator_check import SLOW_ENGINES, compare_simulators
-from ketamech.exchange.sbml.export import FUNCTIONS
+from ketamech.exchange.sbml.exporter import FUNCTIONS
 from ketamech.simulation.load_scenario import load_scenario
 
 X = sympy.Symbol("x", real=True)

@@ -24,7 +24,7 @@ from ketamech.exchange.cross_simulator_check import (
 from ketamech.exchange.omex import MODEL, SIMULATION, build_archive, read_archive, write_archive
 from ketamech.exchange.petab import formula, petab_files, scenario_case, scorecard_cases
 from ketamech.exchange.sbml.antimony_text import antimony_text
-from ketamech.exchange.sbml.export import course_model, course_sbml
+from ketamech.exchange.sbml.exporter import course_model, course_sbml
 from ketamech.exchange.sbml.ids import sbml_id
 from ketamech.simulation.ensemble import run_subjects
 from ketamech.simulation.load_scenario import load_scenario

@@ -17,7 +17,7 @@ from ketamech.exchange.infer_regimen import infer_regimen
 from ketamech.exchange.omex import build_archive, time_courses, write_archive, write_sedml
 from ketamech.exchange.petab import Measurement, PetabCondition, petab_files
 from ketamech.exchange.route_templates import InputProfile
-from ketamech.exchange.sbml.export import course_sbml
+from ketamech.exchange.sbml.exporter import course_sbml
 from ketamech.parameters import load_parameters
 from ketamech.simulation.ensemble import Subject
 from ketamech.simulation.load_scenario import load_scenario

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from ketamech.exchange.r_models import doses_table, mrgsolve_text, rxode2_text
-from ketamech.exchange.sbml.export import course_model
+from ketamech.exchange.sbml.exporter import course_model
 from ketamech.exchange.sbml.ids import sbml_id
 from ketamech.model.reference_rhs import plain_function
 from ketamech.simulation.load_scenario import load_scenario

@@ -199,7 +199,7 @@ def test_a_broken_file_is_refused(suffix, tmp_path):
 
 
 def calibration(**more):
-    from ketamech.estimation.calibration import load_estimated
+    from ketamech.calibration.calibration_problem import load_estimated
 
     estimated = load_estimated(TABLE)[:2]
     chain = np.abs(np.random.default_rng(1).normal(5, 1, (30, 4, 2)))

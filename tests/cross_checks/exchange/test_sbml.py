@@ -10,7 +10,7 @@ import pytest
 import roadrunner
 
 from ketamech.core import InputError, SolverError
-from ketamech.exchange.sbml.export import course_sbml
+from ketamech.exchange.sbml.exporter import course_sbml
 from ketamech.exchange.sbml.ids import sbml_id
 from ketamech.simulation.ensemble import run_subjects
 from ketamech.simulation.load_scenario import load_scenario

@@ -11,7 +11,7 @@ import sympy
 
 from ketamech.core import InputError, ModelError
 from ketamech.engine import events
-from ketamech.exchange.sbml.export import write_sbml
+from ketamech.exchange.sbml.exporter import write_sbml
 from ketamech.exchange.sbml.ids import formula, own_name, sbml_id, unit_id
 from ketamech.model.assemble import build_system
 from ketamech.model.functions import hill

@@ -425,7 +425,7 @@ def test_an_event_without_a_trigger_never_happens(tmp_path):
 
 def test_our_own_export_comes_back(model, tmp_path):
     """The whole story, out as SBML and in again: the same curves."""
-    from ketamech.exchange.sbml.export import course_sbml
+    from ketamech.exchange.sbml.exporter import course_sbml
     from ketamech.exchange.sbml.ids import sbml_id
     from ketamech.simulation.ensemble import run_subjects
     from ketamech.simulation.load_scenario import load_scenario
@@ -460,7 +460,7 @@ def test_a_folder_of_cases_is_judged(tmp_path):
     found, at_once = [], []
     found = run_suite("sbml-suite", tmp_path, find_cases("sbml-suite", tmp_path), on_result=at_once.append)
     assert found == at_once
-    assert [one.outcome for one in found] == ["passed", "passed", "wrong", "refused", "not applicable"]
+    assert [one.result for one in found] == ["passed", "passed", "wrong", "refused", "not applicable"]
     assert "2 of 4 applicable cases pass" in suite_page("sbml-suite", found)
     ended = run("compare-simulators", "--sbml-suite", str(tmp_path), "--sample", "5", "--out", "judged", cwd=tmp_path)
     assert ended.returncode == 1
@@ -469,7 +469,7 @@ def test_a_folder_of_cases_is_judged(tmp_path):
     assert sample == find_cases("sbml-suite", tmp_path, 3)
     assert len(set(sample)) == 3
     assert "expected 3" in found[2].reason
-    assert {row["outcome"]: row["cases"] for row in summary(found)} == {
+    assert {row["result"]: row["cases"] for row in summary(found)} == {
         "passed": 2, "wrong": 1, "refused": 1, "not applicable": 1,
     }  # fmt: skip
 
@@ -488,19 +488,19 @@ def test_a_case_that_crashes_is_counted(tmp_path, monkeypatch):
     case(tmp_path, "00001", "x=1; x'=-x", "time,x\n0,1\n1,1\n2,1\n", variables="x")
     assert judge("sbml-suite", tmp_path / "00001") == ("crashed", "RuntimeError: a fault")
     found = [CaseResult("00001", "crashed", "RuntimeError: a fault"), CaseResult("00002", "passed")]
-    assert [row["outcome"] for row in summary(found)] == ["passed", "crashed"]
+    assert [row["result"] for row in summary(found)] == ["passed", "crashed"]
 
 
-@pytest.mark.parametrize(("reached", "limit", "outcome"), [
+@pytest.mark.parametrize(("reached", "limit", "result"), [
     ("signal.raise_signal(9)", 60.0, ("crashed", "the process has ended")),
     ("time.sleep(60)", 0.02, ("not solved", "no result within 0.02 s")),
     ("signal.setitimer(signal.ITIMER_PROF, 0.1)\n            while True: pass", 60.0,
      ("not solved", "no result within 60 s")),
 ])  # fmt: skip
 def test_a_case_that_ends_its_process_or_does_not_end_is_counted_and_the_next_one_runs(
-    reached, limit, outcome, tmp_path, monkeypatch
+    reached, limit, result, tmp_path, monkeypatch
 ):
-    name = f"serve_{limit:g}".replace(".", "_") + outcome[0][0]
+    name = f"serve_{limit:g}".replace(".", "_") + result[0][0]
     (tmp_path / f"{name}.py").write_text(
         "import signal, time\n"
         "def serve(pipe):\n"
@@ -513,7 +513,7 @@ def test_a_case_that_ends_its_process_or_does_not_end_is_counted_and_the_next_on
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.setattr(conformance, "_serve", importlib.import_module(name).serve)
     found = run_suite("sbml-suite", Path(), [Path("a"), Path("b")], time_limit=limit)
-    assert [(one.outcome, one.reason) for one in found] == [outcome, ("passed", "")]
+    assert [(one.result, one.reason) for one in found] == [result, ("passed", "")]
 
 
 def test_models_are_compared_with_libroadrunner(tmp_path, monkeypatch):
@@ -532,8 +532,8 @@ def test_models_are_compared_with_libroadrunner(tmp_path, monkeypatch):
         return right(changed)
 
     monkeypatch.setattr(conformance, "import_sbml", other)
-    outcome, reason = judge("biomodels", tmp_path / "a.xml")
-    assert outcome == "wrong"
+    result, reason = judge("biomodels", tmp_path / "a.xml")
+    assert result == "wrong"
     assert "libRoadRunner" in reason
 
 

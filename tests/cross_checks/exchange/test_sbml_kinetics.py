@@ -8,7 +8,7 @@ from command_line import refused, run
 from ketamech.core import InputError
 from ketamech.engine import events
 from ketamech.exchange.custom_pk import load_kinetics_model
-from ketamech.exchange.sbml.export import write_sbml
+from ketamech.exchange.sbml.exporter import write_sbml
 from ketamech.exchange.sbml.ids import sbml_id
 from ketamech.model.assemble import build_system
 from ketamech.model.stages import all_stages

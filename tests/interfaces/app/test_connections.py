@@ -207,7 +207,7 @@ def longest_hold(work):
 
 def test_the_largest_requests_do_not_hold_the_interpreter_lock(engine, infusion):
     from ketamech.app.routes.downloads import export_scenario
-    from ketamech.app.routes.simulation import MAX_ROWS_OF_SUBJECT, subjects_of_table
+    from ketamech.app.routes.scenario import MAX_ROWS_OF_SUBJECT, subjects_of_table
     from ketamech.app.schemas import DoseTableRequest
     from ketamech.simulation.scenario_schema import ScenarioFile
 

@@ -82,7 +82,9 @@ def test_every_badge_of_the_story_names_a_claim_that_exists(client):
     assert one["n_same_verdict"] <= one["n_rule_variants"]
     assert client.get("/api/claims/none").status_code == 404
     for name, row in ((name, claim["robustness"]) for name, claim in claims.items()):
-        assert row is None or (0 <= row["holds"] <= 100 and row["is_consequence"] == (row["holds"] < 90)), name
+        assert row is None or (0 <= row["holds_share"] <= 1 and row["is_consequence"] == (row["holds_share"] < 0.9)), (
+            name
+        )
         assert row is None or ("consequence of an assumption" in row["text"]) == row["is_consequence"]
         assert row is None or "sets of" in row["note"]
     assert any(claim["robustness"] for claim in claims.values())
@@ -109,8 +111,8 @@ def test_attribution_adds_up(client):
     with client.stream("GET", f"/api/jobs/{begun['id']}/events") as news:
         assert list(news.iter_lines())
     found = client.get(f"/api/jobs/{begun['id']}").json()["result"]
-    day = next(row for row in found["totals"] if row["outcome"].startswith("MADRS at 24 h"))
-    shares = [row["shapley"] for row in found["table"] if row["outcome"] == day["outcome"]]
+    day = next(row for row in found["totals"] if row["endpoint"].startswith("MADRS at 24 h"))
+    shares = [row["shapley"] for row in found["table"] if row["endpoint"] == day["endpoint"]]
     assert sum(shares) == pytest.approx(day["pathways"], rel=1e-3)
     assert found["sentences"]
     assert len(found["contributions"]) == len(found["components"])

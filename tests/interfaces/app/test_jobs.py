@@ -8,9 +8,11 @@ import time
 import zipfile
 
 import pytest
+from pydantic import ValidationError
 
 from ketamech.app.app_state import Limits
 from ketamech.app.jobs import Jobs, LimitExceeded, ResultWithFiles
+from ketamech.app.schemas import SampleSizeRequest
 from ketamech.core import SolverError
 
 TRIAL = {"arms": {"drug": "racemic 0.5 mg/kg IV over 40 min", "none": "placebo IV"}, "patients_per_arm": 12,
@@ -33,7 +35,7 @@ def test_a_trial_reports_its_progress_and_ends_with_its_tables(client):
     assert [s["progress"] for s in states] == sorted(s["progress"] for s in states)
     found = client.get(f"/api/jobs/{begun['id']}").json()["result"]
     assert {row["arm"] for row in found["means"]["MADRS"]} == {"drug", "none"}
-    assert found["power"][-1]["n_per_arm"] == 12
+    assert found["power"][-1]["patients_per_arm"] == 12
     again = client.post("/api/jobs/trial", json=TRIAL).json()
     finished(client, again["id"])
     assert client.get(f"/api/jobs/{again['id']}").json()["result"] == found, "the same seed, the same trial"
@@ -62,7 +64,7 @@ def test_a_shipped_trial_has_its_own_number_of_patients(client):
 
 def test_a_trial_begins_with_its_difference_and_its_files_can_be_saved(client):
     arm = {"drug": "racemic 0.5 mg/kg IV over 40 min twice weekly for 2 weeks\nantidepressant daily"}
-    request = {**TRIAL, "arms": arm, "control": "placebo", "dropout": 2, "alpha": 0.1, "margin": 3}
+    request = {**TRIAL, "arms": arm, "control": "placebo", "dropout": "2 %", "alpha": 0.1, "margin": 3}
     job = done(client, "/api/jobs/trial", request)
     found = job["result"]
     placebo = next(arm for arm in found["arms"] if arm["name"] == "placebo")
@@ -74,7 +76,7 @@ def test_a_trial_begins_with_its_difference_and_its_files_can_be_saved(client):
     assert any(f"in {successes} of {len(found['comparison'])} trials" in text for text in found["differences"])
     assert found["missed"][0].startswith("drug: ")
     (effect,) = found["effects"]
-    assert effect["success_percent"] == pytest.approx(100 * successes / 3, abs=0.01)
+    assert effect["success_share"] == pytest.approx(successes / 3, abs=1e-4)
     limits = [f"{abs(effect[name]):.1f}" for name in ("difference", "low", "high")]
     assert re.findall(r"\d+\.\d", found["differences"][0])[:3] == limits
     assert '"2 %"' in found["reproduction"]["file"]
@@ -90,19 +92,21 @@ def test_a_trial_begins_with_its_difference_and_its_files_can_be_saved(client):
 
 
 def test_the_sample_size_comes_with_its_interval_and_the_script_that_finds_it(client, tmp_path, monkeypatch):
-    request = {**TRIAL, "days": [1], "replicates": 20, "target_power": 60}
+    request = {**TRIAL, "days": [1], "replicates": 20, "target_power": 0.6}
     found = done(client, "/api/jobs/sample-size", request)["result"]
     (size,) = found["sample_size"]
     assert size["low"] <= size["patients"] <= size["high"]
-    assert sum(size["per_arm"].values()) == size["patients"]
+    assert sum(size["patients_per_arm"].values()) == size["patients"]
     assert "for a power of 60 %" in size["text"]
-    assert "--sample-size 60" in found["reproduction"]["command"]
-    assert re.findall(r'"n": (\d+)', found["reproduction"]["found_file"]) == [str(n) for n in size["per_arm"].values()]
-    assert found["power"][-1]["n_per_arm"] == found["arms"][0]["n"]
+    assert "--sample-size 0.6" in found["reproduction"]["command"]
+    assert re.findall(r'"n": (\d+)', found["reproduction"]["found_file"]) == [
+        str(n) for n in size["patients_per_arm"].values()
+    ]
+    assert found["power"][-1]["patients_per_arm"] == found["arms"][0]["n"]
     monkeypatch.chdir(tmp_path)
     names = {}
     exec(compile(found["reproduction"]["python"], "shown", "exec"), names)
-    assert names["result"].sample_size(60)["text"].tolist() == [size["text"]]
+    assert names["result"].sample_size(0.6)["text"].tolist() == [size["text"]]
     alone = client.post("/api/jobs/sample-size", json={**request, "arms": {"drug": TRIAL["arms"]["drug"]}})
     assert alone.status_code == 422
     assert alone.json()["key"] == "arms"
@@ -143,7 +147,7 @@ def test_the_python_and_the_command_of_a_trial_give_its_numbers(client, tmp_path
     ("change", "what"),
     [({"arms": {}}, "without arms"), ({"days": [0]}, "day 0"), ({"shipped": "murrough2012"}, "no trial"),
      ({"arms": {"a": "racemc 1 mg/kg IV"}}, "racemc"), ({"population": "martians"}, "martians"),
-     ({"margin": -1}, "margin"), ({"dropout": 80}, "dropout")],
+     ({"margin": -1}, "margin"), ({"dropout": "80 %"}, "dropout")],
 )  # fmt: skip
 def test_an_invalid_trial_is_refused_before_it_starts(client, change, what):
     answer = client.post("/api/jobs/trial", json={**TRIAL, **change})
@@ -242,3 +246,11 @@ def test_shipped_trials_are_sorted_by_the_author_and_year_of_their_paper(client)
     assert titles[: len(cited)] == sorted(cited)
     assert len(cited) > 20
     assert "Zheng 2019: Six open infusions in 77 Chinese patients" in cited
+
+
+def test_requests_of_the_former_page_with_percentages_as_numbers_are_read():
+    former = SampleSizeRequest.model_validate({"dropout": 2, "target_power": 60})
+    assert (former.dropout, former.target_power) == ("2 %", 0.6)
+    for wrong in ({"target_power": 10**400}, {"target_power": 120}, {"target_power": 0.2}, {"dropout": 10**400}):
+        with pytest.raises(ValidationError):
+            SampleSizeRequest.model_validate(wrong)

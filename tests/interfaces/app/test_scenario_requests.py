@@ -80,22 +80,22 @@ SCENARIOS = {
 }  # fmt: skip
 
 
-def main_outcome(scenario):
+def main_output(scenario):
     return "mood.madrs" if scenario.get("species", "human") == "human" else "forced_swim.immobility"
 
 
 def shown(client, scenario):
-    """What the page's own download says of the main outcome, treated."""
+    """What the page's own download says of the main output, treated."""
     answer = client.post("/api/export/csv", json={"scenario": scenario})
     table = pd.read_csv(io.BytesIO(answer.content))
-    return table[(table.variable == main_outcome(scenario)) & (table.patient == "treated")]["value"].to_numpy()
+    return table[(table.variable == main_output(scenario)) & (table.patient == "treated")]["value"].to_numpy()
 
 
 @pytest.mark.parametrize("name", SCENARIOS)
 def test_python_gives_the_numbers_of_the_page(client, tmp_path, monkeypatch, name):
     monkeypatch.chdir(tmp_path)
     text = client.post("/api/export/py", json={"scenario": SCENARIOS[name]}).text
-    said, output = {}, main_outcome(SCENARIOS[name])
+    said, output = {}, main_output(SCENARIOS[name])
     exec(compile(text, "shown", "exec"), said)
     assert np.allclose(said["curves"][output].values[0], shown(client, SCENARIOS[name]), rtol=1e-5)
 
@@ -111,7 +111,7 @@ def test_the_command_line_gives_the_numbers_of_the_page(client, tmp_path, name):
     assert done.returncode == 0, done.stderr
     (folder,) = (tmp_path / "runs").iterdir()
     curves = ketamech.exchange.curves_io.read_run(folder)
-    output = main_outcome(SCENARIOS[name])
+    output = main_output(SCENARIOS[name])
     assert np.allclose(curves[output].values[0], shown(client, SCENARIOS[name]), rtol=1e-5)
 
 

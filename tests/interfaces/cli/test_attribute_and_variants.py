@@ -15,7 +15,7 @@ INFUSION = "racemic 0.5 mg/kg IV over 40 min"
 def test_a_scenario_is_attributed_in_a_table_in_words_and_on_a_page(tmp_path):
     code, out, err = run("attribute", INFUSION, "--draws", "8", "--out", "why", cwd=tmp_path)
     assert code == 0
-    assert out.startswith("outcome\tpathway\tshapley")
+    assert out.startswith("endpoint\tpathway\tshapley")
     assert "Lateral habenula:" in err
     assert "parameters, " in err
     assert "not treatment or dosing advice" in " ".join(err.split())
@@ -23,7 +23,7 @@ def test_a_scenario_is_attributed_in_a_table_in_words_and_on_a_page(tmp_path):
     assert "not treatment or dosing advice" in page
     assert "course.svg" in page
     table = pd.read_csv(tmp_path / "why" / "shapley.csv", comment="#")
-    assert table["outcome"].nunique() >= 12
+    assert table["endpoint"].nunique() >= 12
     assert metadata_of(tmp_path / "why" / "course.csv")["ketamech seed"] == "1"
     assert cite(tmp_path / "why" / "shapley.csv")
     for name in ("course.svg", "shares.png", "totals.csv", "dependence.csv"):

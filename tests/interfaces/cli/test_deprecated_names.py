@@ -1,5 +1,6 @@
 """Old names of commands, options, parameters and outputs still work, with one warning line."""
 
+import inspect
 import re
 import warnings
 
@@ -9,11 +10,18 @@ import typer
 from command_line import run
 from ketamech.analysis.sensitivity import parse_endpoints
 from ketamech.cli.main import app
-from ketamech.cli.options import listed_names
+from ketamech.cli.options import fraction, listed_names
 from ketamech.cli.suggestions import current_arguments, renamed_words
 from ketamech.core import InputError, deprecated_names
-from ketamech.core.deprecated_names import RenamedWarning, current_name, renamed_names, with_current_names
+from ketamech.core.deprecated_names import (
+    RenamedWarning,
+    current_name,
+    renamed_arguments,
+    renamed_names,
+    with_current_names,
+)
 from ketamech.simulation.load_scenario import load_scenario
+from ketamech.simulation.scenario import Scenario
 from ketamech.trials.trial_reader import load_trial
 
 PROGRAM = typer.main.get_command(app)
@@ -156,3 +164,32 @@ def test_the_old_and_the_new_key_of_the_model_variant_together_are_refused(tmp_p
     file.write_text(text, encoding="utf-8")
     with pytest.raises(InputError, match="wiring"):
         load_scenario(file)
+
+
+def test_an_old_argument_works_with_a_warning_and_not_beside_the_new_one():
+    @renamed_arguments(patients="patients_per_arm")
+    def counted(*, patients_per_arm=1):
+        return patients_per_arm
+
+    with pytest.warns(RenamedWarning, match="counted: the argument 'patients' is now 'patients_per_arm'"):
+        assert counted(patients=7) == 7
+    with pytest.raises(TypeError, match="which are the same"):
+        counted(patients=7, patients_per_arm=8)
+    assert counted(patients_per_arm=8) == 8
+    assert "patients" not in inspect.signature(counted).parameters
+
+
+def test_parameter_values_are_also_taken_as_parameters():
+    with pytest.warns(RenamedWarning, match="'parameters' is now 'parameter_values'"):
+        old = Scenario.read("racemic 35 mg IV", parameters={NEW: 0.5})
+    assert old.values == Scenario.read("racemic 35 mg IV", parameter_values={NEW: 0.5}).values
+    assert old.values[NEW] == 0.5
+
+
+def test_a_percentage_without_its_sign_is_a_fraction_with_a_warning():
+    assert (fraction("0.8", "--sample-size", "0.8"), fraction("80 %", "--sample-size", "0.8")) == (0.8, 0.8)
+    with pytest.warns(RenamedWarning, match="--sample-size is a fraction: 0.8, not 80 %"):
+        assert fraction("80", "--sample-size", "0.8") == 0.8
+    for wrong in ("", "%", "nan", "80 % of", "many"):
+        with pytest.raises(InputError, match="is neither"):
+            fraction(wrong, "--sample-size", "0.8")

@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 
 import ketamech as km
 from ketamech.cli.main import app
-from ketamech.cli.simulate_cohort import _outcome, _summary, output_times
+from ketamech.cli.simulate_cohort import _summary, _summary_text, output_times
 from ketamech.core import KetaMechError
 from ketamech.exchange.cohort_store import read_cohort
 from ketamech.simulation.load_scenario import load_scenario
@@ -137,7 +137,7 @@ def test_negligible_numbers_of_a_summary_are_zero():
 
 def test_failures_are_counted_by_reason():
     state = {"finished": 200, "failed": 3, "reasons": {"not finite": 1, "too many steps": 2}}
-    assert _outcome(state) == ("200 patients; 3 failed (1.5 %): 1 not finite, 2 too many steps; see failures.csv")
+    assert _summary_text(state) == ("200 patients; 3 failed (1.5 %): 1 not finite, 2 too many steps; see failures.csv")
 
 
 @pytest.mark.parametrize(

@@ -66,7 +66,7 @@ seed: 3
 
 def test_a_sample_size_is_found_with_its_interval(tmp_path):
     (tmp_path / "two.yaml").write_text(TWO_ARMS, encoding="utf-8")
-    options = ("--replicates", "12", "--sample-size", "60", "--alpha", "0.1", "--out", "t")
+    options = ("--replicates", "12", "--sample-size", "60 %", "--alpha", "0.1", "--out", "t")
     code, _, err = run("trial", "two.yaml", *options, cwd=tmp_path)
     assert code == 0, err
     text = " ".join(err.split())
@@ -76,10 +76,10 @@ def test_a_sample_size_is_found_with_its_interval(tmp_path):
     assert len(pd.read_csv(tmp_path / "t" / "power.csv", comment="#")) == 8
     summary = json.loads((tmp_path / "t" / "summary.json").read_text(encoding="utf-8"))
     assert "p < 0.1 in" in summary["differences"][0]
-    code, _, err = run("trial", "two.yaml", "--sample-size", "180", cwd=tmp_path)
+    code, _, err = run("trial", "two.yaml", "--sample-size", "1.8 %", cwd=tmp_path)
     assert code == 2
-    assert "type: --sample-size 80" in err
-    code, _, err = run("trial", "two.yaml", "--sample-size", "60", "--patients", "40", cwd=tmp_path)
+    assert "type: --sample-size 0.8" in err
+    code, _, err = run("trial", "two.yaml", "--sample-size", "0.6", "--patients", "40", cwd=tmp_path)
     assert code != 0
     assert "one of them" in err
 

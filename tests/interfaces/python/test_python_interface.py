@@ -20,7 +20,7 @@ from ketamech.population.virtual_population import load_population
 from ketamech.simulation.load_scenario import load_scenario
 from ketamech.simulation.simulate import as_scenario, simulate_scenario
 from ketamech.trials.analysis.power import power
-from ketamech.trials.posterior import canonical_draws
+from ketamech.trials.posterior_draws import canonical_draws
 from ketamech.trials.run_trial import run_trial
 from ketamech.trials.trial_reader import load_trial
 
@@ -175,8 +175,14 @@ def test_a_trial_runs_as_run_trial_does(public, model, result):
     expected = run_trial(trial, model, replicates=2)
     xr.testing.assert_equal(result.dataset, expected)
     found = result.power([9, 18])
-    assert list(found["n_per_arm"]) == [6, 12]
+    assert list(found["patients_per_arm"]) == [6, 12]
     assert list(found["patients"]) == [9, 18]
+    assert found["power"].between(0, 1).all()
+    equal = result.power(patients_per_arm=[6])
+    assert (equal["patients"].tolist(), equal["patients_per_arm"].tolist()) == ([12], [6])
+    for sizes in ({}, {"patients": [9], "patients_per_arm": [6]}):
+        with pytest.raises(InputError, match="size"):
+            result.power(**sizes)
     below = power(expected, "MADRS", "24 h", "placebo", [{"ketamine": 6, "placebo": 3}])
     assert found.iloc[0][list(below)].tolist() == below.iloc[0].tolist()
     with pytest.raises(InputError, match="24 patients in arm 'ketamine'"):
@@ -234,7 +240,7 @@ def test_sensitivity_and_attribution_read_a_sentence(public):
     with pytest.raises(InputError, match="no method 'sobel'"):
         km.sensitivity(SENTENCE, model=public, method="sobel")
     found = km.attribute(SENTENCE, model=public, endpoints="mood.madrs at 24 h", draws=0)
-    assert set(found.table["outcome"]) == {"mood.madrs at 24 h"}
+    assert set(found.table["endpoint"]) == {"mood.madrs at 24 h"}
 
 
 def test_calibration_refuses_a_parameter_that_is_not_estimated(public):
@@ -248,7 +254,7 @@ def test_calibration_refuses_a_parameter_that_is_not_estimated(public):
         ({"outputs": "venous.ketamin"}, "nearest: venous.ketamine"),
         ({"times": "24 h"}, r"times=\[0, 2, 24\]"),
         ({"times": 24}, r"times=\[0, 2, 24\]"),
-        ({"people": {"person.weight": 90}}, r'parameters=\{"person.weight": 90\}'),
+        ({"people": {"person.weight": 90}}, r'parameter_values=\{"person.weight": 90\}'),
         ({"person": {"age": 300}}, "between 0.25 and 110 year"),
     ],
 )
@@ -336,7 +342,7 @@ def test_progress_names_the_step_and_counts_to_the_end(public):
     endpoints = ["mood.madrs at 24 h", "dissociation.cadss peak"]
     how = {"model": public, "progress": lambda *call: calls.append(call)}
     table = km.sensitivity(SENTENCE, endpoints, parameters=["mood.habenula_weight"], **how)
-    assert set(table["outcome"]) == set(endpoints)
+    assert set(table["endpoint"]) == set(endpoints)
     pd.testing.assert_frame_equal(
         table, km.sensitivity(SENTENCE, "; ".join(endpoints), parameters=["mood.habenula_weight"], model=public)
     )

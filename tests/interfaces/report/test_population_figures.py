@@ -69,8 +69,8 @@ def test_figures_of_covariates_are_written_as_png_and_svg(tmp_path):
 
 
 def test_the_same_figure_is_the_same_file(tmp_path):
-    power = pd.DataFrame({"arm": ["a", "a"], "n_per_arm": [10, 20], "power": [30.0, 50], "low": [20.0, 40]})
-    power["high"] = [40.0, 60]
+    power = pd.DataFrame({"arm": ["a", "a"], "patients_per_arm": [10, 20], "power": [0.3, 0.5], "low": [0.2, 0.4]})
+    power["high"] = [0.4, 0.6]
     first, second = (draw(tmp_path / name, "power", lambda: _power(power, "Power")) for name in ("first", "second"))
     assert [path.read_bytes() for path in first] == [path.read_bytes() for path in second]
 

@@ -23,7 +23,7 @@ const { times, numbers } = JSON.parse(readFileSync(file, "utf8"));
 const found = { times: times.map(({ hours }) => [formatTime(hours ?? NaN), formatTimeLong(hours ?? NaN)]) };
 found.ticks = Object.values((await import(folder + "/js/time-slider.js")).RANGES).flatMap(({ ticks }) => ticks);
 found.small = ["% of anaesthesia", "rise in mmHg, beats/min", "ng/mL"].map((unit) => formatWithUnit(0.00516, unit));
-found.numbers = numbers.map(({ value }) => formatNumber(value));
+found.numbers = numbers.map(({ value, digits }) => formatNumber(value, digits));
 console.log(JSON.stringify(found));
 """
 
@@ -32,8 +32,9 @@ def test_reports_write_times_and_numbers_as_in_the_table():
     for case in CASES["times"]:
         assert time_text(float("nan") if case["hours"] is None else case["hours"]) == case["text"]
     for case in CASES["numbers"]:
-        assert number(float("nan") if case["value"] is None else case["value"]) == case["report"]
-    assert signed(2.5) == "+2.50"
+        value = float("nan") if case["value"] is None else case["value"]
+        assert number(value, case.get("digits", 3)) == case["text"]
+    assert signed(2.5) == "+2.5"
 
 
 @pytest.fixture(scope="module")
@@ -55,7 +56,7 @@ def written_by_page():
 
 def test_the_web_page_writes_times_and_numbers_as_in_the_table(written_by_page):
     found = written_by_page
-    assert found["numbers"] == [case["page"] for case in CASES["numbers"]]
+    assert found["numbers"] == [case["text"] for case in CASES["numbers"]]
     for case, (short, long) in zip(CASES["times"], found["times"], strict=True):
         assert short == case["text"]
         assert long == case.get("long", long)

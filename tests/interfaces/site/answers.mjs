@@ -13,7 +13,7 @@ const later = {
   people: async () => ({ people: json("people"), draws: draws() }),
   published: async () => json("published"),
   outputs: async () => json("outputs"),
-  outcomes: async () => json("outcomes"),
+  endpoints: async () => json("endpoints"),
   files: async () => ({ ...(await opened("scenario-file")), ...(await opened("dose-table")), tables: json("files") }),
 };
 const tables = { kernel: json("kernel"), scenario: json("scenario"), dosing: json("dosing") };

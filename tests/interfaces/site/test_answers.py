@@ -147,13 +147,13 @@ def test_contributions_of_pathways_are_those_of_the_server(ask, app_state, scena
     assert same_times(found["times"], expected["times"])
     for own, other in zip(found["contributions"], expected["contributions"], strict=True):
         assert np.allclose(own, other, rtol=0.0, atol=0.01)  # points of MADRS
-    whole = {row["outcome"]: abs(row["drug"]) for row in expected["totals"]}
+    whole = {row["endpoint"]: abs(row["drug"]) for row in expected["totals"]}
     for own, other in zip(found["table"], expected["table"], strict=True):
-        assert {name: own[name] for name in ("outcome", "output", "unit", "pathway")} == {
-            name: other[name] for name in ("outcome", "output", "unit", "pathway")
+        assert {name: own[name] for name in ("endpoint", "output", "unit", "pathway")} == {
+            name: other[name] for name in ("endpoint", "output", "unit", "pathway")
         }
         for name in ("shapley", "loss_when_off", "single_effect"):
-            assert own[name] == pytest.approx(other[name], abs=0.01 * whole[own["outcome"]] + 1e-4), (own, other)
+            assert own[name] == pytest.approx(other[name], abs=0.01 * whole[own["endpoint"]] + 1e-4), (own, other)
 
 
 def test_outputs_are_those_of_the_server(ask, app_state):

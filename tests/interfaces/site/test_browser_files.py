@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from ketamech.app.routes.simulation import subjects_of_table
+from ketamech.app.routes.scenario import subjects_of_table
 from ketamech.app.scenarios import parse_uploaded, scenario_of
 from ketamech.app.schemas import DoseTableRequest
 from ketamech.core import InputError

@@ -78,9 +78,9 @@ def found(model):
     return attribute(model, load_scenario(INFUSION), endpoints=WANTED, draws=12, threads=2)
 
 
-def test_shares_add_up_for_every_outcome(found):
-    sums = found.table.groupby("outcome")[["shapley", "shapley_tables"]].sum()
-    totals = found.totals.set_index("outcome").loc[sums.index]
+def test_shares_add_up_for_every_endpoint(found):
+    sums = found.table.groupby("endpoint")[["shapley", "shapley_tables"]].sum()
+    totals = found.totals.set_index("endpoint").loc[sums.index]
     np.testing.assert_allclose(sums["shapley"], totals["pathways"], rtol=1e-9, atol=1e-9)
     np.testing.assert_allclose(sums["shapley_tables"], totals["pathways_tables"], rtol=1e-9, atol=1e-9)
     parts = totals["rest"] + totals["expectancy"] + totals["no_pathway"] + totals["pathways"]
@@ -90,22 +90,22 @@ def test_shares_add_up_for_every_outcome(found):
 def test_what_everything_and_what_one_off_do_is_what_simulate_says(model, found):
     """Another road: the scenario itself, whole, with one pathway off, and its control."""
     whole = simulate(INFUSION, model=model)["mood.madrs"].sel(time=24.0)
-    total = found.totals.set_index("outcome").loc["mood.madrs at 24 h"]
+    total = found.totals.set_index("endpoint").loc["mood.madrs at 24 h"]
     assert total["full_tables"] == pytest.approx(float(whole.sel(patient="treated")), abs=0.02)
     untreated = total["rest_tables"] + total["expectancy_tables"]
     assert untreated == pytest.approx(float(whole.sel(patient="control")), abs=0.02)
     off = replace(load_scenario(INFUSION), values={"pathway.habenula": 0.0})
     without = float(simulate(off, model=model)["mood.madrs"].sel(time=24.0, patient="treated"))
-    row = found.table.set_index(["outcome", "pathway"]).loc[("mood.madrs at 24 h", "habenula")]
+    row = found.table.set_index(["endpoint", "pathway"]).loc[("mood.madrs at 24 h", "habenula")]
     assert row["loss_when_off_tables"] == pytest.approx(total["full_tables"] - without, abs=0.02)
 
 
-def test_a_pathway_that_cannot_reach_an_outcome_gets_nothing_of_it(found):
-    rows = found.table.set_index(["outcome", "pathway"])
+def test_a_pathway_that_cannot_reach_an_endpoint_gets_nothing_of_it(found):
+    rows = found.table.set_index(["endpoint", "pathway"])
     for pathway in ("habenula", "anti_inflammatory"):
         assert abs(rows.loc[("spines.density_change at 72 h", pathway), "shapley"]) < 1e-4
     assert rows.loc[("spines.density_change at 72 h", "opioid"), "shapley"] > 1e-3  # through release of glutamate
-    felt = found.table[found.table["outcome"] == "dissociation.cadss peak"]
+    felt = found.table[found.table["endpoint"] == "dissociation.cadss peak"]
     assert felt["shapley"].abs().max() < 1e-3
     assert "No pathway affects" in describe_attribution(found, _parameters(), "dissociation.cadss peak")[-1]
 
@@ -125,7 +125,7 @@ def test_a_pathway_that_the_scenario_switches_off_does_not_play(model):
     assert len(found.active_pathways) == 7
 
 
-def test_an_outcome_without_a_drug_effect_is_refused(model):
+def test_an_endpoint_without_a_drug_effect_is_refused(model):
     off = {name: 0.0 for name in model.parameters if name.startswith("pathway.")}
     with pytest.raises(InputError, match="every pathway is off"):
         attribute(model, replace(load_scenario(INFUSION), values=off), draws=0)
@@ -166,4 +166,4 @@ def test_two_hundred_draws_take_less_than_a_minute_of_two_cores(model):
     found = attribute(model, load_scenario(INFUSION), draws=200, threads=2)
     assert time.process_time() - began < 2 * 60
     assert len(found.coalition_values) + found.failed == 201
-    assert found.totals["outcome"].nunique() >= 12
+    assert found.totals["endpoint"].nunique() >= 12

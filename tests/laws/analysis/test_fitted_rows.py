@@ -9,13 +9,13 @@ import pytest
 from ketamech.analysis.reference_protocols import load_protocols
 from ketamech.analysis.scorecard_targets import fitted_rows, load_targets, named_rows, roles
 from ketamech.analysis.trial_scorecard import _z
-from ketamech.core.environment import DATA
-from ketamech.estimation.clinical_targets import (
+from ketamech.calibration.clinical_targets import (
     exact_share_interval,
     load_clinical_targets,
     load_spread_targets,
     published_interval,
 )
+from ketamech.core.environment import DATA
 from ketamech.evidence import Evidence, load_evidence
 from ketamech.parameters import load_parameters
 

@@ -25,8 +25,8 @@ from ketamech.analysis.perturbation_scorecard import (
 )
 from ketamech.analysis.reference_protocols import load_protocols
 from ketamech.analysis.scorecard_targets import load_targets, load_uncovered
+from ketamech.calibration.clinical_targets import exact_share_interval
 from ketamech.core import InputError, UnknownNameError
-from ketamech.estimation.clinical_targets import exact_share_interval
 from ketamech.evidence import load_evidence
 from ketamech.simulation.observable import TimeCourse
 

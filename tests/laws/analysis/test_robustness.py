@@ -75,21 +75,21 @@ def found(problem):
 
 def test_a_tautology_holds_in_every_set_and_the_bound_at_the_median_in_half_of_them(found):
     table = found.table().set_index("conclusion")
-    assert table.loc["always", "holds"] == 100
-    assert table.loc["median", "holds"] == pytest.approx(50, abs=3)
+    assert table.loc["always", "holds_share"] == 1
+    assert table.loc["median", "holds_share"] == pytest.approx(0.5, abs=0.03)
     assert table.loc["always", "results"] == CHUNK
 
 
 def test_the_parameter_that_decides_is_named_and_an_idle_one_is_not(found):
     table = found.table().set_index("conclusion")
-    assert table.loc["median", "separated_by"] == "dissociation.cadss_ec50 100-0"
+    assert table.loc["median", "separated_by"] == "dissociation.cadss_ec50 1.00-0.00"
     assert table.loc["always", "separated_by"] == ""
 
 
 def test_sets_without_an_answer_are_not_counted(found):
     row = found.table().set_index("conclusion").loc["never"]
     assert row["results"] == 0
-    assert np.isnan(row["holds"])
+    assert np.isnan(row["holds_share"])
     assert row["finding"] == "no result"
 
 
@@ -195,19 +195,19 @@ def test_every_contrast_and_conclusion_has_its_own_name(model):
 
 
 def test_a_row_below_ninety_percent_is_marked():
-    row = RobustnessRow("claim", "x", "", "shown", 1, 89.9, 91, 1000, 0, 1, 2, "mood.a 20-99")
+    row = RobustnessRow("claim", "x", "", "shown", 1, 0.899, 0.91, 1000, 0, 1, 2, "mood.a 0.20-0.99")
     assert row.text == "89 %, consequence of an assumption"
     assert row.where_it_stops == "mood.a (20 % in its lowest fifth, 99 % in its highest)"
-    assert replace(row, holds=90.0).text == "90 %"
-    assert replace(row, holds=float("nan")).is_consequence
-    assert [percent(x) for x in (100, 99.99, 0)] == ["100", "99", "0"]
+    assert replace(row, holds_share=0.9).text == "90 %"
+    assert replace(row, holds_share=float("nan")).is_consequence
+    assert [percent(x) for x in (1.0, 0.9999, 0.29, 0.0)] == ["100", "99", "29", "0"]
 
 
 def test_the_table_is_read_as_it_was_written(found, tmp_path):
     write_robustness(tmp_path, found)
     stored = load_robustness(tmp_path)
     assert set(stored.rows) == {("toy", "always"), ("toy", "median"), ("toy", "never")}
-    assert stored.rows["toy", "always"].holds == 100
+    assert stored.rows["toy", "always"].holds_share == 1
     assert stored.run_settings["sets"] == str(CHUNK)
     model = found.problem.model
     other = replace(model, parameters=model.parameters.with_values({VARIED[0]: 1.0}))
@@ -221,7 +221,7 @@ def test_the_stored_table_names_existing_conclusions(model):
     known = {(one.kind, one.id) for one in all_conclusions(model)[0]}
     assert set(load_robustness().rows) <= known
     assert isinstance(robustness.RobustnessProblem.of(model).conclusions, tuple)
-    assert pd.Series([row.holds for row in load_robustness().rows.values()]).between(0, 100).all()
+    assert pd.Series([row.holds_share for row in load_robustness().rows.values()]).between(0, 1).all()
 
 
 def test_the_command_writes_the_tables_and_prints_what_is_not_robust(problem, monkeypatch, tmp_path, capsys):

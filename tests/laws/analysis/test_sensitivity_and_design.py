@@ -1,4 +1,4 @@
-"""Sensitivity against closed forms through the same code, outcomes in words, and the front of regimens."""
+"""Sensitivity against closed forms through the same code, endpoints in words, and the front of regimens."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ def test_the_model_answers_which_parameter_moves_what():
         parse_endpoints("dissociation.cadss peak; mood.madrs at day 8", model),
         varied_parameters(model, names),
     )
-    found = tornado(question).groupby("outcome").first()["parameter"]
+    found = tornado(question).groupby("endpoint").first()["parameter"]
     assert found["dissociation.cadss peak"] == "dissociation.cadss_ec50"
     assert found["mood.madrs at day 8"] == "mood.connectivity_weight"
 
@@ -223,13 +223,13 @@ def test_intervals_narrow_as_points_are_added_and_failures_are_counted():
 def test_no_regimen_is_compared_that_no_one_is_given():
     absurd = candidates({"racemic {dose} mg/kg IV over {over}": [400]}, [40.0], ["weekly"], 1)
     with pytest.raises(InputError, match="above the limit"):
-        compare_regimens(load_model(), absurd, weeks=1, persons=10)
+        compare_regimens(load_model(), absurd, weeks=1, patients=10)
 
 
 def test_the_interval_holds_the_sampling_error_of_the_patients():
     """With one draw it is that of the mean of independent patients: it narrows with their number."""
     one = candidates({"racemic {dose} mg/kg IM": [0.5]}, [], ["weekly"], 1)
-    few, more = (compare_regimens(load_model(), one, weeks=1, persons=n).iloc[0] for n in (10, 60))
+    few, more = (compare_regimens(load_model(), one, weeks=1, patients=n).iloc[0] for n in (10, 60))
     for name in ("benefit", "cadss", "systolic"):
         assert few[f"{name}_low"] < few[name] < few[f"{name}_high"]
         assert more[f"{name}_high"] - more[f"{name}_low"] < few[f"{name}_high"] - few[f"{name}_low"]
@@ -272,7 +272,7 @@ def test_regimens_are_compared_on_the_same_people():
         "racemic 0.25 mg/kg IV over 40 min, weekly",
         "racemic 0.5 mg/kg IV over 40 min, weekly",
     ]
-    table = compare_regimens(load_model(), regimens, weeks=1, persons=40)
+    table = compare_regimens(load_model(), regimens, weeks=1, patients=40)
     assert table["benefit"].iloc[1] > table["benefit"].iloc[0] > 0
     assert table["cadss"].iloc[1] > table["cadss"].iloc[0]
     assert table["front"].all()
@@ -282,13 +282,13 @@ def test_regimens_are_compared_on_the_same_people():
 def test_doses_that_are_missed_by_chance_do_not_help_in_a_design():
     words = "racemic 0.5 mg/kg IV over 40 min weekly for 1 week"
     regimens = [CandidateRegimen("all", words), CandidateRegimen("few", f"{words}, missing 90 %")]
-    table = compare_regimens(load_model(), regimens, weeks=1, persons=40).set_index("regimen")
+    table = compare_regimens(load_model(), regimens, weeks=1, patients=40).set_index("regimen")
     assert table["benefit"]["few"] < 0.3 * table["benefit"]["all"]
 
 
 def test_what_no_trial_informs_is_uncertain_in_a_design():
     regimens = candidates({"racemic {dose} mg/kg IV over {over}": [0.5]}, [40.0], ["weekly"], 1)
-    line = compare_regimens(load_model(), regimens, weeks=1, persons=30, posterior=[{}] * 8, draws=8).iloc[0]
+    line = compare_regimens(load_model(), regimens, weeks=1, patients=30, posterior=[{}] * 8, draws=8).iloc[0]
     assert line["cadss_high"] > 1.3 * line["cadss_low"]
     assert line["systolic_high"] > 1.3 * line["systolic_low"]
-    assert line["dissociating_high"] > line["dissociating_low"]
+    assert line["dissociating_share_high"] > line["dissociating_share_low"]

@@ -77,7 +77,7 @@ def test_the_group_table_shows_the_reduction_of_variance(made):
     assert row["low"] < row["estimate"] < row["high"]
     assert row["prior"] == pytest.approx(199.3, rel=1e-3)
     assert 0.5 < row["variance_reduction"] < 1
-    assert 0 < row["RSE_percent"] < 25
+    assert 0 < row["RSE"] < 0.25
     assert list(table.index[2:]) == [
         "SD between people of pharmacokinetics.intrinsic_clearance_s",
         "SD between people of pharmacokinetics.shallow_volume", "proportional error of venous.ketamine",

@@ -9,14 +9,14 @@ import ketamech
 from ketamech import simulate
 from ketamech.analysis.model_checks import run_checks
 from ketamech.analysis.trial_scorecard import recordable
+from ketamech.calibration.calibration_problem import load_estimated
+from ketamech.calibration.clinical_targets import load_clinical_targets
+from ketamech.calibration.leave_one_trial_out import load_left_out
 from ketamech.core import InputError, UnknownNameError
 from ketamech.engine.scope import Scope
-from ketamech.estimation.calibration import load_estimated
-from ketamech.estimation.clinical_targets import load_clinical_targets
-from ketamech.estimation.leave_one_trial_out import load_left_out
 from ketamech.simulation.load_scenario import load_scenario
 from ketamech.simulation.model import Model, load_variant
-from ketamech.trials.posterior import posterior_folder, posterior_of
+from ketamech.trials.posterior_draws import posterior_folder, posterior_of
 
 VARIANT = "reduced-core"
 TIMES = np.array([0.25, 0.67, 1.5, 4.0, 12.0, 24.0])

@@ -44,8 +44,8 @@ def test_two_equal_doses_are_not_one_dose_on_two_days():
 
 def test_a_parameter_far_from_its_table_is_noted():
     name = "pharmacokinetics.intrinsic_clearance_s"
-    assert f"{name} of 1e+09" in notes(INFUSION, parameters={name: "1e9 L/h"})
-    assert "usual value" not in notes(INFUSION, parameters={name: load_parameters()[name].value * 2})
+    assert f"{name} of 1e+09" in notes(INFUSION, parameter_values={name: "1e9 L/h"})
+    assert "usual value" not in notes(INFUSION, parameter_values={name: load_parameters()[name].value * 2})
 
 
 def test_children_have_no_ratings_and_adolescents_a_note():
@@ -70,7 +70,7 @@ def test_a_person_is_stated_in_the_units_of_the_table_and_by_name():
 
 
 def test_the_text_of_a_scenario_with_a_person_reads_back(tmp_path):
-    made = load_scenario(INFUSION, person={"weight": 90}, parameters={"mood.expectancy_weight": 0.5})
+    made = load_scenario(INFUSION, person={"weight": 90}, parameter_values={"mood.expectancy_weight": 0.5})
     file = tmp_path / "again.yaml"
     file.write_text(made.source, encoding="utf-8")
     again = load_scenario(file)

@@ -35,9 +35,9 @@ def dense(data, sigma):
     whole = np.where(same, sigma[data.visit[:, None], data.visit[None, :]], 0.0)
     inverse = np.linalg.inv(whole)
     cross = data.design.T @ inverse @ data.design
-    beta = np.linalg.solve(cross, data.design.T @ inverse @ data.outcome)
-    off = data.outcome - data.design @ beta
-    free = len(data.outcome) - data.design.shape[1]
+    beta = np.linalg.solve(cross, data.design.T @ inverse @ data.score)
+    off = data.score - data.design @ beta
+    free = len(data.score) - data.design.shape[1]
     logs = np.linalg.slogdet(whole)[1] + np.linalg.slogdet(cross)[1]
     return -0.5 * (logs + off @ inverse @ off + free * np.log(2 * np.pi)), beta, np.linalg.inv(cross)
 
@@ -109,4 +109,4 @@ def test_a_test_of_nothing_rejects_at_its_level_in_small_trials():
 def test_data_that_determine_nothing_are_refused_with_the_reason():
     data = made(patients=4)
     with pytest.raises(NotEstimableError, match=r"determine|singular|converge"):
-        fit_repeated_measures(RepeatedMeasures(data.outcome[:5], data.design[:5], data.subject[:5], data.visit[:5]))
+        fit_repeated_measures(RepeatedMeasures(data.score[:5], data.design[:5], data.subject[:5], data.visit[:5]))

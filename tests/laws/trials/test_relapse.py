@@ -2,13 +2,13 @@
 
 import numpy as np
 import pytest
-from relapse_cases import outcomes
+from relapse_cases import relapses
 
 from ketamech.core import InputError
 from ketamech.trials.analysis.analyse import analyse
 from ketamech.trials.run_trial import run_trial
 from ketamech.trials.trial_reader import load_trial
-from ketamech.trials.visit_outcomes import end_of_trial
+from ketamech.trials.visit_ratings import end_of_trial
 
 HOURS = [0, 24, 72, 120, 168, 500]
 NAN = float("nan")
@@ -16,7 +16,7 @@ NAN = float("nan")
 
 def relapsed(row, **rule):
     """Time of relapse of one patient, None for none."""
-    found = outcomes([row], HOURS, 24, **rule).relapsed_at[0]
+    found = relapses([row], HOURS, 24, **rule).relapsed_at[0]
     return None if np.isnan(found) else found
 
 
@@ -41,9 +41,9 @@ def test_the_second_rating_must_come_in_time():
 
 
 def test_only_patients_at_risk_count():
-    found = outcomes([[40, 10, 30, 30, 30, 30], [40, 30, 30, 30, 30, 30], [40, 14, 30, 30, 30, 30]], HOURS, 24)
+    found = relapses([[40, 10, 30, 30, 30, 30], [40, 30, 30, 30, 30, 30], [40, 14, 30, 30, 30, 30]], HOURS, 24)
     assert np.isfinite(found.at_risk_from).tolist() == [True, False, True]
-    few = outcomes(
+    few = relapses(
         [[40, 10, 30, 30, 30, 30], [40, 14, 30, 30, 30, 30]], HOURS, 24, at_risk="remission of MADRS", arms="drug"
     )
     assert np.isfinite(few.at_risk_from).tolist() == [True, False]
@@ -51,7 +51,7 @@ def test_only_patients_at_risk_count():
 
 
 def test_patients_without_relapse_are_observed_to_their_last_rating():
-    found = outcomes([[40, 10, 10, 10, NAN, NAN], [40, 10, NAN, NAN, NAN, NAN]], HOURS, 24)
+    found = relapses([[40, 10, 10, 10, NAN, NAN], [40, 10, NAN, NAN, NAN, NAN]], HOURS, 24)
     assert found.observed_until.tolist() == [120, 24]
 
 
@@ -59,7 +59,7 @@ def test_admissions_come_at_their_rate():
     """One patient in e stays for 1/rate weeks: the share admitted in a week is the stated probability."""
     rng = np.random.default_rng(1)
     rows = np.tile([40.0, 10, 10, 10, 10, 10], (20000, 1))
-    found = outcomes(rows, HOURS, 24, rng.random(rows.shape), admission="20 %")
+    found = relapses(rows, HOURS, 24, rng.random(rows.shape), admission="20 %")
     week = (500 - 24) / 168
     assert np.isfinite(found.relapsed_at).mean() == pytest.approx(1 - 0.8**week, abs=0.01)
     assert (found.relapsed_at < 24 + 168).mean() == pytest.approx(0.2, abs=0.01)
@@ -69,7 +69,7 @@ def test_admissions_come_at_their_rate():
 def test_admissions_need_the_rating_that_they_are_bound_to():
     rng = np.random.default_rng(2)
     rows = np.array([[40.0, 10, 10, 10, 10, 10], [40, 10, 10, 19, 10, 10]] * 4000)
-    found = outcomes(rows, HOURS, 24, rng.random(rows.shape), admission="50 %", admission_when="MADRS > 15")
+    found = relapses(rows, HOURS, 24, rng.random(rows.shape), admission="50 %", admission_when="MADRS > 15")
     assert np.isnan(found.relapsed_at[::2]).all()
     hits = found.relapsed_at[1::2]
     assert ((hits > 120) & (hits <= 168)).mean() == pytest.approx(1 - 0.5 ** (48 / 168), abs=0.02)
@@ -78,17 +78,17 @@ def test_admissions_need_the_rating_that_they_are_bound_to():
 
 def test_no_patient_is_admitted_after_leaving():
     rows = np.tile([40.0, 10, 10, NAN, NAN, NAN], (2000, 1))
-    found = outcomes(rows, HOURS, 24, np.random.default_rng(3).random(rows.shape), admission="50 %")
+    found = relapses(rows, HOURS, 24, np.random.default_rng(3).random(rows.shape), admission="50 %")
     assert np.nanmax(found.relapsed_at) <= 72
 
 
 def test_the_earlier_of_rating_and_admission_counts():
     early = np.full((1, 6), 0.01)  # the first admission comes at once
-    found = outcomes([[40, 10, 10, 30, 30, 10]], HOURS, 24, early, admission="50 %")
+    found = relapses([[40, 10, 10, 30, 30, 10]], HOURS, 24, early, admission="50 %")
     assert found.relapsed_at[0] < 72
     assert found.reason.tolist() == ["admission"]
     late = np.array([[0.999, 0.999, 0.999, 0.999, 0.999, 0.5]])
-    found = outcomes([[40, 10, 10, 30, 30, 10]], HOURS, 24, late, admission="50 %")
+    found = relapses([[40, 10, 10, 30, 30, 10]], HOURS, 24, late, admission="50 %")
     assert (found.relapsed_at[0], found.reason[0]) == (120, "rating")
 
 

@@ -43,12 +43,12 @@ def closed_form(effect, sd, target_z=0.841621):
 
 def test_the_sample_size_is_that_of_the_closed_form(trial):
     data = made(n=60, effect=-3.0, replicates=100, seed=4)  # residual SD 5 after adjustment for baseline
-    (found,), table = sample_sizes(data, trial, target=80, criterion=SuccessCriterion())
+    (found,), table = sample_sizes(data, trial, target=0.8, criterion=SuccessCriterion())
     expected = closed_form(3.0, 5.0)
     assert found.patients == pytest.approx(expected, rel=0.12)
     assert found.low <= expected <= found.high
-    assert found.per_arm == {"drug": found.patients // 2, "placebo": found.patients // 2}
-    assert found.type_2_error == pytest.approx(20, abs=1.5)
+    assert found.patients_per_arm == {"drug": found.patients // 2, "placebo": found.patients // 2}
+    assert found.type_2_error == pytest.approx(0.2, abs=0.015)
     assert table["power"].is_monotonic_increasing
     assert f"{found.patients // 2} patients in each arm, {found.patients} in all" in found.text
 
@@ -64,7 +64,7 @@ def test_a_spread_of_effects_limits_the_power():
 
 def test_no_number_beyond_the_largest_simulated_trial(trial):
     data = made(n=12, effect=-1.0, replicates=40)
-    (found,), _ = sample_sizes(data, trial, target=80, criterion=SuccessCriterion())
+    (found,), _ = sample_sizes(data, trial, target=0.8, criterion=SuccessCriterion())
     assert found.patients is None
     assert "largest simulated trial, 24 patients" in found.text
 
@@ -76,19 +76,19 @@ def test_the_search_doubles_the_trial_until_its_power_is_enough(trial):
         asked.append(patients)
         return made(n=patients // 2, effect=-2.0, replicates=60, seed=2)
 
-    found = find_sample_size(trial, run, target=80, criterion=SuccessCriterion(), most=1000)
+    found = find_sample_size(trial, run, target=0.8, criterion=SuccessCriterion(), most=1000)
     assert asked == [96, 192, 384]
     assert found.sizes[0].patients == pytest.approx(closed_form(2.0, 5.0), rel=0.2)
     asked.clear()
     weak = find_sample_size(
         trial, lambda patients: run(patients).assign(MADRS=made(n=patients // 2, effect=-0.4, replicates=30)["MADRS"]),
-        target=80, criterion=SuccessCriterion(), most=400,
+        target=0.8, criterion=SuccessCriterion(), most=400,
     )  # fmt: skip
     assert asked in ([96], [96, 192], [96, 192, 384], [96, 192, 384, 400])
     assert weak.sizes[0].patients is None
     assert weak.sizes[0].low is None or weak.sizes[0].low < closed_form(0.4, 5.0)
-    with pytest.raises(InputError, match="power of 120"):
-        find_sample_size(trial, run, target=120, criterion=SuccessCriterion(), most=1000)
+    with pytest.raises(InputError, match=r"power of 1\.2"):
+        find_sample_size(trial, run, target=1.2, criterion=SuccessCriterion(), most=1000)
 
 
 def test_non_inferiority_counts_trials_whose_worse_limit_is_nearer_than_the_margin():
@@ -106,8 +106,8 @@ def test_non_inferiority_counts_trials_whose_worse_limit_is_nearer_than_the_marg
 
 
 def test_no_patient_is_in_two_trials_of_one_replicate():
-    found = trial_successes(made(n=30, replicates=2), "MADRS", "24 h", "placebo", [10, 20, 30], draws=4)
-    assert found.groupby("size")["draw"].nunique().tolist() == [3, 1, 1]
+    found = trial_successes(made(n=30, replicates=2), "MADRS", "24 h", "placebo", [10, 20, 30], trials_per_replicate=4)
+    assert found.groupby("size")["subsample"].nunique().tolist() == [3, 1, 1]
 
 
 @pytest.mark.parametrize(
@@ -157,8 +157,8 @@ def test_arms_may_differ_in_size_between_replicates():
     for replicate, moved in ((0, 4), (1, 9)):
         arm = data["arm"].values[replicate]
         arm[np.flatnonzero(arm[:, 0] == "drug")[:moved]] = "placebo"
-    found = trial_successes(data, "MADRS", "24 h", "placebo", [10, 21], draws=2)
-    assert set(found["n_per_arm"]) == {10, 21}
+    found = trial_successes(data, "MADRS", "24 h", "placebo", [10, 21], trials_per_replicate=2)
+    assert set(found["patients_per_arm"]) == {10, 21}
     with pytest.raises(InputError, match="22 patients an arm"):
         trial_successes(data, "MADRS", "24 h", "placebo", [22])
 

@@ -116,8 +116,8 @@ def test_missing_people_are_no_responders_but_leave_the_completers():
     score, base = data.MADRS.values[:, :, 2], data.MADRS.values[:, :, 0]
     drug = data.arm.values[:, :, 0] == "drug"
     hits = (score <= 0.5 * base) & drug
-    assert found["response"] == pytest.approx(100 * hits.sum() / drug.sum())
-    assert found["response_completers"] == pytest.approx(100 * hits.sum() / (drug & np.isfinite(score)).sum())
+    assert found["response"] == pytest.approx(hits.sum() / drug.sum())
+    assert found["response_completers"] == pytest.approx(hits.sum() / (drug & np.isfinite(score)).sum())
 
 
 def test_means_by_arm_are_means():
@@ -131,7 +131,7 @@ def test_means_by_arm_are_means():
 
 def test_wilson_interval_of_a_share():
     low, high = share_interval(np.array([30]), np.array([47]))  # Wilson 1927 by hand
-    assert (low, high) == pytest.approx((49.55, 75.98), abs=0.3)
+    assert (low, high) == pytest.approx((0.4955, 0.7598), abs=0.003)
 
 
 def test_relapse_is_confirmed_at_the_next_visit_and_censored_at_the_last():
@@ -176,11 +176,13 @@ def test_the_last_two_ratings_make_a_relapse_and_the_last_alone_does_not():
 
 def test_power_rises_with_size_and_is_the_level_without_effect():
     data = made(n=100, effect=-3.0, replicates=40)
-    found = power(data, "MADRS", "24 h", "placebo", [10, 80], draws=2).set_index("n_per_arm")["power"]
+    found = power(data, "MADRS", "24 h", "placebo", [10, 80], trials_per_replicate=2)
+    found = found.set_index("patients_per_arm")["power"]
     assert found[10] < found[80]
-    assert found[80] > 90
-    nothing = power(made(n=100, effect=0.0, replicates=100), "MADRS", "24 h", "placebo", [50], draws=2)["power"].iloc[0]
-    assert nothing < 12
+    assert found[80] > 0.9
+    without = made(n=100, effect=0.0, replicates=100)
+    nothing = power(without, "MADRS", "24 h", "placebo", [50], trials_per_replicate=2)["power"].iloc[0]
+    assert nothing < 0.12
     with pytest.raises(InputError, match="2 to 100"):
         power(data, "MADRS", "24 h", "placebo", [101])
 
@@ -228,7 +230,7 @@ def test_half_of_baseline_is_a_response_and_the_limit_is_a_remission():
         {"visit": ["baseline", "day 2"], "hour": ("visit", [0.0, 24.0])},
     )
     (found,) = responders(data, "MADRS", 0.5, 11).to_dict("records")
-    assert (found["response"], found["remission"]) == (50.0, 50.0)
+    assert (found["response"], found["remission"]) == (0.5, 0.5)
 
 
 def test_power_is_the_share_of_trials_below_five_percent():
@@ -241,4 +243,4 @@ def test_power_is_the_share_of_trials_below_five_percent():
     )
     p = ancova(data, "MADRS", "day 2", "placebo")["p"].to_numpy()
     assert ((p >= 0.05) & (p < 0.1)).any()
-    assert power(data, "MADRS", "day 2", "placebo", [10], draws=1)["power"].item() == 100 * (p < 0.05).mean()
+    assert power(data, "MADRS", "day 2", "placebo", [10], trials_per_replicate=1)["power"].item() == (p < 0.05).mean()

@@ -107,10 +107,10 @@ def test_events_are_counted_from_ratings_at_any_visit(model):
     assert np.array_equal(found["event_dissociation"].values, (peak > 4).astype(float))
     assert np.array_equal(found["event_late"].values, (found["CADSS"].sel(visit="2 h").values > 4).astype(float))
     rows = {(row["event"], row["arm"]): row for row in analyse(found, planned).events}
-    assert rows["dissociation", "ketamine"]["percent"] > rows["dissociation", "saline"]["percent"] + 30
+    assert rows["dissociation", "ketamine"]["share"] > rows["dissociation", "saline"]["share"] + 0.3
     assert rows["dissociation", "ketamine"]["n"] == 60
-    share = 100 * (peak > 4)[found["arm"].values[:, :, 0] == "saline"].mean()
-    assert rows["dissociation", "saline"]["percent"] == pytest.approx(share)
+    share = (peak > 4)[found["arm"].values[:, :, 0] == "saline"].mean()
+    assert rows["dissociation", "saline"]["share"] == pytest.approx(share)
 
 
 def test_a_patient_who_was_never_rated_has_no_event_value(model):

@@ -4,7 +4,7 @@ import numpy as np
 import xarray as xr
 from relapse_cases import with_relapse
 
-from ketamech.estimation.clinical_targets import load_clinical_targets, statistic
+from ketamech.calibration.clinical_targets import load_clinical_targets, statistic
 
 VISITS = ["baseline", "day 13", "day 15", "day 17", "day 19", "day 21"]
 HOURS = 24.0 * np.array([0, 12, 14, 16, 18, 20])

@@ -167,7 +167,7 @@ def unit_text(data: bytes) -> None:
 
 
 def posterior(data: bytes) -> None:
-    from ketamech.trials.posterior import load_posterior
+    from ketamech.trials.posterior_draws import load_posterior
 
     load_posterior(file("posterior.csv", data))
 
@@ -481,7 +481,7 @@ def page_scenario(data: bytes) -> None:
 
 def page_doses(data: bytes) -> None:
     """A dose table uploaded to the page."""
-    from ketamech.app.routes.simulation import subjects_of_table
+    from ketamech.app.routes.scenario import subjects_of_table
     from ketamech.app.schemas import DoseTableRequest
 
     subjects_of_table(DoseTableRequest(text=data.decode("utf-8", "replace"), name="mine.csv"), model())

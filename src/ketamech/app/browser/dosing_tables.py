@@ -9,7 +9,7 @@ from typing import Any
 from lark.parsers.lalr_analysis import Shift
 
 from ketamech.app.app_state import LIMITS
-from ketamech.app.routes.simulation import MAX_RECORDS, MAX_ROWS_OF_SUBJECT, MAX_SUBJECTS
+from ketamech.app.routes.scenario import MAX_RECORDS, MAX_ROWS_OF_SUBJECT, MAX_SUBJECTS
 from ketamech.core import unit
 from ketamech.core.units import TIME_UNIT_SPELLINGS, format_dimensions
 from ketamech.dosing import (

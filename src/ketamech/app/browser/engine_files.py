@@ -10,8 +10,8 @@ from ketamech.app.app_state import AppState
 from ketamech.app.browser.dosing_tables import dosing_tables, file_tables
 from ketamech.app.browser.evidence_tables import published_tables
 from ketamech.app.browser.model_tables import (
+    endpoint_table,
     kernel_tables,
-    outcome_table,
     output_tables,
     people_tables,
     scenario_tables,
@@ -22,7 +22,7 @@ _TABLES: dict[str, Callable[[AppState], Any]] = {
     "scenario.json": lambda app_state: scenario_tables(app_state.model),
     "dosing.json": lambda app_state: dosing_tables(),
     "outputs.json": lambda app_state: output_tables(app_state.model),
-    "outcomes.json": lambda app_state: outcome_table(app_state.model),
+    "endpoints.json": lambda app_state: endpoint_table(app_state.model),
     "people.json": lambda app_state: people_tables(app_state.model)[0],
     "published.json": published_tables,
     "files.json": lambda app_state: file_tables(),

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ketamech.analysis.attribution import outcomes
+from ketamech.analysis.attribution import default_endpoints
 from ketamech.app.curves import (
     MAX_POPULATION_TIMES,
     PERCENTILES,
@@ -119,12 +119,10 @@ def output_tables(model: Model) -> dict[str, Any]:
     }
 
 
-def outcome_table(model: Model) -> list[dict[str, Any]]:
-    """Outcomes of an attribution, each with its endpoint, output and unit."""
+def endpoint_table(model: Model) -> list[dict[str, Any]]:
+    """Endpoints of an attribution, each with its output and the unit of the model."""
     units = model.layout.units
-    return [
-        {**asdict(endpoint), "outcome": words, "unit": units[endpoint.output]} for words, endpoint in outcomes(model)
-    ]
+    return [{**asdict(endpoint), "unit": units[endpoint.output]} for endpoint in default_endpoints(model)]
 
 
 def people_tables(model: Model) -> tuple[dict[str, Any], bytes]:

@@ -107,13 +107,13 @@ class ClaimEvidence(EvidenceRow):
 
 
 class ClaimRobustness(BaseModel):
-    """Percent of parameter sets (assumed values drawn jointly) in which the model gives the same result of a claim.
+    """Share of parameter sets (assumed values drawn jointly) in which the model gives the same result of a claim.
 
     `is_consequence`: below 90 %, so that the result is the consequence of an assumption. `where_it_stops`: the
     parameters that separate the sets in which it holds from the others; `note`: how it was computed.
     """
 
-    holds: float
+    holds_share: float
     sets: int
     is_consequence: bool
     text: str
@@ -309,8 +309,8 @@ def _robustness(claim: str, app_state: AppState) -> dict[str, Any] | None:
     if row is None:
         return None
     return {
-        "holds": row.holds, "sets": int(row.results), "is_consequence": row.is_consequence, "text": row.text,
-        "where_it_stops": row.where_it_stops, "note": stored.note(app_state.model),
+        "holds_share": row.holds_share, "sets": int(row.results), "is_consequence": row.is_consequence,
+        "text": row.text, "where_it_stops": row.where_it_stops, "note": stored.note(app_state.model),
     }  # fmt: skip
 
 

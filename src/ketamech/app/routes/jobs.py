@@ -63,7 +63,7 @@ def routes(app_state: AppState, jobs: Jobs) -> APIRouter:
 
     @router.post("/jobs/attribution", response_model=JobState)
     async def attribution(request: AttributionRequest) -> Response:
-        """Attribute the outcomes of a scenario to its pathways."""
+        """Attribute the endpoints of a scenario to its pathways."""
         work = await app_state.compute(lambda: attribution_work(app_state, request))
         return started("attribution", request.scenario.title, request.model_dump(), work)
 

@@ -334,11 +334,11 @@ def load_story_texts(folder: Path = DATA) -> dict[str, list[TableRow]]:
 
 
 def _simulated_responses() -> list[TableRow]:
-    """Percent of responders of the virtual copies of published arms, by the id of the evidence row."""
+    """Share of responders of the virtual copies of published arms, by the id of the evidence row."""
     arms = pd.read_csv(DATA / "calibration" / "weighted_arms.csv", comment="#")
     measured_arms = arms.dropna(subset=["response (%)", "simulated response (%)"])
     return [
-        {"id": str(evidence).split(";")[-1], "percent": round(float(percent), 1)}
+        {"id": str(evidence).split(";")[-1], "share": round(float(percent) / 100, 3)}
         for evidence, percent in zip(measured_arms["evidence"], measured_arms["simulated response (%)"], strict=True)
     ]
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 
 from ketamech.core import unit
 from ketamech.core.units import format_dimensions
-from ketamech.exchange.sbml.export import PatientModel, assignments
+from ketamech.exchange.sbml.exporter import PatientModel, assignments
 from ketamech.exchange.sbml.ids import formula, inflow_id, sbml_id
 from ketamech.exchange.sbml.reactions import CONCENTRATION
 

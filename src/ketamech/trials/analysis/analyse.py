@@ -122,7 +122,7 @@ def exposure_of_visits(dataset: xr.Dataset, names: tuple[str, ...]) -> list[Anal
 
 
 def event_shares(dataset: xr.Dataset, events: Iterable[str]) -> tuple[dict[str, Any], ...]:
-    """One row for each event and arm: event, arm, n (patients rated after baseline, per trial), percent, low, high.
+    """One row for each event and arm: event, arm, n (patients rated after baseline, per trial), share, low, high.
 
     Low and high are 95 % over replicates (Wilson's interval for one).
     """
@@ -133,9 +133,9 @@ def event_shares(dataset: xr.Dataset, events: Iterable[str]) -> tuple[dict[str, 
             rated = (arm == name) & np.isfinite(had)
             counts, n = (rated & (had > 0)).sum(axis=1), rated.sum(axis=1)
             low, high = share_interval(counts, n)
-            percent = 100 * float(counts.sum() / n.sum()) if n.sum() else float("nan")
+            share = float(counts.sum() / n.sum()) if n.sum() else float("nan")
             rows.append(
-                {"event": event, "arm": str(name), "n": float(n.mean()), "percent": percent, "low": low, "high": high}
+                {"event": event, "arm": str(name), "n": float(n.mean()), "share": share, "low": low, "high": high}
             )
     return tuple(rows)
 
@@ -144,11 +144,11 @@ def event_shares(dataset: xr.Dataset, events: Iterable[str]) -> tuple[dict[str, 
 class TrialAnalysis:
     """Tables of a trial.
 
-    `means` and `shares` (percent with response and remission) by scale; the `primary` comparison in every replicate by
-    analysis of covariance (ANCOVA), and the difference in `response` at the same visit;
+    `means` and `shares` (of patients with response and remission) by scale; the `primary` comparison in every replicate
+    by analysis of covariance (ANCOVA), and the difference in `response` at the same visit;
     `repeated`: all visits of the first replicate, by a mixed model for repeated measures (MMRM); `relapse`;
-    `exposure`: levels of the patients of the first replicate, analysed by NCA; `dropout`: percent of each arm;
-    `failed`: fraction of patients that could not be solved; `events`: percent of each arm with each event. What cannot
+    `exposure`: levels of the patients of the first replicate, analysed by NCA; `dropout`: share of each arm;
+    `failed`: fraction of patients that could not be solved; `events`: share of each arm with each event. What cannot
     be estimated is NaN.
     """
 
@@ -221,6 +221,6 @@ def _groups(trial: Trial) -> list[str]:
 
 
 def _dropout_shares(dataset: xr.Dataset) -> dict[str, float]:
-    """Percent of each arm that left early."""
+    """Share of each arm that left early."""
     arm, left = dataset["arm"].values[:, :, 0], np.isfinite(dataset["left"].values)
-    return {str(name): 100 * float(left[arm == name].mean()) for name in dict.fromkeys(arm.ravel())}
+    return {str(name): float(left[arm == name].mean()) for name in dict.fromkeys(arm.ravel())}

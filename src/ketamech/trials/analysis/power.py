@@ -21,6 +21,7 @@ from ketamech.trials.design import Trial
 
 ALPHA = 0.05
 MAX_ALPHA = 0.5
+TRIALS_PER_REPLICATE = 4
 
 
 @dataclass(frozen=True)
@@ -80,15 +81,18 @@ def success_criterion(trial: Trial, alpha: float = ALPHA, margin: float | None =
 
 def power(
     dataset: xr.Dataset, scale: str, visit: str, reference: str, sizes: Sequence[int | Mapping[str, int]], *,
-    draws: int = 4, criterion: SuccessCriterion = SUPERIORITY,
+    trials_per_replicate: int = TRIALS_PER_REPLICATE, criterion: SuccessCriterion = SUPERIORITY,
 ) -> pd.DataFrame:  # fmt: skip
     """Share of trials of each of `sizes` that succeed (default: p < 0.05, two-sided, adjusted for baseline).
 
-    A size is the number of patients in every arm, or {arm: number}. Columns: arm, n_per_arm, power, low, high (percent;
-    Wilson over trials), trials; `attrs` holds the criterion in words. Raises InputError for more patients than were
+    A size is the number of patients in every arm, or {arm: number}. Columns: arm, patients_per_arm, power, low, high
+    (Wilson over trials), trials; `attrs` holds the criterion in words. Raises InputError for more patients than were
     simulated.
     """
-    return power_of(trial_successes(dataset, scale, visit, reference, sizes, draws=draws, criterion=criterion))
+    successes = trial_successes(
+        dataset, scale, visit, reference, sizes, trials_per_replicate=trials_per_replicate, criterion=criterion
+    )
+    return power_of(successes)
 
 
 def power_of(trials: pd.DataFrame) -> pd.DataFrame:
@@ -97,7 +101,7 @@ def power_of(trials: pd.DataFrame) -> pd.DataFrame:
     for (_, name), part in trials.groupby(["size", "arm"], sort=False):
         hits, count = int(part["met"].sum()), len(part)
         low, high = share_interval(np.array([hits]), np.array([count]))
-        line = {"arm": name, "n_per_arm": int(part["n_per_arm"].iloc[0]), "power": 100 * hits / count}
+        line = {"arm": name, "patients_per_arm": int(part["patients_per_arm"].iloc[0]), "power": hits / count}
         lines.append({**line, "low": low, "high": high, "trials": count})
     table = pd.DataFrame(lines)
     table.attrs = dict(trials.attrs)
@@ -106,12 +110,14 @@ def power_of(trials: pd.DataFrame) -> pd.DataFrame:
 
 def trial_successes(
     dataset: xr.Dataset, scale: str, visit: str, reference: str, sizes: Sequence[int | Mapping[str, int]], *,
-    draws: int = 4, criterion: SuccessCriterion = SUPERIORITY,
+    trials_per_replicate: int = TRIALS_PER_REPLICATE, criterion: SuccessCriterion = SUPERIORITY,
 ) -> pd.DataFrame:  # fmt: skip
-    """Success of every smaller trial. Columns: size (number in `sizes`), replicate, draw, arm, n_per_arm, met.
+    """Success of every smaller trial.
 
-    Each replicate gives up to `draws` smaller trials of its own patients, with no patient in two of them. `attrs` holds
-    the criterion in words. Raises InputError for more patients than were simulated.
+    Columns: size (index in `sizes`), replicate, subsample, arm, patients_per_arm, met.
+
+    Each replicate gives up to `trials_per_replicate` smaller trials of its own patients, with no patient in two of
+    them. `attrs` holds the criterion in words. Raises InputError for more patients than were simulated.
     """
     simulated = smallest_arms(dataset, visit)
     names = list(simulated)
@@ -123,10 +129,11 @@ def trial_successes(
         numbers = size if isinstance(size, Mapping) else dict.fromkeys(names, size)
         _check_sizes(numbers, simulated, equal=not isinstance(size, Mapping))
         separate = min(simulated[name] // numbers[name] for name in names)
-        for draw in range(min(draws, separate)):
-            sample = _subsample(dataset, arm, numbers, draw, scale, visit, reference)
-            met, n_per_arm = criterion.is_met(sample), sample["arm"].map(numbers)
-            parts.append(sample[["replicate", "arm"]].assign(size=i, draw=draw, n_per_arm=n_per_arm, met=met))
+        for subsample in range(min(trials_per_replicate, separate)):
+            sample = _subsample(dataset, arm, numbers, subsample, scale, visit, reference)
+            sizes_of_arms, met = sample["arm"].map(numbers), criterion.is_met(sample)
+            table = sample[["replicate", "arm"]].assign(size=i, subsample=subsample)
+            parts.append(table.assign(patients_per_arm=sizes_of_arms, met=met))
     table = pd.concat(parts, ignore_index=True)
     table.attrs["criterion"] = criterion.text
     return table
@@ -148,12 +155,20 @@ def _check_sizes(numbers: Mapping[str, int], simulated: Mapping[str, int], *, eq
 
 
 def _subsample(
-    dataset: xr.Dataset, arm: np.ndarray, numbers: Mapping[str, int], draw: int, scale: str, visit: str, reference: str
+    dataset: xr.Dataset,
+    arm: np.ndarray,
+    numbers: Mapping[str, int],
+    number: int,
+    scale: str,
+    visit: str,
+    reference: str,
 ) -> pd.DataFrame:
-    """The comparison in trials of the patients draw * n to draw * n + n of each arm; n = numbers[arm]."""
+    """The comparison in trials of the patients number * n to number * n + n of each arm; n = numbers[arm]."""
 
     def rows(row: np.ndarray) -> np.ndarray:
-        return np.concatenate([np.flatnonzero(row == name)[draw * n : (draw + 1) * n] for name, n in numbers.items()])
+        return np.concatenate(
+            [np.flatnonzero(row == name)[number * n : (number + 1) * n] for name, n in numbers.items()]
+        )
 
     places = xr.DataArray(np.array([rows(row) for row in arm]), dims=("replicate", "patient"))
     needed = dataset[[scale, "arm"]].drop_vars("patient")
@@ -181,13 +196,13 @@ def _compared(analysis: TrialAnalysis, trial: Trial) -> Iterator[tuple[str, pd.D
 
 
 def effect_table(analysis: TrialAnalysis, trial: Trial, criterion: SuccessCriterion) -> pd.DataFrame:
-    """One row per arm: arm, difference from the reference, low, high (range of 95 % of the trials), success_percent."""
+    """One row per arm: arm, difference from the reference, low, high (range of 95 % of the trials), success_share."""
     rows = []
     for arm, comparisons in _compared(analysis, trial):
         mean, low, high = mean_difference(comparisons, criterion.alpha)
         if math.isfinite(mean):
-            success = 100 * float(criterion.is_met(comparisons).mean())
-            rows.append({"arm": arm, "difference": mean, "low": low, "high": high, "success_percent": success})
+            success = float(criterion.is_met(comparisons).mean())
+            rows.append({"arm": arm, "difference": mean, "low": low, "high": high, "success_share": success})
     return pd.DataFrame(rows)
 
 

@@ -1,9 +1,9 @@
 """All visits of a trial together: the mixed model for repeated measures (MMRM).
 
-Every subject has one outcome at some of the same visits; outcomes of a subject have covariance Sigma [visit, visit],
+Every subject has one score at some of the same visits; scores of a subject have covariance Sigma [visit, visit],
 restricted to the visits that were observed, and subjects are independent. Sigma is unstructured and estimated by
-restricted maximum likelihood (REML). Tests use Satterthwaite degrees of freedom (Giesbrecht and Burns 1985). Outcomes
-that are missing may depend on outcomes that were observed (missing at random). With complete data this is the
+restricted maximum likelihood (REML). Tests use Satterthwaite degrees of freedom (Giesbrecht and Burns 1985). Scores
+that are missing may depend on scores that were observed (missing at random). With complete data this is the
 multivariate analysis of variance; with one visit it is least squares.
 """
 
@@ -31,9 +31,9 @@ class NotEstimableError(KetaMechError):
 
 @dataclass(frozen=True)
 class RepeatedMeasures:
-    """`outcome` [observation], `design` [observation, coefficient], `subject` and `visit` (0, 1, ...) of each."""
+    """`score` [observation], `design` [observation, coefficient], `subject` and `visit` (0, 1, ...) of each."""
 
-    outcome: np.ndarray
+    score: np.ndarray
     design: np.ndarray
     subject: np.ndarray
     visit: np.ndarray
@@ -44,23 +44,23 @@ class RepeatedMeasures:
         return int(self.visit.max()) + 1
 
     @cached_property
-    def padded(self) -> PaddedOutcomes:
-        """Outcomes and design of all visits of each subject, 0 where there is no outcome."""
+    def padded(self) -> PaddedScores:
+        """Scores and design of all visits of each subject, 0 where there is no score."""
         subjects, row = np.unique(self.subject, return_inverse=True)
-        outcome = np.zeros((len(subjects), self.visits))
-        design = np.zeros((*outcome.shape, self.design.shape[1]))
-        seen = np.zeros(outcome.shape, dtype=bool)
-        outcome[row, self.visit], design[row, self.visit], seen[row, self.visit] = self.outcome, self.design, True
+        score = np.zeros((len(subjects), self.visits))
+        design = np.zeros((*score.shape, self.design.shape[1]))
+        seen = np.zeros(score.shape, dtype=bool)
+        score[row, self.visit], design[row, self.visit], seen[row, self.visit] = self.score, self.design, True
         masks, pattern = np.unique(seen, axis=0, return_inverse=True)
-        return PaddedOutcomes(outcome, design, masks, pattern.ravel())
+        return PaddedScores(score, design, masks, pattern.ravel())
 
 
 @dataclass(frozen=True)
-class PaddedOutcomes:
-    """`outcome` [subject, visit] and `design` [subject, visit, coefficient], 0 where missing; `masks` [pattern, visit]
+class PaddedScores:
+    """`score` [subject, visit] and `design` [subject, visit, coefficient], 0 where missing; `masks` [pattern, visit]
     of the visits that were observed, and the `pattern` of each subject."""
 
-    outcome: np.ndarray
+    score: np.ndarray
     design: np.ndarray
     masks: np.ndarray
     pattern: np.ndarray
@@ -140,16 +140,16 @@ def fit_repeated_measures(data: RepeatedMeasures) -> MixedModelFit:
 
 def _starting_sigma(data: RepeatedMeasures) -> np.ndarray:
     """Covariance of least-squares residuals over pairs of visits, made positive definite."""
-    beta, _, rank, _ = np.linalg.lstsq(data.design, data.outcome, rcond=None)
+    beta, _, rank, _ = np.linalg.lstsq(data.design, data.score, rcond=None)
     if rank < data.design.shape[1]:
         people = len(set(data.subject.tolist()))
         raise NotEstimableError(f"{people} patients do not determine {data.design.shape[1]} coefficients")
     residual = np.full((int(data.subject.max()) + 1, data.visits), np.nan)
-    residual[data.subject, data.visit] = data.outcome - data.design @ beta
+    residual[data.subject, data.visit] = data.score - data.design @ beta
     known = np.isfinite(residual).astype(float)
     filled = np.nan_to_num(residual)
     sigma = filled.T @ filled / np.maximum(known.T @ known, 1)
-    if not (np.diag(sigma) > 1e-12 * max(1.0, float(np.mean(data.outcome**2)))).all():
+    if not (np.diag(sigma) > 1e-12 * max(1.0, float(np.mean(data.score**2)))).all():
         raise NotEstimableError("arm and baseline explain every change, so that there is no error to estimate")
     sds = np.sqrt(np.diag(sigma))
     values, vectors = np.linalg.eigh(sigma / np.outer(sds, sds))
@@ -170,14 +170,14 @@ def _likelihood(data: RepeatedMeasures, sigma: np.ndarray) -> tuple[float, np.nd
     inverse = inverses[padded.pattern]
     weighted = inverse @ padded.design
     cross = np.einsum("svp,svq->pq", padded.design, weighted)  # einsum: no threads, which would wait for other jobs
-    moment = np.einsum("svp,sv->p", weighted, padded.outcome)
-    square = float(np.sum(padded.outcome * (inverse @ padded.outcome[:, :, None])[:, :, 0]))
+    moment = np.einsum("svp,sv->p", weighted, padded.score)
+    square = float(np.sum(padded.score * (inverse @ padded.score[:, :, None])[:, :, 0]))
     covariance = np.linalg.inv(cross)
     coefficients = covariance @ moment
     log_determinant = float(logs[padded.pattern].sum() + np.linalg.slogdet(cross)[1])
     value = -0.5 * (log_determinant + square - float(moment @ coefficients))
-    value -= 0.5 * (len(data.outcome) - count) * np.log(2 * np.pi)
-    residual = (inverse @ (padded.outcome - padded.design @ coefficients)[:, :, None])[:, :, 0]
+    value -= 0.5 * (len(data.score) - count) * np.log(2 * np.pi)
+    residual = (inverse @ (padded.score - padded.design @ coefficients)[:, :, None])[:, :, 0]
     gain = np.einsum("svp,swp->vw", weighted @ covariance, weighted)
     slope = 0.5 * (residual.T @ residual + gain - inverse.sum(axis=0))
     return value, slope, coefficients, covariance

@@ -2,7 +2,7 @@
 
 The success of trials of n patients follows Phi((effect sqrt(n) - z) / sqrt(1 + spread^2 n)): a normal test whose effect
 varies between trials with the standard deviation `spread`, because each trial has other parameter values and another
-setting. Power then stays below 100 % however many patients there are.
+setting. Power then stays below 1 however many patients there are.
 """
 
 from __future__ import annotations
@@ -27,8 +27,9 @@ N_SIZES = 8  # simulated sizes, in geometric steps
 RESAMPLES, RESAMPLING_SEED = 200, 1
 MAX_EFFECT = 5.0  # per square root of the number of patients
 SPREADS, N_SPREADS, N_FINE, NEWTON_STEPS = (0.2, 10.0), 40, 9, 12  # spreads times the square root of the largest number
-SUFFICIENT_MARGIN = 5.0  # percent of power above the target at which the simulated trial is large enough
+SUFFICIENT_MARGIN = 0.05  # power above the target at which the simulated trial is large enough
 MIN_PROBABILITY = 1e-6
+MIN_TARGET, MAX_TARGET = 0.5, 0.99
 
 
 @dataclass(frozen=True)
@@ -37,8 +38,8 @@ class SampleSize:
 
     `low` and `high`: 95 % interval by resampling the simulated trials; None for infinity. Where no number is found,
     there is a `reason`, and `low` may still be known.
-    `limit` is the power (percent) that no number of patients exceeds, and `type_2_error` the percentage of trials of
-    `patients` that do not succeed although the arms differ.
+    `limit` is the power that no number of patients exceeds, and `type_2_error` the share of trials of this size that do
+    not succeed although the arms differ.
     """
 
     arm: str
@@ -46,7 +47,7 @@ class SampleSize:
     patients: int | None
     low: int | None
     high: int | None
-    per_arm: dict[str, int]
+    patients_per_arm: dict[str, int]
     limit: float
     type_2_error: float
     simulated: int
@@ -60,12 +61,12 @@ class SampleSize:
             low = "" if self.low is None or self.limit <= self.target else f"; at least {self.low} patients are needed"
             return f"{self.arm}: no number of patients found: {self.reason}{low}."
         high = "an open limit" if self.high is None else str(self.high)
-        numbers = set(self.per_arm.values())
-        arms = ", ".join(f"{n} in {name}" for name, n in self.per_arm.items())
+        numbers = set(self.patients_per_arm.values())
+        arms = ", ".join(f"{n} in {name}" for name, n in self.patients_per_arm.items())
         each = f"{numbers.pop()} patients in each arm" if len(numbers) == 1 else arms
         return (
             f"{self.arm}: {each}, {self.patients} in all (95 % interval {self.low} to {high} in all), for a power of "
-            f"{self.target:g} %. Expected type II error of a trial of this size: {self.type_2_error:.0f} %."
+            f"{100 * self.target:g} %. Expected type II error of a trial of this size: {100 * self.type_2_error:.0f} %."
         )
 
     def row(self) -> dict[str, Any]:
@@ -85,7 +86,7 @@ class SampleSizeSearch:
 def find_sample_size(
     trial: Trial, run: Callable[[int], xr.Dataset], *, target: float, criterion: SuccessCriterion, most: int
 ) -> SampleSizeSearch:
-    """Simulate trials of doubling size until the power of every comparison reaches the `target` (percent).
+    """Simulate trials of doubling size until the power of every comparison reaches the `target`.
 
     `run` simulates replicates of the trial with a total number of patients, which is at most `most`. The search also
     ends when the interval of the number lies above `most`. Raises InputError for a trial without a comparison, or for a
@@ -96,7 +97,7 @@ def find_sample_size(
     while True:
         data = run(patients)
         sizes, table = sample_sizes(data, trial, target=target, criterion=criterion)
-        reached = float(table.groupby("arm")["power"].last().min()) >= min(target + SUFFICIENT_MARGIN, 100)
+        reached = float(table.groupby("arm")["power"].last().min()) >= min(target + SUFFICIENT_MARGIN, 1)
         unreachable = any(size.patients is None and (size.low is None or size.low > most) for size in sizes)
         if patients >= most or reached or unreachable:
             return SampleSizeSearch(sizes, table, data)
@@ -104,13 +105,13 @@ def find_sample_size(
 
 
 def check_sample_size(trial: Trial, target: float) -> None:
-    """Raise InputError for a trial without a comparison, or for a target (percent) that is not possible."""
+    """Raise InputError for a trial without a comparison, or for a target that is not possible."""
     if len(trial.arms) < 2 or trial.washout:
         what = "the sample size of a crossover" if trial.washout else "the sample size of a single arm"
         raise InputError(what, key="arms", expected="two or more parallel arms")
-    if not 50 <= target <= 99:
-        what = f"a power of {target:g} %"
-        raise InputError(what, key="sample_size", expected="50 to 99 percent", type_this="--sample-size 80")
+    if not MIN_TARGET <= target <= MAX_TARGET:
+        what = f"a power of {target:g}"
+        raise InputError(what, key="sample_size", expected="0.5 to 0.99", type_this="--sample-size 0.8")
 
 
 def sample_sizes(
@@ -158,24 +159,24 @@ def _size_of_arm(
 
     z = float(ndtri(1 - criterion.alpha / 2))
     (effect,), (spread,) = _fit(totals, hits.sum(axis=0, keepdims=True), counts.sum(axis=0, keepdims=True), z)
-    wanted = float(ndtri(target / 100))
+    wanted = float(ndtri(target))
     number = _patients(effect, spread, z, wanted)
-    limit = 100 * float(ndtr(effect / spread)) if spread > 0 else 100.0
+    limit = float(ndtr(effect / spread)) if spread > 0 else 1.0
     largest = int(totals[-1])
-    reached = 100 * float(hits.sum(axis=0)[-1] / counts.sum(axis=0)[-1])
-    reason = f"the power of the largest simulated trial, {largest} patients, is {reached:.0f} %"
+    reached = float(hits.sum(axis=0)[-1] / counts.sum(axis=0)[-1])
+    reason = f"the power of the largest simulated trial, {largest} patients, is {100 * reached:.0f} %"
     trials = int(counts.sum())
     low, high = _interval(totals, hits, counts, z, wanted)
     lowest = math.floor(low) if math.isfinite(low) else None
-    none = SampleSize(arm, target, None, lowest, None, {}, limit, 100 - reached, largest, trials, reason)
+    none = SampleSize(arm, target, None, lowest, None, {}, limit, 1 - reached, largest, trials, reason)
     if number > largest:
         return none
     patients = math.ceil(number)
-    per_arm = {one.name: math.ceil(one.n * patients / trial.patients) for one in trial.arms}
-    missed = 100 - 100 * float(_success(np.array([patients]), effect, spread, z)[0])
+    patients_per_arm = {one.name: math.ceil(one.n * patients / trial.patients) for one in trial.arms}
+    missed = 1 - float(_success(np.array([patients]), effect, spread, z)[0])
     return replace(
-        none, patients=sum(per_arm.values()), high=math.ceil(high) if math.isfinite(high) else None, per_arm=per_arm,
-        type_2_error=missed, reason="",
+        none, patients=sum(patients_per_arm.values()), high=math.ceil(high) if math.isfinite(high) else None,
+        patients_per_arm=patients_per_arm, type_2_error=missed, reason="",
     )  # fmt: skip
 
 

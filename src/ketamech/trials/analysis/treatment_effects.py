@@ -157,7 +157,7 @@ def _not_estimable(reason: str, difference: float = float("nan")) -> dict[str, A
 
 
 def responders(dataset: xr.Dataset, scale: str, response: float, remission: float) -> pd.DataFrame:
-    """Percent of each arm with response (fall of at least that share of baseline) and remission at each visit.
+    """Share of each arm with response (fall of at least that share of baseline) and remission at each visit.
 
     Intention to treat: a patient who was not rated counts as a non-responder; `completers` leaves these out. Low and
     high are 95 % over replicates (Wilson interval where there is one).
@@ -178,10 +178,10 @@ def responders(dataset: xr.Dataset, scale: str, response: float, remission: floa
                 counts, n = (hit & inside & rated).sum(axis=1), inside.sum(axis=1)
                 low, high = share_interval(counts, n)
                 line |= {
-                    kind: 100 * float(counts.sum() / n.sum()),
+                    kind: float(counts.sum() / n.sum()),
                     f"{kind}_low": low,
                     f"{kind}_high": high,
-                    f"{kind}_completers": _percent(counts.sum(), (inside & rated).sum()),
+                    f"{kind}_completers": _share(counts.sum(), (inside & rated).sum()),
                 }
             lines.append(line)
     kinds = [f"{kind}{part}" for kind in ("response", "remission") for part in ("", "_low", "_high", "_completers")]
@@ -189,10 +189,10 @@ def responders(dataset: xr.Dataset, scale: str, response: float, remission: floa
 
 
 def response_differences(dataset: xr.Dataset, scale: str, visit: str, reference: str, response: float) -> pd.DataFrame:
-    """Difference in the percentage of responders from a reference arm, in every replicate, unadjusted.
+    """Difference in the share of responders from a reference arm, in every replicate, unadjusted.
 
     Patients who were not rated count as non-responders. Newcombe's interval from two Wilson intervals, and Fisher's
-    exact test. Columns: replicate, arm, difference (percentage points), low, high (95 %), p, n, reason.
+    exact test. Columns: replicate, arm, difference (of fractions), low, high (95 %), p, n, reason.
     """
     from scipy.stats import fisher_exact
 
@@ -218,11 +218,11 @@ def response_differences(dataset: xr.Dataset, scale: str, visit: str, reference:
 
 
 def newcombe_interval(one: tuple[int, int], other: tuple[int, int]) -> tuple[float, float, float]:
-    """Difference of two proportions (count, n) in percentage points with its 95 % interval (Newcombe 1998)."""
+    """Difference of two proportions (count, n) with its 95 % interval (Newcombe 1998)."""
     shares, lows, highs = [], [], []
     for count, n in (one, other):
         low, high = share_interval(np.array([count]), np.array([n]))
-        shares.append(100 * count / n)
+        shares.append(count / n)
         lows.append(low)
         highs.append(high)
     difference = shares[0] - shares[1]
@@ -231,13 +231,13 @@ def newcombe_interval(one: tuple[int, int], other: tuple[int, int]) -> tuple[flo
     return difference, difference - below, difference + above
 
 
-def _percent(count: int, of: int) -> float:
-    """A proportion in percent; NaN where `of` is 0."""
-    return 100 * float(count / of) if of else float("nan")
+def _share(count: int, of: int) -> float:
+    """A proportion; NaN where `of` is 0."""
+    return float(count / of) if of else float("nan")
 
 
 def share_interval(counts: np.ndarray, n: np.ndarray) -> tuple[float, float]:
-    """95 % interval of a proportion in percent: over replicates with patients; Wilson's interval for one.
+    """95 % interval of a proportion: over replicates with patients; Wilson's interval for one.
 
     For the results of simulated trials, as trials report them: Wilson's interval holds the true share 95 % of the time
     on average and is narrower than the exact one of published data (`clinical_targets`).
@@ -246,11 +246,11 @@ def share_interval(counts: np.ndarray, n: np.ndarray) -> tuple[float, float]:
     if not len(n):
         return float("nan"), float("nan")
     if len(counts) > 1:
-        return interval(100 * counts / n)
+        return interval(counts / n)
     p, m = counts[0] / n[0], n[0]
     middle = (p + Z95**2 / (2 * m)) / (1 + Z95**2 / m)
     half = Z95 * np.sqrt(p * (1 - p) / m + Z95**2 / (4 * m * m)) / (1 + Z95**2 / m)
-    return 100 * float(middle - half), 100 * float(middle + half)
+    return float(middle - half), float(middle + half)
 
 
 def _place(dataset: xr.Dataset, visit: str) -> int:

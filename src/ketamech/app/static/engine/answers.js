@@ -18,7 +18,7 @@ const PATIENTS = ["treated", "control"];
 export class Answers {
   // `wasm`: a compiled module; `tables`: { kernel, scenario, dosing }; `later` loads what is not needed at first:
   // { people() -> { people, draws }, published() -> published.json, outputs() -> outputs.json,
-  // outcomes() -> outcomes.json, files() -> { readScenario, inFile, DoseTableReader, tables } of opened files }.
+  // endpoints() -> endpoints.json, files() -> { readScenario, inFile, DoseTableReader, tables } of opened files }.
   static async load(wasm, tables, later) {
     return new Answers(await Kernel.load(wasm, tables.kernel), tables, later);
   }
@@ -76,8 +76,8 @@ export class Answers {
     const scenario = this.reader.read(keys);
     if (draws) throw unsupported("draws of parameters", "draws", "none");
     this.requireOutputs(scenario.group, ["mood.madrs"]);
-    this.outcomes ??= await this.later.outcomes();
-    return attribution(this, scenario, this.outcomes);
+    this.endpoints ??= await this.later.endpoints();
+    return attribution(this, scenario, this.endpoints);
   }
 
   // A scenario as the text of a file, a command and Python that can be run as they stand. JSON values are valid YAML.

@@ -1,4 +1,4 @@
-// Contributions of the pathways to outcomes at the values of the tables, with the rules of attribution.py: Shapley values,
+// Contributions of the pathways to endpoints at the values of the tables, with the rules of attribution.py: Shapley values,
 // loss when a pathway is off, effect of one pathway alone. Coalition c contains pathway i when bit i of c is set.
 
 import { InputError } from "./errors.js";
@@ -11,13 +11,13 @@ const DIGITS = 5;
 const BATCH = 64; // patients solved together, fewer where they have many values
 const BATCH_VALUES = 4e6;
 
-// `answers`: an Answers; `outcomes`: [{ outcome, output, statistic, hour, unit }]. The response of the server for no draws of parameters; the sentences are those of the server only.
-export function attribution(answers, scenario, outcomes) {
+// `answers`: an Answers; `endpoints`: [{ text, output, statistic, hour, unit }]. The response of the server for no draws of parameters; the sentences are those of the server only.
+export function attribution(answers, scenario, endpoints) {
   const pathways = pathwaysOn(answers, scenario);
-  const read = outcomes.filter(({ hour }) => hour <= scenario.horizon);
+  const read = endpoints.filter(({ hour }) => hour <= scenario.horizon);
   if (!read.length) {
     const expected = "at least 4 h";
-    throw new InputError("every outcome is later than the horizon", { key: "horizon", expected });
+    throw new InputError("every endpoint is later than the horizon", { key: "horizon", expected });
   }
   const [starts, options] = [startsOf(scenario), answers.tables.times];
   const shown = dailyTimes(scenario.horizon, starts, options);
@@ -32,7 +32,7 @@ export function attribution(answers, scenario, outcomes) {
     contributions: contributions(coalitions.map(({ mood }) => mood), alone.mood, rest.mood),
     sentences: [],
     failed: 0,
-    skipped: outcomes.filter((one) => !read.includes(one)).map(({ outcome }) => outcome),
+    skipped: endpoints.filter((one) => !read.includes(one)).map(({ text }) => text),
   };
 }
 
@@ -48,7 +48,7 @@ function pathwaysOn({ tables, reader }, scenario) {
 
 const startsOf = ({ treatments, horizon }) => unique(treatments.flatMap((treatment) => treatment.starts(horizon)));
 
-// What is read of each coalition, of expectancy without the drug, and of rest: { worth [outcome], mood [shown hour] }.
+// What is read of each coalition, of expectancy without the drug, and of rest: { worth [endpoint], mood [shown hour] }.
 class Courses {
   constructor(answers, scenario, pathways, { read, shown, hours }) {
     Object.assign(this, { answers, scenario, pathways, read, hours });
@@ -100,12 +100,12 @@ function shapley(worth, count) {
   );
 }
 
-function rowsOf({ outcome, output, unit }, pathways, worth, expectancy) {
+function rowsOf({ text, output, unit }, pathways, worth, expectancy) {
   const values = shapley(worth, pathways.length);
   const whole = worth.at(-1);
   const drug = whole - expectancy;
   return pathways.map((name, i) => ({
-    outcome,
+    endpoint: text,
     output,
     unit,
     pathway: shortName(name),

@@ -93,7 +93,7 @@ const ITEMS = {
   before: (children) => children[0],
   after: (children) => children[0],
   held: () => null,
-  choice: (children) => ({ type: "Choice", usual: children[0], reduced: children[2], outcome: last(children) }),
+  choice: (children) => ({ type: "Choice", usual: children[0], reduced: children[2], criterion: last(children) }),
 };
 
 // Rules whose values are parts of others.

@@ -78,7 +78,7 @@ async function load() {
     people: loadPeople,
     published: () => getJson("published.json"),
     outputs: () => getJson("outputs.json"),
-    outcomes: () => getJson("outcomes.json"),
+    endpoints: () => getJson("endpoints.json"),
     files: readersOfFiles,
   };
   return Answers.load(await wasm, Object.fromEntries(await tables), later);

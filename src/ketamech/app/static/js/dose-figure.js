@@ -1,4 +1,4 @@
-// One outcome at one time against the dose: median and bands of virtual patients, published values, and a grey area for
+// One endpoint at one time against the dose: median and bands of virtual patients, published values, and a grey area for
 // doses that no study of the tables gave.
 
 import { drawnButton, svgElement } from "./dom.js";

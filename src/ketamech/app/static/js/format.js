@@ -1,5 +1,5 @@
-// Numbers and times as text, and values read off a curve. Times and numbers read as in the printed reports, but for zeros
-// at the end of a decimal and for numbers that are not finite (tests/interfaces/report/format_cases.json).
+// Numbers and times as text, by the same rules as the printed reports (tests/interfaces/report/format_cases.json), and values
+// read off a curve.
 
 const oneDecimal = (value) => (Math.abs(value) < 9.95 ? value.toFixed(1).replace(/\.0$/, "") : value.toFixed(0));
 
@@ -31,7 +31,7 @@ export function formatNumber(value, digits = 3) {
     text = value.toFixed(Math.min(decimals, 6));
     if (text.includes(".")) text = text.replace(/0+$/, "").replace(/\.$/, "");
   } else text = value.toExponential(digits - 1);
-  return text.replace("-", "−");
+  return text.replaceAll("-", "−");
 }
 
 export const formatCount = (number) => number.toLocaleString("en");

@@ -168,12 +168,12 @@ export class Hero {
     const { rows } = await getJson(`/api/evidence?ids=${RESPONSE_ROWS.join(",")}`);
     const [drug, other, pooled] = RESPONSE_ROWS.map((id) => rows.find((row) => row.id === id));
     if (!drug || !other || !pooled) return "";
-    const copies = RESPONSE_ROWS.map((id) => this.tables.simulated_responses.find((row) => row.id === id)?.percent);
+    const copies = RESPONSE_ROWS.map((id) => this.tables.simulated_responses.find((row) => row.id === id)?.share);
     const [trial, review] = [drug, pooled].map(({ citation }) => citation.split(" ").slice(0, 2).join(" "));
     const counted = [
       [`People in a trial (${trial}; control: ${other.drug})`, drug.value, other.value],
       [`Nine trials together (${review})`, pooled.value, "–"],
-      ["The first trial, simulated", ...copies.slice(0, 2).map((value) => (Number.isFinite(value) ? String(Math.round(value)) : "–"))],
+      ["The first trial, simulated", ...copies.slice(0, 2).map((value) => (Number.isFinite(value) ? String(Math.round(100 * value)) : "–"))],
       ["The people drawn below, without the error of a rating", ...[treated, control].map((found) => String(shareOfResponders(found)))],
     ];
     const open = () => this.openEvidence(RESPONSE_ROWS, "Response one day after the dose");

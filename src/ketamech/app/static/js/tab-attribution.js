@@ -1,4 +1,4 @@
-// Pathway contributions to the outcomes of a case: Shapley values.
+// Pathway contributions to the endpoints of a case: Shapley values.
 
 import { runJob } from "./api.js";
 import { caseSelect } from "./case-list.js";
@@ -110,20 +110,20 @@ function componentOf(id, components) {
 function resultNodes(found, components, atSelectedTime) {
   const figure = new TimeFigure({ title: "Contributions to MADRS over time", unit: "points", height: 380 });
   figure.show(stackedContributions(found, components));
-  const outcomes = Map.groupBy(found.table, ({ outcome }) => outcome);
+  const endpoints = Map.groupBy(found.table, ({ endpoint }) => endpoint);
   const place = element("div", {});
-  const showOutcome = () => place.replaceChildren(outcomeTable(outcome.value, outcomes.get(outcome.value), components));
-  const outcome = select([...outcomes.keys()], undefined, { onchange: showOutcome });
-  showOutcome();
+  const showEndpoint = () => place.replaceChildren(endpointTable(endpoint.value, endpoints.get(endpoint.value), components));
+  const endpoint = select([...endpoints.keys()], undefined, { onchange: showEndpoint });
+  showEndpoint();
   const sentences = found.sentences.map((text) => paragraph(text));
-  const outcomeChoice = toolbar(field("Outcome", outcome));
-  return [element("div", {}, sentences), figure.node, sectionTitle(AT_TIME), atSelectedTime, outcomeChoice, place];
+  const endpointChoice = toolbar(field("Endpoint", endpoint));
+  return [element("div", {}, sentences), figure.node, sectionTitle(AT_TIME), atSelectedTime, endpointChoice, place];
 }
 
-function outcomeTable(outcome, rows, components) {
+function endpointTable(endpoint, rows, components) {
   const label = (id) => componentOf(id, components).label;
   const shown = (value) => (Math.abs(value) < SOLVER_NOISE ? "0" : formatSigned(value));
-  const caption = `${outcome}, ${rows[0].unit === "1" ? "relative" : rows[0].unit}`;
+  const caption = `${endpoint}, ${rows[0].unit === "1" ? "relative" : rows[0].unit}`;
   const head = ["pathway", "share of drug effect", "Shapley value", "95 %", "loss when off", "effect alone"];
   const row = (one) => [
     label(one.pathway),

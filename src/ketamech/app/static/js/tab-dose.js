@@ -1,4 +1,4 @@
-// One outcome at the selected time against the dose: of a drug by a route, or of the first treatment of a case.
+// One endpoint at the selected time against the dose: of a drug by a route, or of the first treatment of a case.
 
 import { LatestTask, postJson, ServerError } from "./api.js";
 import { caseSelect } from "./case-list.js";
@@ -42,7 +42,7 @@ export function doseTab(workbench) {
   workbench.bindToLink("dose.track", track);
   refillAll("0");
   workbench.bindToLink("dose.case", input);
-  const figure = new DoseFigure({ title: "Outcome by dose", height: 380, openEvidence });
+  const figure = new DoseFigure({ title: "Endpoint by dose", height: 380, openEvidence });
   const status = element("p", { class: "secondary", role: "status" });
   let found = null; // { row, unit, results: [{ dose, response, points }] }
 
@@ -94,7 +94,7 @@ export function doseTab(workbench) {
   }
 
   selectedTime.onChange(() => figure.node.isConnected && show());
-  const fields = toolbar(field("Case, or drug and route", input), field("Outcome", track));
+  const fields = toolbar(field("Case, or drug and route", input), field("Endpoint", track));
   return { node: tabContent("Score by dose", INTRODUCTION, fields, figure.node, status), update };
 }
 

@@ -22,7 +22,7 @@ const CONTROL_HINT = "added where no arm is a placebo; given as often as the tre
 const PRIMARY_HINT = "the visit that the sample size and the success of a trial are about";
 const PRESET_DAY = "first visit after a single dose, else the last within 28 days";
 const MARGIN_HINT = "points; empty: the trial tests a difference";
-const TARGET_HINT = "percent of trials that succeed; 50 to 99";
+const TARGET_HINT = "% of trials that succeed; 50 to 99";
 const ARM_HINT = "One treatment a line. The dose or the schedule may depend on the ratings of the patient.";
 const CONTROLS = { placebo: "placebo at the same visits", none: "no further arm" };
 const BLINDING = { double: "double-blind", open: "open-label" };
@@ -71,7 +71,7 @@ export class TrialForm {
       field("Population", inputs.population, "from which patients are enrolled"),
       field("Visit days", inputs.days, "days with a MADRS rating: up to 12, from 1 to 730"),
       field("Primary endpoint: MADRS at day …", inputs.primary_day, PRIMARY_HINT),
-      field("Drop-out", inputs.dropout, "percent of patients who leave in a week; 0 to 50"),
+      field("Drop-out", inputs.dropout, "% of patients who leave in a week; 0 to 50"),
       field("Blinding", inputs.blinding),
     ];
     const analysis = element(
@@ -202,12 +202,12 @@ export class TrialForm {
       replicates: Number(inputs.replicates.value),
       days: visitDays(inputs.days.value),
       primary_day: inputs.primary_day.value === "" ? null : Number(inputs.primary_day.value),
-      dropout: Number(inputs.dropout.value),
+      dropout: `${Number(inputs.dropout.value)} %`,
       blinding: inputs.blinding.value,
       alpha: Number(inputs.alpha.value),
       margin: inputs.margin.value === "" ? null : Number(inputs.margin.value),
       seed: Number(inputs.seed.value),
-      ...(withTarget ? { target_power: Number(inputs.target_power.value) } : {}),
+      ...(withTarget ? { target_power: fraction(inputs.target_power) } : {}),
     };
   }
 }
@@ -232,6 +232,9 @@ function trialInputs(populations) {
     seed: number(0, MAX_SEED, 1),
   };
 }
+
+// Of a field in percent, without the rounding error of a division of decimals.
+const fraction = (input) => Number((Number(input.value) / 100).toPrecision(12));
 
 const visitDays = (text) => (text.match(/[^\s,]+/g) ?? []).map(Number);
 

@@ -38,17 +38,17 @@ function findings(found) {
 // How often a trial of the size that was run, or found, does not succeed although the arms differ, where no sentence of
 // `missed` says it.
 function chancesToMiss({ effects, sample_size: sizes, arms, replicates, missed }) {
-  const chance = (arm, n, percent, difference) =>
-    paragraph(`${arm}: chance to miss a true difference of ${formatNumber(Math.abs(difference), 2)} points: ${Math.round(percent)} %, with ${n} patients in this arm.`);
+  const chance = (arm, n, share, difference) =>
+    paragraph(`${arm}: chance to miss a true difference of ${formatNumber(Math.abs(difference), 2)} points: ${percentText(share)}, with ${n} patients in this arm.`);
   const stated = (arm) => (missed ?? []).some((text) => text.startsWith(`${arm}: `) && text.includes("is missed"));
   const better = effects.filter(({ arm, difference }) => difference < 0 && !stated(arm));
   const size = new Map(arms.map(({ name, n }) => [name, n]));
   if (!sizes?.length) {
-    return replicates > 1 ? better.map(({ arm, success_percent: success, difference }) => chance(arm, size.get(arm), 100 - success, difference)) : [];
+    return replicates > 1 ? better.map(({ arm, success_share: success, difference }) => chance(arm, size.get(arm), 1 - success, difference)) : [];
   }
   return better.flatMap(({ arm, difference }) => {
     const own = sizes.find((one) => one.arm === arm); // of the number that was found, or else of the largest trial
-    return own ? [chance(arm, own.per_arm[arm] ?? size.get(arm), own.type_2_error, difference)] : [];
+    return own ? [chance(arm, own.patients_per_arm[arm] ?? size.get(arm), own.type_2_error, difference)] : [];
   });
 }
 
@@ -61,7 +61,7 @@ function notFound({ sample_size: sizes, effects, primary, reference, means }) {
     const earlier = earlierVisit(means[scale] ?? [], arm, reference, visit);
     const advice = earlier ? `Choose an earlier day as primary endpoint: at ${earlier.visit} it is ${formatNumber(earlier.size, 2)} points lower.` : "";
     const stop = low === null
-      ? `The search stopped at ${simulated} patients: the simulated trials show no number that gives a power of ${target} %.`
+      ? `The search stopped at ${simulated} patients: the simulated trials show no number that gives a power of ${percentText(target)}.`
       : `The search stopped at ${simulated} patients: at least ${low} are needed, or more than the program simulates at once. Fewer replicates allow larger trials.`;
     return [paragraph([difference.trim(), advice, stop].filter(Boolean).join(" "))];
   });
@@ -78,13 +78,13 @@ function earlierVisit(rows, arm, reference, visit) {
 }
 
 const SIZE_NOTE = "The number counts randomised patients, drop-out included.";
-const NO_LIMIT = 99.5; // percent
+const NO_LIMIT = 0.995;
 
 // Where no number of patients gives all of the power.
 function limitNotes(sizes) {
-  const limited = sizes.filter(({ limit }) => limit > 50 && limit < NO_LIMIT); // 50 and less: no effect in this direction
+  const limited = sizes.filter(({ limit }) => limit > 0.5 && limit < NO_LIMIT); // 0.5 and less: no effect in this direction
   const text = ({ arm, limit }) =>
-    `${arm}: each simulated trial has other parameter values, so that power stays below ${Math.ceil(limit)} % however large the trial is.`;
+    `${arm}: each simulated trial has other parameter values, so that power stays below ${Math.ceil(100 * limit)} % however large the trial is.`;
   return limited.map((one) => paragraph(text(one), "secondary"));
 }
 
@@ -126,7 +126,7 @@ function resultCharts(found) {
     const settings = { title, unit: "fraction", xLabel: "days since response", range: [0, 1] };
     charts.push(shownWithFinding(settings, series(found.survival, "group", survivalSeries)));
   }
-  if (new Set(columnOf(found.power, "n_per_arm")).size > 1) {
+  if (new Set(columnOf(found.power, "patients_per_arm")).size > 1) {
     const unit = `% of trials: ${found.criterion}`;
     const settings = { title: `Power: ${found.primary}`, unit, xLabel: "patients per arm", range: [0, 100] };
     const chart = shownWithFinding(settings, series(found.power, "arm", powerSeries));
@@ -149,6 +149,9 @@ function shownWithFinding(settings, series) {
 }
 
 const columnOf = (rows, name) => rows.map((row) => row[name]);
+const percents = (rows, name) => rows.map((row) => (row[name] === null ? null : 100 * row[name]));
+
+export const percentText = (share) => `${Math.round(100 * share)} %`;
 
 // The interval is that of the change, moved to the mean.
 const meanSeries = (rows) => ({
@@ -159,24 +162,24 @@ const meanSeries = (rows) => ({
 });
 
 function responderSeries(rows, hours) {
-  const interval = (name) => (rows.every((row) => name in row) ? columnOf(rows, name) : null);
+  const interval = (name) => (rows.every((row) => name in row) ? percents(rows, name) : null);
   const x = rows.map(({ visit }) => (hours.get(visit) ?? 0) / DAY);
-  return { x, y: columnOf(rows, "response"), low: interval("response_low"), high: interval("response_high") };
+  return { x, y: percents(rows, "response"), low: interval("response_low"), high: interval("response_high") };
 }
 
 const survivalSeries = (rows) => ({ x: columnOf(rows, "day"), y: columnOf(rows, "without_relapse"), steps: true });
 
 export const powerSeries = (rows) => {
-  const [x, y, low, high] = ["n_per_arm", "power", "low", "high"].map((name) => columnOf(rows, name));
-  return { x, y, low, high };
+  const [y, low, high] = ["power", "low", "high"].map((name) => percents(rows, name));
+  return { x: columnOf(rows, "patients_per_arm"), y, low, high };
 };
 
 const trialCount = (replicates) => `${replicates} ${replicates === 1 ? "trial" : "trials"}`;
 
 function armsTable(found) {
   const dropout = (name) => {
-    const percent = found.dropout_percent[name];
-    return percent === undefined ? "–" : `${formatNumber(percent, 2)} %`;
+    const share = found.dropout_share[name];
+    return share === undefined ? "–" : `${formatNumber(100 * share, 2)} %`;
   };
   const rows = found.arms.map(({ name, n, treatment }) => [name, n, dropout(name), treatment]);
   return table(`Arms, ${trialCount(found.replicates)}`, ["arm", "patients", "dropout", "treatment"], rows);
@@ -192,9 +195,9 @@ function comparisonTable(found) {
   const caption = `${found.primary}, compared with ${found.reference}, ${trialCount(found.replicates)}`;
   const range = found.replicates > 1 ? "95 % of trials" : "interval";
   const head = ["arm", "difference, points", range, `success: ${found.criterion}`, "direction"];
-  const rows = found.effects.map(({ arm, difference, low, high, success_percent: success }) => {
+  const rows = found.effects.map(({ arm, difference, low, high, success_share: success }) => {
     const direction = `${difference < 0 ? "lower" : "higher"} than on ${found.reference}`;
-    return [arm, formatNumber(difference), formatRange(low, high), `${Math.round(success)} %`, direction];
+    return [arm, formatNumber(difference), formatRange(low, high), percentText(success), direction];
   });
   return table(caption, head, rows);
 }
@@ -207,7 +210,7 @@ function notes(found) {
   const lines = [
     ...found.assumptions,
     found.primary.startsWith("MADRS") && found.reference === "placebo" && FALL_WITHOUT_DRUG,
-    found.failed_percent && `${found.failed_percent} % of patients could not be solved and are missing.`,
+    found.failed_share && `${formatNumber(100 * found.failed_share, 2)} % of patients could not be solved and are missing.`,
     ...found.relapse.map(relapseText),
     hazardRatioText(found),
     ...Object.entries(found.not_estimated).map(([quantity, reason]) => `Not estimated: ${quantity}: ${reason}.`),

@@ -2,7 +2,7 @@
 
 import { announce, button, download, element, field, linkButton, paragraph, sectionTitle, table } from "./dom.js";
 import { COLOURS, csvText, XyChart } from "./figure.js";
-import { powerSeries } from "./trial-results.js";
+import { percentText, powerSeries } from "./trial-results.js";
 
 const KEY = "ketamech.trials";
 const MAX_RUNS = 12;
@@ -86,16 +86,16 @@ function comparisonRows(runs) {
     cell("arms", ({ arms }) => arms.map(arm).join("; ")),
     cell("success", ({ criterion }) => criterion),
     cell("replicates", ({ replicates }) => replicates),
-    cell("drop-out until the end", ({ dropout_percent: percent }) => dropoutText(percent)),
+    cell("drop-out until the end", ({ dropout_share: shares }) => dropoutText(shares)),
     cell("visits, seed", (_, { days, seed, shipped }) => `${shipped || `days ${days.join(", ")}`}; seed ${seed}`),
   ];
 }
 
 const missedPercent = (text) => `${text.split(":")[0]}: ${/([\d]+ %)/.exec(text)?.[1] ?? "–"}.`;
 
-const dropoutText = (percent) =>
-  Object.entries(percent)
-    .map(([arm, value]) => `${arm} ${Math.round(value)} %`)
+const dropoutText = (shares) =>
+  Object.entries(shares)
+    .map(([arm, share]) => `${arm} ${percentText(share)}`)
     .join(", ");
 
 // The power of every run that has several sizes.
@@ -115,7 +115,7 @@ function powerChart(runs) {
 function readRuns() {
   try {
     const runs = JSON.parse(localStorage.getItem(KEY) ?? "[]");
-    return Array.isArray(runs) ? runs.filter((run) => run?.name && Array.isArray(run.result?.effects)) : [];
+    return Array.isArray(runs) ? runs.filter((run) => run?.name && Array.isArray(run.result?.effects)).map(withFractions) : [];
   } catch {
     return [];
   }
@@ -128,4 +128,28 @@ function writeRuns(runs) {
   } catch {
     return false;
   }
+}
+
+// A stored run with fractions in place of the percentages of before.
+function withFractions(run) {
+  const { dropout_percent: dropout, failed_percent: failed, ...result } = run.result;
+  if (dropout === undefined) return run;
+  const divided = (row, isShare) =>
+    Object.fromEntries(Object.entries(row).map(([name, value]) => [name, isShare(name) && value !== null ? value / 100 : value]));
+  const rates = (rows) => rows.map((row) => divided(row, (name) => /^(response|remission)/.test(name)));
+  const power = ({ n_per_arm: patients, ...row }) => ({ ...divided(row, (name) => ["power", "low", "high"].includes(name)), patients_per_arm: patients });
+  const size = ({ per_arm: patients, ...row }) => ({ ...divided(row, (name) => ["target", "limit", "type_2_error"].includes(name)), patients_per_arm: patients });
+  const effect = ({ success_percent: success, ...row }) => ({ ...row, success_share: success / 100 });
+  return {
+    ...run,
+    result: {
+      ...result,
+      dropout_share: divided(dropout, () => true),
+      failed_share: failed / 100,
+      effects: result.effects.map(effect),
+      response_rates: Object.fromEntries(Object.entries(result.response_rates).map(([scale, rows]) => [scale, rates(rows)])),
+      power: result.power.map(power),
+      sample_size: result.sample_size.map(size),
+    },
+  };
 }

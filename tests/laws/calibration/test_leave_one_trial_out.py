@@ -9,14 +9,14 @@ import arviz
 import numpy as np
 import pytest
 
+from ketamech.calibration import leave_one_trial_out as left_out
+from ketamech.calibration.calibration_problem import CalibrationProblem, EstimatedParameter
+from ketamech.calibration.clinical_targets import load_clinical_targets
+from ketamech.calibration.leave_one_trial_out import fold_of, folds
+from ketamech.calibration.surrogate_posterior import DesignPoints, Posterior, QuadraticEmulator, sample_emulated
 from ketamech.core import InputError
-from ketamech.estimation import leave_one_trial_out as left_out
-from ketamech.estimation.calibration import Calibration, EstimatedParameter
-from ketamech.estimation.clinical_targets import load_clinical_targets
-from ketamech.estimation.leave_one_trial_out import fold_of, folds
-from ketamech.estimation.surrogate_posterior import DesignPoints, Posterior, QuadraticEmulator, sample_emulated
 from ketamech.parameters import load_parameters
-from ketamech.trials.posterior import save_posterior
+from ketamech.trials.posterior_draws import save_posterior
 
 NAME = "mood.expectancy_weight"
 
@@ -53,12 +53,12 @@ class OneMean:
         used = self.published[[name != without for name in self.trials]]
         return used.sum() / (1 + len(used)), (1 + len(used)) ** -0.5
 
-    values = Calibration.values
-    _study_sds = Calibration._study_sds
-    trial_likelihood = Calibration.trial_likelihood
-    log_posterior = Calibration.log_posterior
-    log_likelihood = Calibration.log_likelihood
-    log_posterior_parts = Calibration.log_posterior_parts
+    values = CalibrationProblem.values
+    _study_sds = CalibrationProblem._study_sds
+    trial_likelihood = CalibrationProblem.trial_likelihood
+    log_posterior = CalibrationProblem.log_posterior
+    log_likelihood = CalibrationProblem.log_likelihood
+    log_posterior_parts = CalibrationProblem.log_posterior_parts
 
 
 def identity(rows):

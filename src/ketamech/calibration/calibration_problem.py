@@ -17,12 +17,7 @@ from functools import cached_property
 
 import numpy as np
 
-from ketamech.core import require_known, unit
-from ketamech.core.checkpoint import Arrays
-from ketamech.core.csv_table import read_constants, read_table
-from ketamech.core.environment import available_threads, short_hash
-from ketamech.core.execution import LOCAL_EXECUTOR, Executor
-from ketamech.estimation.clinical_targets import (
+from ketamech.calibration.clinical_targets import (
     DIRECTORY,
     ClinicalTarget,
     TrialLikelihood,
@@ -31,6 +26,11 @@ from ketamech.estimation.clinical_targets import (
     standard_error_of,
     statistic,
 )
+from ketamech.core import require_known, unit
+from ketamech.core.checkpoint import Arrays
+from ketamech.core.csv_table import read_constants, read_table
+from ketamech.core.environment import available_threads, short_hash
+from ketamech.core.execution import LOCAL_EXECUTOR, Executor
 from ketamech.parameters import ParameterTable, load_parameters
 from ketamech.simulation.model import Model, folder_of_equations, load_model
 from ketamech.trials.design import Trial
@@ -99,7 +99,7 @@ def load_study_effects() -> tuple[TrialEffect, ...]:
 
 
 @dataclass(frozen=True)
-class Calibration:
+class CalibrationProblem:
     """The model, the estimated parameters and the fitted rows.
 
     Every simulated point is a unit of `executor`: an interrupted search repeats its path and reuses stored points.
@@ -118,8 +118,8 @@ class Calibration:
     def job_description(self) -> dict[str, object]:
         """Everything that determines the statistics of a point, for the checkpoint."""
         return {
-            "persons": self.patients_per_arm,
-            "seed of persons": SEED,
+            "patients_per_arm": self.patients_per_arm,
+            "seed of patients": SEED,
             "estimated": [f"{p.name} {p.prior_median!r} {p.prior_log_sd!r}" for p in self.estimated],
             "rows": [
                 " ".join([r.row.id, repr(r.published), r.trial, r.arm, r.control_arm, r.scale, r.visit, r.statistic])
@@ -346,18 +346,18 @@ class Calibration:
         return slopes
 
 
-def calibration(
-    model: Model | None = None, *, persons: int = PATIENTS_PER_ARM, threads: int | None = None
-) -> Calibration:
+def shipped_problem(
+    model: Model | None = None, *, patients_per_arm: int = PATIENTS_PER_ARM, threads: int | None = None
+) -> CalibrationProblem:
     """The shipped calibration: every row and spread marked fitted against the parameters of the table."""
     subset = model or load_model()
     estimated = load_estimated(subset.parameters, subset.variant)
     targets = (*load_clinical_targets(), *load_spread_targets())
     rows = tuple(row for row in targets if row.fitted and row.row.use == "calibrate")
-    return Calibration(subset, estimated, rows, persons, available_threads(threads))
+    return CalibrationProblem(subset, estimated, rows, patients_per_arm, available_threads(threads))
 
 
-def profile(task: Calibration, best: np.ndarray, slopes: np.ndarray, place: int, grid: np.ndarray) -> np.ndarray:
+def profile(task: CalibrationProblem, best: np.ndarray, slopes: np.ndarray, place: int, grid: np.ndarray) -> np.ndarray:
     """Misfit (minus twice the log posterior) with one parameter fixed at each of `grid`.
 
     The others are optimised by one Gauss-Newton step with the `slopes` at `best`, exact for linear statistics.
@@ -375,7 +375,7 @@ def profile(task: Calibration, best: np.ndarray, slopes: np.ndarray, place: int,
     return -2 * task.log_posterior_parts(x, task.simulated_statistics(x), gradients)
 
 
-def in_table_units(task: Calibration, x: np.ndarray) -> np.ndarray:
+def in_table_units(task: CalibrationProblem, x: np.ndarray) -> np.ndarray:
     """Standardised logarithms [draw, parameter] as values in the units of the parameter tables."""
     table = task.model.parameters
     factors = [unit(table[p.name].unit).factor for p in task.estimated]
@@ -398,7 +398,7 @@ def _kind_of_error(row: ClinicalTarget) -> str:
     return "percent" if row.is_share or row.statistic == "share difference" else "points"
 
 
-def select_parameters(names: Sequence[str], task: Calibration) -> Calibration:
+def select_parameters(names: Sequence[str], task: CalibrationProblem) -> CalibrationProblem:
     """The calibration of some parameters only. Raises UnknownNameError."""
     known = {p.name: p for p in task.estimated}
     for name in names:

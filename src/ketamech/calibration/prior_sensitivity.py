@@ -18,9 +18,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ketamech.calibration.calibration_problem import EstimatedParameter
+from ketamech.calibration.leave_one_trial_out import smoothed_weights
 from ketamech.core.constants import Z95
-from ketamech.estimation.calibration import EstimatedParameter
-from ketamech.estimation.leave_one_trial_out import smoothed_weights
 
 POWERS = (0.99, 1.01)
 THRESHOLD = 0.05  # distance per doubling of the power; that of priorsense

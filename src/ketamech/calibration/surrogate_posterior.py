@@ -13,7 +13,7 @@ from functools import cache
 
 import numpy as np
 
-from ketamech.estimation.calibration import Calibration, StepProgress, no_progress
+from ketamech.calibration.calibration_problem import CalibrationProblem, StepProgress, no_progress
 
 PRIOR_WIDENING, FOLDS = 1.5, 5
 MAX_PRIOR_SD, MAX_DESIGN_DISTANCE = 5.0, 2.0  # SD of the prior; root mean square distance in SD of the design points
@@ -27,7 +27,7 @@ MAP_ROUNDS = 8  # steps towards the posterior mode
 class DesignPoints:
     """Design points of a calibration; its `executor` stores them, so that an interrupted run can be resumed."""
 
-    task: Calibration
+    task: CalibrationProblem
     seed: int = 1
     centre: tuple[np.ndarray, np.ndarray, np.ndarray] | None = None
 
@@ -155,7 +155,7 @@ def sample_posterior(
     return Posterior(chain, logs, some, off, float(weights.sum() ** 2 / np.sum(weights**2)), simulated)
 
 
-def emulator_allowance(task: Calibration, emulator: QuadraticEmulator) -> np.ndarray:
+def emulator_allowance(task: CalibrationProblem, emulator: QuadraticEmulator) -> np.ndarray:
     """SD [row] that the likelihood allows for the error of the emulator."""
     return np.minimum(emulator.error, 2 * task.noise)
 

@@ -1,4 +1,4 @@
-"""Outcomes of patients at the visits of a trial: ratings with error, and relapse.
+"""Ratings of patients at the visits of a trial, with error, and times to relapse.
 
 Ratings that are not made stay missing; nothing is imputed.
 """
@@ -62,7 +62,7 @@ BY_RATING, BY_ADMISSION = "rating", "admission"
 
 
 @dataclass(frozen=True)
-class RelapseOutcomes:
+class RelapseTimes:
     """Relapse [patient]: times (h), NaN for never.
 
     Patients are at risk from `at_risk_from` to `relapsed_at` or, without a relapse, to `observed_until`, the last
@@ -75,10 +75,10 @@ class RelapseOutcomes:
     reason: np.ndarray
 
 
-def relapse_outcomes(
+def relapse_times(
     trial: Trial, scores: Scores, hours: np.ndarray, uniforms: np.ndarray, in_groups: np.ndarray | None = None
-) -> RelapseOutcomes:
-    """Outcomes of the patients at risk; `scores` {scale: [patient, visit]} are NaN after a patient has left.
+) -> RelapseTimes:
+    """Relapse of the patients at risk; `scores` {scale: [patient, visit]} are NaN after a patient has left.
 
     `hours` [patient, visit] are the times of the visits; `uniforms` [patient, visit] decide admissions before a visit;
     `in_groups` is the mask [patient] of the patients who can be at risk (default: all).
@@ -94,7 +94,7 @@ def relapse_outcomes(
     relapsed, reason = np.where(first, admitted, relapsed), np.where(first, BY_ADMISSION, reason)
     reason[~at_risk] = ""
     begin, relapsed, until = (np.where(at_risk, values, np.nan) for values in (hours[:, start], relapsed, until))
-    return RelapseOutcomes(begin, relapsed, until, reason)
+    return RelapseTimes(begin, relapsed, until, reason)
 
 
 def _by_rating(

@@ -9,15 +9,15 @@ import numpy as np
 import pytest
 from scipy.stats import truncnorm
 
+from ketamech.calibration import simulation_based_calibration as sbc
+from ketamech.calibration.calibration_problem import CalibrationProblem, EstimatedParameter
+from ketamech.calibration.surrogate_posterior import DesignPoints, Posterior, QuadraticEmulator, ValidRegion
 from ketamech.core.checkpoint import open_checkpoint
 from ketamech.core.execution import LOCAL_EXECUTOR, Executor
-from ketamech.estimation import simulation_based_calibration as sbc
-from ketamech.estimation.calibration import Calibration, EstimatedParameter
-from ketamech.estimation.surrogate_posterior import DesignPoints, Posterior, QuadraticEmulator, ValidRegion
 from ketamech.exchange.result_metadata import write_table
 from ketamech.report import calibration_report as tables
 from ketamech.report.calibration_report import draw_ranks
-from ketamech.trials.posterior import posterior_hash
+from ketamech.trials.posterior_draws import posterior_hash
 
 SLOPES = np.array([[1.0, 0.5], [0.0, 1.0], [1.0, -1.0]])  # [row, parameter]
 
@@ -44,12 +44,12 @@ class Linear:
             self.killed_at -= 1
             if self.killed_at < 0:
                 raise KeyboardInterrupt
-        return self.wrong**2 * Calibration.covariance(self, x, gradients, extra)
+        return self.wrong**2 * CalibrationProblem.covariance(self, x, gradients, extra)
 
-    _study_sds = Calibration._study_sds
-    trial_likelihood = Calibration.trial_likelihood
-    log_likelihood = Calibration.log_likelihood
-    log_posterior = Calibration.log_posterior
+    _study_sds = CalibrationProblem._study_sds
+    trial_likelihood = CalibrationProblem.trial_likelihood
+    log_likelihood = CalibrationProblem.log_likelihood
+    log_posterior = CalibrationProblem.log_posterior
 
 
 def exact(task):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from ketamech.estimation.published_arms import RESPONSE, published_arms, weigh_arm
+from ketamech.calibration.published_arms import RESPONSE, published_arms, weigh_arm
 from ketamech.evidence import load_evidence
 from ketamech.report.calibration_report import arm_lines, arms_table, patients_table
 

@@ -11,12 +11,12 @@ from pathlib import Path
 
 import numpy as np
 
+from ketamech.calibration.calibration_problem import CalibrationProblem, in_table_units
+from ketamech.calibration.surrogate_posterior import QuadraticEmulator, prior_contraction
 from ketamech.core import require_known
 from ketamech.core.csv_table import parts
 from ketamech.core.environment import DATA
 from ketamech.core.statistics import INTERVAL_95, percentiles
-from ketamech.estimation.calibration import Calibration, in_table_units
-from ketamech.estimation.surrogate_posterior import QuadraticEmulator, prior_contraction
 from ketamech.parameters import Parameter
 
 MIN_CONTRACTION = 0.1  # with a smaller contraction the trials do not inform the parameter
@@ -25,7 +25,7 @@ MAX_ROWS = 6  # evidence ids in a cell
 DIRECTORY = DATA / "parameters"
 
 
-def updated_rows(task: Calibration, draws: np.ndarray, emulator: QuadraticEmulator) -> dict[str, list[str]]:
+def updated_rows(task: CalibrationProblem, draws: np.ndarray, emulator: QuadraticEmulator) -> dict[str, list[str]]:
     """The new cells {parameter: cells} of every parameter whose posterior is narrower than its prior.
 
     `draws` [draw, parameter]: standardised logarithms; value and spread are their median and SD.
@@ -53,7 +53,7 @@ def of_stages(rows: dict[str, list[str]], words: str) -> dict[str, list[str]]:
     return {name: cells for name, cells in rows.items() if name.split(".")[0] in chosen}
 
 
-def informative_rows(task: Calibration, emulator: QuadraticEmulator, middle: np.ndarray) -> dict[str, list[str]]:
+def informative_rows(task: CalibrationProblem, emulator: QuadraticEmulator, middle: np.ndarray) -> dict[str, list[str]]:
     """For each parameter the fitted rows that are most sensitive to it, by id, strongest first."""
     rows = {}
     for i, p in enumerate(task.estimated):
@@ -65,7 +65,7 @@ def informative_rows(task: Calibration, emulator: QuadraticEmulator, middle: np.
     return rows
 
 
-def write_updated_tables(task: Calibration, rows: dict[str, list[str]], folder: Path = DIRECTORY) -> list[Path]:
+def write_updated_tables(task: CalibrationProblem, rows: dict[str, list[str]], folder: Path = DIRECTORY) -> list[Path]:
     """Replace the lines of these parameters only; returns the changed files."""
     changed: dict[Path, list[str]] = {}
     for name, cells in rows.items():

@@ -16,19 +16,19 @@ from pathlib import Path
 
 import numpy as np
 
-from ketamech.core import InputError, unit
-from ketamech.core.csv_table import read_records, read_table
-from ketamech.estimation.calibration import Calibration, StepProgress, in_table_units
-from ketamech.estimation.clinical_targets import DIRECTORY, ClinicalTarget
-from ketamech.estimation.surrogate_posterior import (
+from ketamech.calibration.calibration_problem import CalibrationProblem, StepProgress, in_table_units
+from ketamech.calibration.clinical_targets import DIRECTORY, ClinicalTarget
+from ketamech.calibration.surrogate_posterior import (
     DesignPoints,
     Posterior,
     QuadraticEmulator,
     emulator_allowance,
     sample_emulated,
 )
+from ketamech.core import InputError, unit
+from ketamech.core.csv_table import read_records, read_table
 from ketamech.parameters import ParameterTable, load_parameters
-from ketamech.trials.posterior import load_posterior, posterior_hash
+from ketamech.trials.posterior_draws import load_posterior, posterior_hash
 
 
 @dataclass(frozen=True)
@@ -129,7 +129,7 @@ def conditional_log_likelihood(
     points: DesignPoints, emulator: QuadraticEmulator, x: np.ndarray, statistics: np.ndarray, rows: np.ndarray
 ) -> np.ndarray:
     """Log likelihood [point] of the rows in the mask given all other rows; `statistics` [point, row] of `x`."""
-    task: Calibration = points.task
+    task: CalibrationProblem = points.task
     _, _, gradients = points.map_and_covariance()
     extra = emulator_allowance(task, emulator)
     trial = np.array([row.trial for row in task.rows])
@@ -154,7 +154,7 @@ def systematic_resample(weights: np.ndarray, count: int, random: np.random.Rando
     return np.minimum(np.searchsorted(np.cumsum(weights), places), len(weights) - 1)
 
 
-def save_left_out(folder: Path, task: Calibration, posteriors: list[LeftOutPosterior]) -> None:
+def save_left_out(folder: Path, task: CalibrationProblem, posteriors: list[LeftOutPosterior]) -> None:
     """Write the draws and their summary beside `posterior.csv` of the same folder."""
     mark = posterior_hash(load_posterior(folder / "posterior.csv", task.model.parameters))
     names = [p.name for p in task.estimated]

@@ -8,17 +8,20 @@ from types import MethodType, SimpleNamespace
 import numpy as np
 import pytest
 
-from ketamech.core import InputError, UnknownNameError
-from ketamech.core.checkpoint import open_checkpoint
-from ketamech.core.execution import LOCAL_EXECUTOR, Executor
-from ketamech.estimation import update_parameter_tables
-from ketamech.estimation.calibration import Calibration, EstimatedParameter, TrialEffect, calibration, load_estimated
-from ketamech.estimation.clinical_targets import (
+from ketamech.calibration import update_parameter_tables
+from ketamech.calibration.calibration_problem import (
+    CalibrationProblem,
+    EstimatedParameter,
+    TrialEffect,
+    load_estimated,
+    shipped_problem,
+)
+from ketamech.calibration.clinical_targets import (
     load_clinical_targets,
     load_spread_targets,
     standard_error_of,
 )
-from ketamech.estimation.surrogate_posterior import (
+from ketamech.calibration.surrogate_posterior import (
     DesignPoints,
     QuadraticEmulator,
     convergence,
@@ -26,9 +29,12 @@ from ketamech.estimation.surrogate_posterior import (
     sample_emulated,
     sample_posterior,
 )
+from ketamech.core import InputError, UnknownNameError
+from ketamech.core.checkpoint import open_checkpoint
+from ketamech.core.execution import LOCAL_EXECUTOR, Executor
 from ketamech.evidence import load_evidence, standard_error
 from ketamech.parameters import load_parameters
-from ketamech.trials.posterior import load_posterior, posterior_hash, save_posterior
+from ketamech.trials.posterior_draws import load_posterior, posterior_hash, save_posterior
 from ketamech.trials.trial_reader import TRIALS, load_trial
 
 NAMES = ("mood.expectancy_weight", "mood.rate_constant")
@@ -67,13 +73,13 @@ class Toy:
         return {"found": self.simulate(x)}
 
     study_effects = ()
-    _study_sds = Calibration._study_sds
-    trial_likelihood = Calibration.trial_likelihood
-    log_posterior = Calibration.log_posterior
-    covariance = Calibration.covariance
-    log_likelihood = Calibration.log_likelihood
-    log_posterior_parts = Calibration.log_posterior_parts
-    simulated_statistics = Calibration.simulated_statistics
+    _study_sds = CalibrationProblem._study_sds
+    trial_likelihood = CalibrationProblem.trial_likelihood
+    log_posterior = CalibrationProblem.log_posterior
+    covariance = CalibrationProblem.covariance
+    log_likelihood = CalibrationProblem.log_likelihood
+    log_posterior_parts = CalibrationProblem.log_posterior_parts
+    simulated_statistics = CalibrationProblem.simulated_statistics
 
 
 def quiet(done, words):
@@ -130,7 +136,7 @@ def test_study_effects_are_those_of_a_random_effects_model():
         published=np.array([1.0, -1.0, 0.5]),
     )  # fmt: skip
     slopes = np.array([[2.0, 0], [1.0, 0], [3.0, 0]])  # by standardised logarithms, in units of the noise
-    gradients = Calibration.study_gradients(task, slopes)
+    gradients = CalibrationProblem.study_gradients(task, slopes)
     assert gradients == pytest.approx(np.array([[2 * 1 / 0.5, 1 * 2 / 0.5, 3 * 1.5 / 0.5]]))
     x = np.array([[0.3, 1.0]])
     sd = 0.4 * np.exp(0.5)
@@ -138,11 +144,13 @@ def test_study_effects_are_those_of_a_random_effects_model():
     expected[:2, :2] += sd**2 * np.outer(gradients[0, :2], gradients[0, :2])
     expected[2, 2] += sd**2 * gradients[0, 2] ** 2
     for name in ("_study_sds", "covariance", "trial_likelihood", "log_posterior", "log_likelihood"):
-        setattr(task, name, MethodType(getattr(Calibration, name), task))
+        setattr(task, name, MethodType(getattr(CalibrationProblem, name), task))
     assert task.covariance(x, gradients)[0] == pytest.approx(expected)
     found = np.array([[0.2, 0.1, 0.9]])
     likelihood = multivariate_normal(found[0], expected).logpdf(task.published) + 1.5 * np.log(2 * np.pi)
-    assert Calibration.log_posterior_parts(task, x, found, gradients) == pytest.approx(likelihood - 0.5 * np.sum(x**2))
+    assert CalibrationProblem.log_posterior_parts(task, x, found, gradients) == pytest.approx(
+        likelihood - 0.5 * np.sum(x**2)
+    )
     some = np.array([True, False, True])
     part = multivariate_normal(found[0, some], expected[np.ix_(some, some)]).logpdf(task.published[some])
     assert task.log_likelihood(x, found, gradients, rows=some) == pytest.approx(part + np.log(2 * np.pi))
@@ -226,7 +234,7 @@ def test_the_middle_of_a_posterior_becomes_reviewed_rows(tmp_path):
         (tmp_path / file.name).write_bytes(file.read_bytes())
     table = load_parameters()
     names = ("mood.expectancy_weight", "mood.self_maintenance_rate_constant")
-    task = Calibration(
+    task = CalibrationProblem(
         SimpleNamespace(parameters=table), tuple(EstimatedParameter(n, table[n].canonical, 0.4) for n in names),
         tuple(row for row in load_clinical_targets() if row.fitted)[:2],
     )  # fmt: skip
@@ -265,7 +273,7 @@ def test_a_posterior_goes_out_and_comes_back(tmp_path):
 
 def test_a_row_that_cannot_be_opened_is_not_fitted_again(model):
     """It stays marked as fitted, because the shipped posterior used it; the next calibration leaves it out."""
-    used = {row.row.id for row in calibration(model).rows}
+    used = {row.row.id for row in shipped_problem(model).rows}
     closed = {row.row.id for row in load_clinical_targets() if row.fitted and not row.row.has_public_source}
     assert closed == {"zarate06-d-24h", "zarate06-d-d7", "murrough13-resp-ket-d7", "murrough13-resp-mdz-d7"}
     assert not used & closed

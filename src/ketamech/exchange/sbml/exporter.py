@@ -19,9 +19,9 @@ import numpy as np
 from ketamech.core import InputError, SolverError
 from ketamech.core.constants import DISCLAIMER
 from ketamech.engine import Events
+from ketamech.exchange.sbml.document_writer import FUNCTIONS, SbmlWriter
 from ketamech.exchange.sbml.ids import formula, inflow_id, papers_of, resources_of, sbml_id, unit_id
 from ketamech.exchange.sbml.reactions import Reaction, reactions_of, species_in, species_kind
-from ketamech.exchange.sbml.sbml_writer import FUNCTIONS, SbmlWriter
 from ketamech.model.stage import State
 from ketamech.model.system import System
 from ketamech.parameters import HUMAN, Parameter

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from ketamech.estimation.calibration import EstimatedParameter, load_estimated
-from ketamech.estimation.prior_sensitivity import informed_directions
+from ketamech.calibration.calibration_problem import EstimatedParameter, load_estimated
+from ketamech.calibration.prior_sensitivity import informed_directions
 
 ESTIMATED = (
     EstimatedParameter("a", 1.0, 0.5, "habenula"),

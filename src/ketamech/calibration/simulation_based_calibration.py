@@ -14,10 +14,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ketamech.core.checkpoint import Arrays
-from ketamech.core.environment import short_hash
-from ketamech.estimation.calibration import StepProgress
-from ketamech.estimation.surrogate_posterior import (
+from ketamech.calibration.calibration_problem import StepProgress
+from ketamech.calibration.surrogate_posterior import (
     WALKERS_PER_PARAMETER,
     DesignPoints,
     QuadraticEmulator,
@@ -26,6 +24,8 @@ from ketamech.estimation.surrogate_posterior import (
     sample_emulated,
     split_rhat,
 )
+from ketamech.core.checkpoint import Arrays
+from ketamech.core.environment import short_hash
 
 DRAWS = 99  # compared with each true value: ranks 0 to 99
 STEPS = 160  # of the chain of a data set; the first quarter is left out

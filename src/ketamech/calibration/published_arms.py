@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 import numpy as np
 import xarray as xr
 
+from ketamech.calibration.clinical_targets import ClinicalTarget, load_clinical_targets, load_spread_targets
 from ketamech.core import InputError
-from ketamech.estimation.clinical_targets import ClinicalTarget, load_clinical_targets, load_spread_targets
 from ketamech.evidence import standard_error
 from ketamech.population.weights import effective_size, tilted_weights, weighted_mean_and_sd
 from ketamech.trials.analysis.treatment_effects import scores

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.stats import norm
 
-from ketamech.estimation.prior_sensitivity import (
+from ketamech.calibration.prior_sensitivity import (
     CONFLICT,
     DATA_DOMINATE,
     NEITHER,
