@@ -81,6 +81,16 @@ def test_arms_written_here_may_be_adaptive_and_errors_appear_at_them(page, addre
     until(page, "document.querySelector('.job-list')?.textContent.includes('Sample size')")
     page.evaluate("document.querySelector('[aria-label^=\"Cancel Sample size\"]')?.click()")  # it may have ended
     until(page, "/(cancelled|finished)/.test(document.querySelector('.job-list li').textContent)", seconds=60)
+    former = {"effects": [{"arm": "a", "success_percent": 60}], "dropout_percent": {"a": 12}, "failed_percent": 0,
+              "response_rates": {"MADRS": [{"arm": "a", "response": 50, "response_low": None, "hour": 24}]},
+              "power": [{"n_per_arm": 10, "power": 80, "low": 70, "high": 90, "trials": 3}],
+              "sample_size": [{"per_arm": {"a": 10}, "target": 80, "limit": 99, "type_2_error": 20}]}  # fmt: skip
+    script = "async run => (await import('/js/trial-runs.js')).withFractions(run).result"
+    result = page.evaluate(script, {"name": "stored by the former page", "result": former})
+    assert (result["effects"], result["dropout_share"]) == ([{"arm": "a", "success_share": 0.6}], {"a": 0.12})
+    assert result["response_rates"]["MADRS"] == [{"arm": "a", "response": 0.5, "response_low": None, "hour": 24}]
+    assert (result["power"][0]["power"], result["power"][0]["patients_per_arm"]) == (0.8, 10)
+    assert (result["sample_size"][0]["target"], result["sample_size"][0]["patients_per_arm"]) == (0.8, {"a": 10})
 
 
 def test_the_drawing_of_the_chain_opens_a_stage_with_its_papers(page, address):

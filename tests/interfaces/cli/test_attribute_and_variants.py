@@ -67,6 +67,6 @@ def test_the_network_is_predicted_in_a_table_a_figure_and_a_page(tmp_path):
         "network", INFUSION, "--draws", "20", "--out", "areas", "--markdown", "docs/predictions/n.md", cwd=tmp_path
     )
     assert ended.returncode == 0, ended.stderr
-    assert ended.stdout.startswith("readout\thours\tchange")
+    assert ended.stdout.startswith("readout\thours\trelative_change\tlow\thigh\trising_share")
     for name in ("areas/areas.csv", "areas/areas.svg", "docs/predictions/n.md", "docs/pictures/areas.png"):
         assert (tmp_path / name).stat().st_size > 200

@@ -93,5 +93,5 @@ def test_tables_of_arms_and_of_patients():
     assert len(patients) == PATIENTS
     assert patients["WEIGHT"].sum() == pytest.approx(PATIENTS)
     lines = arm_lines(table)
-    assert lines[0][3].startswith("baseline mean 35.0 (34.0); baseline SD 5.18 (5.07); change −5.70 (")
+    assert lines[0][3].startswith("baseline mean 35 (34); baseline SD 5.18 (5.07); change −5.7 (")
     assert lines[1][-1] == "**refused**"

@@ -131,7 +131,7 @@ function writeRuns(runs) {
 }
 
 // A stored run with fractions in place of the percentages of before.
-function withFractions(run) {
+export function withFractions(run) {
   const { dropout_percent: dropout, failed_percent: failed, ...result } = run.result;
   if (dropout === undefined) return run;
   const divided = (row, isShare) =>
