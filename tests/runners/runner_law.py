@@ -176,7 +176,7 @@ def by_attribution(case: Case, model: Model) -> Readings:
     with mock.patch.object(attribution, "switched_on_pathways", return_value=("pathway.disinhibition",)):
         found = attribution.attribute(model, case.scenario(model), endpoints=words, draws=0)
     totals = found.totals.set_index("endpoint")
-    hoped = totals["rest_tables"] + totals["expectancy_tables"]
+    hoped = totals["baseline_tables"] + totals["expectancy_tables"]
     whole = hoped if case.patient == "control" else totals["full_tables"]
     return {name_at(name, h): float(whole[f"{name} at {h:g} h"]) for name in case.outputs for h in HOURS}
 

@@ -77,7 +77,7 @@ class Attribution:
 
     `table`: a line for each endpoint and pathway: endpoint, output, unit, pathway, share (of what the drug adds), and
     shapley, loss_when_off, single_effect: the mean of the draws, `_low` and `_high` (95 % of draws), `_tables` (at the
-    values of the tables). `totals`: one line per endpoint: baseline (rest), expectancy, no_pathway, pathways,
+    values of the tables). `totals`: one line per endpoint: baseline, expectancy, no_pathway, pathways,
     full, each as the mean of the draws and at the table values. Means are used because means add up and medians do not.
     `madrs_decomposition` [component, draw, time]: MADRS points of each of `components` at `times` (h); draw 0 uses the
     table values. `coalition_values` [draw, coalition, endpoint]. `parameter_draws`: parameters [draw]. `failed`: number
@@ -307,7 +307,7 @@ def _totals(model: Model, endpoints: Sequence[Endpoint], coalition_values: np.nd
     for j, endpoint in enumerate(endpoints):
         no_pathway, every_pathway, expectancy, resting = (coalition_values[:, k, j] for k in (0, -3, -2, -1))
         parts = {
-            "rest": resting, "expectancy": expectancy - resting, "no_pathway": no_pathway - expectancy,
+            "baseline": resting, "expectancy": expectancy - resting, "no_pathway": no_pathway - expectancy,
             "pathways": every_pathway - no_pathway, "drug": every_pathway - expectancy, "full": every_pathway,
         }  # fmt: skip
         line: dict[str, object] = {

@@ -109,8 +109,8 @@ def describe_attribution(
     total = next(row for row in attribution.totals.to_dict("records") if row["endpoint"] == chosen)
     unit = "" if total["unit"] == "1" else f" {total['unit']}"
     sentences = [
-        f"{chosen}: {total['rest']:.3g} at baseline, {total['full']:.3g}{unit} with all pathways on. Expectancy alone"
-        f" changes it by {_signed_text(total['expectancy'])}, the drug with all pathways off by"
+        f"{chosen}: {total['baseline']:.3g} at baseline, {total['full']:.3g}{unit} with all pathways on. Expectancy"
+        f" alone changes it by {_signed_text(total['expectancy'])}, the drug with all pathways off by"
         f" {_signed_text(total['no_pathway'])},"
         f" and the pathways by {_signed_text(total['pathways'])}."
     ]

@@ -176,7 +176,7 @@ def drawn_values(
 
 
 def independent_patients(
-    table: ParameterTable, patients: Sequence[int] | np.ndarray, *, model: Model, seed: int = 1, replicate: int = 0,
+    table: ParameterTable, patient_ids: Sequence[int] | np.ndarray, *, model: Model, seed: int = 1, replicate: int = 0,
     vary: Sequence[str] | None = None,
 ) -> VirtualPatients:  # fmt: skip
     """The patients with these numbers, in whom every parameter is drawn from its own spread about `table`.
@@ -184,9 +184,9 @@ def independent_patients(
     Draws are independent, and a spread may be the uncertainty of a mean: the patients are no clinical sample. `vary`:
     parameters or stages that are drawn (default: all with a spread).
     """
-    values = drawn_values(model, table, seed, patients, replicate=replicate, vary=vary)
+    values = drawn_values(model, table, seed, patient_ids, replicate=replicate, vary=vary)
     redraw = partial(independent_patients, model=model, seed=seed, replicate=replicate, vary=vary)
-    return VirtualPatients(np.asarray(patients), values, {}, table, seed, replicate, redraw, independent=True)
+    return VirtualPatients(np.asarray(patient_ids), values, {}, table, seed, replicate, redraw, independent=True)
 
 
 def _progress(progress: Callable[[int], None], before: int, here: int) -> None:

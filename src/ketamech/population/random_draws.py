@@ -32,7 +32,7 @@ def number_of_name(name: str) -> int:
 
 
 def patient_streams(
-    seed: int, patients: Iterable[int], stream: str, *, replicate: int = 0, block: int = 0
+    seed: int, patient_ids: Iterable[int], stream: str, *, replicate: int = 0, block: int = 0
 ) -> Iterator[np.random.Generator]:
     """A generator for each patient in turn, which is valid until the next one is requested.
 
@@ -41,7 +41,7 @@ def patient_streams(
     key = np.array([_uint64(seed, "seed"), _uint64(replicate, "replicate")], dtype=np.uint64)
     source = np.random.Philox(key=key)
     state, generator, number = source.state, np.random.Generator(source), STREAMS.index(stream)
-    for patient in patients:
+    for patient in patient_ids:
         state["state"]["counter"] = np.array([0, block, number, _uint64(patient, "patient")], dtype=np.uint64)
         state["buffer_pos"], state["has_uint32"] = 4, 0
         source.state = state
@@ -58,7 +58,7 @@ MAX_REDRAWS = 1000
 
 
 def draw_parameters(
-    parameters: ParameterTable, names: Sequence[str], seed: int, patients: Iterable[int], *, replicate: int = 0,
+    parameters: ParameterTable, names: Sequence[str], seed: int, patient_ids: Iterable[int], *, replicate: int = 0,
     vary: Sequence[str] | None = None, block: int = 0,
 ) -> np.ndarray:  # fmt: skip
     """Values [patient, name] in canonical units; the values of a patient do not depend on the other patients.
@@ -75,7 +75,7 @@ def draw_parameters(
     spreads = _ParameterSampler(rows, np.array([_varies(row, chosen) for row in rows]))
     numbers = [
         spreads.standard_numbers(chance)
-        for chance in patient_streams(seed, patients, "parameters", replicate=replicate, block=block)
+        for chance in patient_streams(seed, patient_ids, "parameters", replicate=replicate, block=block)
     ]
     return spreads.values(np.array(numbers).reshape(len(numbers), len(rows)))
 

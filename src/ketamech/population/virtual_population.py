@@ -71,7 +71,7 @@ class NaturalCourse:
     reversion_rate: float = 0.0
 
     def events(
-        self, seed: int, patients: Sequence[int] | np.ndarray, begin: float, until: float, *, replicate: int = 0,
+        self, seed: int, patient_ids: Sequence[int] | np.ndarray, begin: float, until: float, *, replicate: int = 0,
         in_progress: bool = False,
     ) -> tuple[DoseEvent, ...]:  # fmt: skip
         """Events of patients from `begin` to before `until` (h), whose times and amounts are arrays [patient].
@@ -80,7 +80,7 @@ class NaturalCourse:
         because the baseline of the patient is stated for that time.
         """
         weeks = max(0, int(np.ceil((until - begin) / WEEK)))
-        drawn = self._uniforms(seed, patients, replicate, 3 + 3 * (WARM_UP + weeks))
+        drawn = self._uniforms(seed, patient_ids, replicate, 3 + 3 * (WARM_UP + weeks))
         changes = self._weekly_changes(drawn[:, 3:].reshape(len(drawn), -1, 3))
         events = []
         if in_progress:
@@ -93,10 +93,10 @@ class NaturalCourse:
         events.append(DoseEvent(np.minimum(onset, until), ONSET, np.where(onset < until, 1.0, 0.0)))
         return tuple(events)
 
-    def _uniforms(self, seed: int, patients: Sequence[int] | np.ndarray, replicate: int, count: int) -> np.ndarray:
+    def _uniforms(self, seed: int, patient_ids: Sequence[int] | np.ndarray, replicate: int, count: int) -> np.ndarray:
         """Uniform random numbers [patient, count]; more numbers change none of the first."""
-        streams = patient_streams(seed, patients, "course", replicate=replicate)
-        return np.array([generator.random(count) for generator in streams]).reshape(len(patients), count)
+        streams = patient_streams(seed, patient_ids, "course", replicate=replicate)
+        return np.array([generator.random(count) for generator in streams]).reshape(len(patient_ids), count)
 
     def _weekly_changes(self, u: np.ndarray) -> np.ndarray:
         """Changes of load [patient, week] of mean 0, from uniform numbers [patient, week, 3]."""
@@ -161,7 +161,7 @@ class VirtualPatients:
     """Drawn patients: `patient_ids`, `values` {parameter: [patient], canonical units}, and other `covariates`.
 
     `values` vary about those of `parameters`; `units` names the canonical unit of each, and `table()` has the units of
-    the parameter tables. `seed` and `replicate` are those of their random numbers; `redraw(table, patients=numbers)`
+    the parameter tables. `seed` and `replicate` are those of their random numbers; `redraw(table, patient_ids=numbers)`
     draws patients about the values of another table (None: no population has drawn them). `independent`: every value
     was drawn from the spread of its own parameter; such patients also vary about the values that a scenario sets.
     """
@@ -183,7 +183,7 @@ class VirtualPatients:
         table = ParameterTable({**self.parameters, **parameters})
         if self.redraw is None or table == self.parameters:
             return self
-        before, after = (self.redraw(one, patients=self.patient_ids).values for one in (self.parameters, table))
+        before, after = (self.redraw(one, patient_ids=self.patient_ids).values for one in (self.parameters, table))
         moved = {n: np.where(self.values[n] == before[n], after[n], self.values[n]) for n in before if n in self.values}
         return replace(self, values={**self.values, **moved}, parameters=table)
 
@@ -268,7 +268,7 @@ class Population(metaclass=LoadedByCall, loader="named"):
         return replace(self, marginals=known, user_defined=self.user_defined.union(user_defined))
 
     def draw(
-        self, parameters: ParameterTable, seed: int, patients: Sequence[int] | np.ndarray, *, replicate: int = 0,
+        self, parameters: ParameterTable, seed: int, patient_ids: Sequence[int] | np.ndarray, *, replicate: int = 0,
         base: Mapping[str, float] | None = None, study_size: int | None = None,
     ) -> VirtualPatients:  # fmt: skip
         """The patients with these numbers.
@@ -283,7 +283,7 @@ class Population(metaclass=LoadedByCall, loader="named"):
                 require_known(name, parameters, f"there is no parameter '{name}'")
             return population_values.get(name, parameters[name].canonical)
 
-        z = self._correlated(seed, patients, replicate)
+        z = self._correlated(seed, patient_ids, replicate)
         ranks = {name: _uniform(z[name]) for name in self.marginals}
         drawn = {name: known.quantile(ranks[name], value) for name, known in self.marginals.items()}
         for row in self.tables.between:
@@ -293,16 +293,16 @@ class Population(metaclass=LoadedByCall, loader="named"):
             name = effect.parameter
             if name in self.user_defined:
                 continue
-            usual = drawn[name] if name in drawn else np.full(len(patients), value(name))
+            usual = drawn[name] if name in drawn else np.full(len(patient_ids), value(name))
             deviation = drawn[effect.covariate] - effect.reference
             drawn[name] = self._within_bounds(name, usual, usual * np.exp(effect.log_effect * deviation))
         for name, factor in self.study_effects(seed, replicate, value, study_size).items():
-            usual = drawn[name] if name in drawn else np.full(len(patients), value(name))
+            usual = drawn[name] if name in drawn else np.full(len(patient_ids), value(name))
             drawn[name] = self._within_bounds(name, usual, usual * factor)
         values = {name: numbers for name, numbers in drawn.items() if not name.startswith(COVARIATE)}
         others = {name: numbers for name, numbers in drawn.items() if name.startswith(COVARIATE)}
         redraw = partial(self.draw, seed=seed, replicate=replicate, base=base, study_size=study_size)
-        ids, values = np.asarray(patients), _clip_to_bounds(values, parameters)
+        ids, values = np.asarray(patient_ids), _clip_to_bounds(values, parameters)
         return VirtualPatients(ids, values, others, parameters, seed, replicate, redraw)
 
     def study_effects(
@@ -340,24 +340,24 @@ class Population(metaclass=LoadedByCall, loader="named"):
         return np.clip(after, np.minimum(low, before), np.maximum(high, before))
 
     def occasion_factors(
-        self, name: str, seed: int, patients: Sequence[int] | np.ndarray, count: int, *, replicate: int = 0
+        self, name: str, seed: int, patient_ids: Sequence[int] | np.ndarray, count: int, *, replicate: int = 0
     ) -> np.ndarray:
         """Factors [patient, occasion] by which a parameter differs from the patient's own value at each dose."""
         spread = {row.parameter: row.occasion for row in self.tables.between}.get(name, 0.0)
         if not spread or not count:
-            return np.ones((len(patients), count))
+            return np.ones((len(patient_ids), count))
         block = 1 + [row.parameter for row in self.tables.between].index(name)
-        streams = patient_streams(seed, patients, "people", replicate=replicate, block=block)
+        streams = patient_streams(seed, patient_ids, "people", replicate=replicate, block=block)
         return np.exp(spread * np.array([chance.standard_normal(count) for chance in streams]))
 
     def course_events(
-        self, parameters: ParameterTable, seed: int, patients: Sequence[int] | np.ndarray, begin: float, until: float,
-        *, replicate: int = 0, base: Mapping[str, float] | None = None, in_progress: bool = False,
+        self, parameters: ParameterTable, seed: int, patient_ids: Sequence[int] | np.ndarray, begin: float,
+        until: float, *, replicate: int = 0, base: Mapping[str, float] | None = None, in_progress: bool = False,
     ) -> tuple[DoseEvent, ...]:  # fmt: skip
         """Events of the natural course of these patients from `begin` to before `until` (h); see `NaturalCourse`."""
         own = dict(base or {})
         course = natural_course(self.name, lambda name: own.get(name, parameters[name].canonical))
-        return course.events(seed, patients, begin, until, replicate=replicate, in_progress=in_progress)
+        return course.events(seed, patient_ids, begin, until, replicate=replicate, in_progress=in_progress)
 
     @cached_property
     def _factors(self) -> dict[str, list[tuple[str, float]]]:
@@ -374,10 +374,10 @@ class Population(metaclass=LoadedByCall, loader="named"):
             raise InputError(what, key="rho", expected="a positive definite matrix") from None
         return {n: [(names[j], float(lower[i, j])) for j in range(i + 1) if lower[i, j]] for i, n in enumerate(names)}
 
-    def _correlated(self, seed: int, patients: Sequence[int] | np.ndarray, replicate: int) -> dict[str, np.ndarray]:
+    def _correlated(self, seed: int, patient_ids: Sequence[int] | np.ndarray, replicate: int) -> dict[str, np.ndarray]:
         names = (*self.tables.variables, *sorted(set(self.marginals).difference(self.tables.variables)))
-        streams = patient_streams(seed, patients, "people", replicate=replicate)
-        raw = np.array([chance.standard_normal(len(names)) for chance in streams]).reshape(len(patients), len(names))
+        streams = patient_streams(seed, patient_ids, "people", replicate=replicate)
+        raw = np.array([chance.standard_normal(len(names)) for chance in streams]).reshape(len(patient_ids), len(names))
         plain = {name: raw[:, i] for i, name in enumerate(names)}
         for name, row in self._factors.items():  # term by term, so that sums do not depend on the batch
             plain[name] = np.sum([weight * raw[:, names.index(other)] for other, weight in row], axis=0)

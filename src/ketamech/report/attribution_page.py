@@ -100,7 +100,7 @@ def endpoints_with_contributions(attribution: Attribution) -> list[str]:
     """Endpoints with a pathway contribution large enough to draw."""
     rows = attribution.totals
     size = rows[["pathways", "pathways_tables"]].abs().max(axis=1)
-    total = (rows["full"] - rows["rest"]).abs()
+    total = (rows["full"] - rows["baseline"]).abs()
     return list(rows.loc[(size > MIN_SHARE_DRAWN * total) & (size > 1e-6), "endpoint"])
 
 

@@ -40,15 +40,15 @@ class MixedPopulation:
         return replace(self, parts=tuple(part.with_marginals(words, parameters) for part in self.parts))
 
     def draw(
-        self, parameters: ParameterTable, seed: int, patients: Sequence[int] | np.ndarray, *, replicate: int = 0,
+        self, parameters: ParameterTable, seed: int, patient_ids: Sequence[int] | np.ndarray, *, replicate: int = 0,
         base: Mapping[str, float] | None = None, study_size: int | None = None,
     ) -> VirtualPatients:  # fmt: skip
         """The patients with these numbers; the covariate `in_<population>` is 1 for those of a population, else 0."""
         drawn = [
-            part.draw(parameters, seed, patients, replicate=replicate, base=base, study_size=study_size)
+            part.draw(parameters, seed, patient_ids, replicate=replicate, base=base, study_size=study_size)
             for part in self.parts
         ]
-        place = self._place(seed, patients, replicate)
+        place = self._place(seed, patient_ids, replicate)
         values = {
             name: np.choose(place, [one.values[name] for one in drawn]) for name in drawn[0].values
         }  # fmt: skip
@@ -59,31 +59,31 @@ class MixedPopulation:
         redraw = partial(self.draw, seed=seed, replicate=replicate, base=base, study_size=study_size)
         return replace(drawn[0], values=values, covariates=covariates, redraw=redraw)
 
-    def _place(self, seed: int, patients: Sequence[int] | np.ndarray, replicate: int) -> np.ndarray:
+    def _place(self, seed: int, patient_ids: Sequence[int] | np.ndarray, replicate: int) -> np.ndarray:
         """Index of the population from which each patient is drawn [patient]."""
-        streams = patient_streams(seed, patients, "trial", replicate=replicate, block=POPULATION_BLOCK)
+        streams = patient_streams(seed, patient_ids, "trial", replicate=replicate, block=POPULATION_BLOCK)
         uniforms = np.array([generator.random() for generator in streams])
         return np.searchsorted(np.cumsum(self.shares)[:-1], uniforms, side="right")
 
     def course_events(
-        self, parameters: ParameterTable, seed: int, patients: Sequence[int] | np.ndarray, begin: float, until: float,
-        *, replicate: int = 0, base: Mapping[str, float] | None = None, in_progress: bool = False,
+        self, parameters: ParameterTable, seed: int, patient_ids: Sequence[int] | np.ndarray, begin: float,
+        until: float, *, replicate: int = 0, base: Mapping[str, float] | None = None, in_progress: bool = False,
     ) -> tuple[DoseEvent, ...]:  # fmt: skip
         """Events of the natural course; each patient has those of the population from which the patient is drawn."""
-        place = self._place(seed, patients, replicate)
+        place = self._place(seed, patient_ids, replicate)
         return tuple(
             replace(event, amount=event.amount * (place == k))
             for k, part in enumerate(self.parts)
             for event in part.course_events(
-                parameters, seed, patients, begin, until, replicate=replicate, base=base, in_progress=in_progress
+                parameters, seed, patient_ids, begin, until, replicate=replicate, base=base, in_progress=in_progress
             )
         )
 
     def occasion_factors(
-        self, name: str, seed: int, patients: Sequence[int] | np.ndarray, count: int, *, replicate: int = 0
+        self, name: str, seed: int, patient_ids: Sequence[int] | np.ndarray, count: int, *, replicate: int = 0
     ) -> np.ndarray:
         """As `Population.occasion_factors`: variation between occasions is the same in all populations."""
-        return self.parts[0].occasion_factors(name, seed, patients, count, replicate=replicate)
+        return self.parts[0].occasion_factors(name, seed, patient_ids, count, replicate=replicate)
 
 
 TrialPopulation = Population | MixedPopulation

@@ -83,7 +83,7 @@ def test_shares_add_up_for_every_endpoint(found):
     totals = found.totals.set_index("endpoint").loc[sums.index]
     np.testing.assert_allclose(sums["shapley"], totals["pathways"], rtol=1e-9, atol=1e-9)
     np.testing.assert_allclose(sums["shapley_tables"], totals["pathways_tables"], rtol=1e-9, atol=1e-9)
-    parts = totals["rest"] + totals["expectancy"] + totals["no_pathway"] + totals["pathways"]
+    parts = totals["baseline"] + totals["expectancy"] + totals["no_pathway"] + totals["pathways"]
     np.testing.assert_allclose(parts, totals["full"], rtol=1e-9)
 
 
@@ -92,7 +92,7 @@ def test_what_everything_and_what_one_off_do_is_what_simulate_says(model, found)
     whole = simulate(INFUSION, model=model)["mood.madrs"].sel(time=24.0)
     total = found.totals.set_index("endpoint").loc["mood.madrs at 24 h"]
     assert total["full_tables"] == pytest.approx(float(whole.sel(patient="treated")), abs=0.02)
-    untreated = total["rest_tables"] + total["expectancy_tables"]
+    untreated = total["baseline_tables"] + total["expectancy_tables"]
     assert untreated == pytest.approx(float(whole.sel(patient="control")), abs=0.02)
     off = replace(load_scenario(INFUSION), values={"pathway.habenula": 0.0})
     without = float(simulate(off, model=model)["mood.madrs"].sel(time=24.0, patient="treated"))
