@@ -210,7 +210,7 @@ def write_trial_scorecard(path: Path, card: TrialScorecard) -> Path:
     parts += ["## Chance of p < 0.05", CHANCES, chance_table(card.significance_probabilities)]
     parts += ["## How trials were left out", LEFT_OUT, left_out_table(card.leave_out_methods)]
     parts += ["## Goals", _goals(card.criteria)]
-    parts += ["## By outcome", _outcomes(card.by_stage), "## Variability within arms", SPREADS]
+    parts += ["## By clinical outcome", _outcomes(card.by_stage), "## Variability within arms", SPREADS]
     parts += [_rows(card.spreads), "## All rows, largest deviation first", _rows(rows_by_deviation)]
     atomic_write(path, ("\n\n".join(parts) + "\n").encode())
     return path
@@ -243,7 +243,7 @@ def _outcomes(stages: pd.DataFrame) -> str:
     lines = []
     for row in stages.to_dict("records"):
         lines.append([row["stage"], row["role"], row["n"], row["inside"], row["overlaps"], number(row["mean_abs_z"])])
-    return markdown_table(["outcome", "role", "rows", "inside", "intervals overlap", "mean abs z"], lines)
+    return markdown_table(["clinical outcome", "role", "rows", "inside", "intervals overlap", "mean abs z"], lines)
 
 
 def _rows(rows: pd.DataFrame) -> str:
