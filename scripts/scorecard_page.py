@@ -169,7 +169,7 @@ def scorecard_page(folder: Path) -> str:
     parts += ["## Chance of p < 0.05", CHANCES, chance_table(tables["chances"])]
     parts += ["## How trials were left out", LEFT_OUT, left_out_table(tables["left_out"])]
     parts += ["## Goals", _goals(tables["trial_goals"])]
-    parts += ["## By outcome", _outcomes(tables["by_stage"]), "## Variability within arms", SPREADS]
+    parts += ["## By clinical outcome", _outcomes(tables["by_stage"]), "## Variability within arms", SPREADS]
     parts += [_rows(tables["spreads"]), "## All rows, largest deviation first", _rows(tables["trials"])]
     return "\n\n".join(parts) + "\n"
 
@@ -208,7 +208,7 @@ def _outcomes(stages: pd.DataFrame) -> str:
     lines = []
     for row in stages.to_dict("records"):
         lines.append([row["stage"], row["role"], row["n"], row["inside"], row["overlaps"], number(row["mean_abs_z"])])
-    return markdown_table(["outcome", "role", "rows", "inside", "intervals overlap", "mean abs z"], lines)
+    return markdown_table(["clinical outcome", "role", "rows", "inside", "intervals overlap", "mean abs z"], lines)
 
 
 def _rows(rows: pd.DataFrame) -> str:

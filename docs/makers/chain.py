@@ -1,4 +1,4 @@
-"""A drawing of the model: the stages in layers from drug to outcome, and which stage reads which."""
+"""A drawing of the model: the stages in layers from drug to symptoms, and which stage reads which."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def chain_picture(system: System, titles: Mapping[str, str]) -> str:
     boxes = [_box(name, titles[name], place[name], _stage(system, name)) for name in place]
     height = 30 + ROW * len(rows) - BOX_HEIGHT
     drawn = "".join([STYLE, *sorted(lines, key=lambda line: "far" not in line), *boxes])
-    label = "Stages of the model from drug to outcome; lines lead from a stage to those that read it"
+    label = "Stages of the model from drug to symptoms; lines lead from a stage to those that read it"
     return (
         f'<svg class="chain" xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" role="img" '
         f'aria-label="{label}">{drawn}</svg>'
