@@ -1,5 +1,7 @@
 """Kinetics of others in place of the built-in ones: the same model out and in again changes nothing; gaps are named."""
 
+import re
+
 import antimony
 import numpy as np
 import pytest
@@ -48,9 +50,9 @@ def files(folder, sbml, outputs, doses, **more):
     return folder / "kinetics.yaml"
 
 
-def one_compartment(folder, amounts="mg", time="h", **changed):
+def one_compartment(folder, amounts="mg", time="h", text=ONE, **changed):
     antimony.clearPreviousLoads()
-    assert antimony.loadAntimonyString(ONE) >= 0, antimony.getLastError()
+    assert antimony.loadAntimonyString(text) >= 0, antimony.getLastError()
     outputs = dict.fromkeys(OUTPUTS, "0")
     outputs |= {"plasma.esketamine": "{formula: A, unit: mg/L}", "venous.esketamine": "{formula: A, unit: mg/L}"}
     doses = {"pharmacokinetics.central_s": "A", "pharmacokinetics.central_r": "A"}
@@ -145,6 +147,22 @@ def test_a_missing_name_is_named(tmp_path):
 def test_a_bad_file_of_kinetics_says_what_is_wrong(changed, complaint, tmp_path):
     with pytest.raises(InputError, match=complaint):
         load_kinetics_model(one_compartment(tmp_path, **changed))
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        (ONE.replace("ke*A*c", "ke*A*c*(1 + time)"), "the model depends on time itself"),
+        (ONE.replace("ke*A*c", "ke*delay(A, 1)*c"), "the model has delays"),
+        (ONE.replace("\nend", "\n at time > 1: A = 2\nend"), "'pk.xml' has events: doses come from the scenario"),
+        (re.sub(r"\bA\b", "B", ONE), "'A' is no species of 'pk.xml'"),
+    ],
+)
+def test_kinetics_with_doses_or_clocks_of_their_own_are_refused(text, complaint, tmp_path, monkeypatch):
+    stages = [stage for stage in all_stages() if stage.__name__ == "pharmacokinetics"]
+    monkeypatch.setattr(custom_pk, "all_stages", lambda: [*stages, expectancy])
+    with pytest.raises(InputError, match=complaint):
+        load_kinetics_model(one_compartment(tmp_path, text=text))
 
 
 def test_the_command_takes_kinetics(tmp_path):
