@@ -6,7 +6,6 @@ import math
 import re
 import shutil
 import subprocess
-from collections import Counter
 
 import numpy as np
 import pytest
@@ -69,24 +68,6 @@ def test_rates_of_change_are_ours(language, patient, texts, model):
     found = rates_of(between(texts[language], begin, end), rate, assignment, values)
     ours = plain_function(system)(state, inputs)
     assert [found[sbml_id(name)] for name in system.state_names] == pytest.approx(list(ours), rel=1e-9, abs=1e-12)
-
-
-def test_the_table_of_doses_holds_what_enters(patient, model):
-    rows = list(csv.DictReader(io.StringIO(doses_table(patient))))
-    assert [float(row["TIME"]) for row in rows] == sorted(float(row["TIME"]) for row in rows)
-    given, names = Counter(), model.system.state_names
-    for row in rows:
-        given[row["CMT"]] += float(row["AMT"])
-    expected, flowing = Counter(), dict(patient.inflows)
-    last = dict.fromkeys(flowing, 0.0)
-    for at, change in patient.doses.changes.items():
-        for i, amount in change.amounts.items():
-            expected[sbml_id(names[i])] += amount
-        for i, rate in change.inflows.items():
-            expected[sbml_id(names[i])] += flowing[names[i]] * (at - last[names[i]])
-            flowing[names[i]], last[names[i]] = rate, at
-    assert all(rate == 0 for rate in flowing.values())
-    assert {k: v for k, v in given.items() if v} == pytest.approx({k: v for k, v in expected.items() if v})
 
 
 def test_the_table_of_doses_and_the_start_put_in_what_the_regimen_does(model):
