@@ -193,6 +193,7 @@ REFUSED = {
     "a reset with an amount": ("0,20,,IV,1,,,\n5,20,,IV,3,,,\n", [":3", "a reset with an amount", "EVID 4"]),
     "other with an amount": ("0,20,,IV,1,,,\n5,20,,IV,2,,,\n", [":3", "other than a dose with an amount", "EVID 1"]),
     "constant with II": ("0,0,1,IV,1,24,0,1\n", [":2", "II of 24"]),
+    "constant with ADDL": ("0,0,1,IV,1,0,5,1\n", [":2", "ADDL of 5"]),
     "constant by mouth": ("0,0,1,oral,1,0,0,1\n1,,,,0,,,\n", [":2", "infusion by route oral"]),
     "constant without a rate": ("0,0,-1,IV,1,0,0,1\n", [":2", "RATE of -1 with AMT of 0"]),
     "constant without SS": ("0,0,1,IV,1,0,0,0\n", [":2", "an infusion without an end"]),

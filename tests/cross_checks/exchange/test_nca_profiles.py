@@ -1,5 +1,7 @@
 """Concentration profiles for the non-compartmental analysis: what a data table means, and simulated curves."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import xarray as xr
@@ -197,6 +199,38 @@ def test_a_patient_that_could_not_be_solved_has_no_levels():
     assert good.result["CMAX"] == pytest.approx(TABLE["drug.ketamine_molar_mass"].value)
     assert good.profile.level[2] == 0
     assert failed.result.reasons["CMAX"] == "no level was measured"
+
+
+def test_simulated_profiles_have_the_doses_of_the_scenario():
+    """An infusion per kilogram at 90 kg, half of it S-ketamine, and doses by mouth after 12 h and 20 h."""
+    text = "racemic 0.5 mg/kg IV over 40 min; esketamine 10 mg oral at 12 h; esketamine 5 mg oral at 20 h"
+    scenario = load_scenario(text, TABLE)
+    scenario = replace(scenario, values={"person.weight": 90.0})
+    time = np.linspace(0.0, 24.0, 49)
+    level = np.where(time < 23, np.exp(-time / 6), 1e-5)
+    curves = xr.Dataset(
+        {"venous.esketamine": (("patient", "time"), [level, 0 * level], {"units": "umol/L"})},
+        {"patient": ["treated", "control"], "time": time},
+    )
+    found = profiles_of_curves(curves, scenario, TABLE, ["venous.esketamine"], lloq=True)
+    molar = TABLE["drug.ketamine_molar_mass"].value
+    assert [(p.dose.amount, p.dose_unit) for p in found.profiles] == [
+        (pytest.approx(0.5 * 0.5 * 90), "mg"), (pytest.approx(10), "mg"), (pytest.approx(5), "mg"),
+    ]  # fmt: skip
+    assert [(p.dose.route, p.dose.duration, p.dose.interval) for p in found.profiles] == [
+        (INFUSION, pytest.approx(2 / 3), 12.0), (EXTRAVASCULAR, 0.0, 8.0), (EXTRAVASCULAR, 0.0, 8.0),
+    ]  # fmt: skip
+    assert [(p.time[0], p.time[-1]) for p in found.profiles] == [(0, 12), (0, 8), (0, 4)]
+    first, second, third = (p.level for p in found.profiles)
+    assert first[-1] == second[0] == pytest.approx(np.exp(-2) * molar)
+    assert third[-1] == pytest.approx(1e-5 * molar)
+    assert not found.notes
+    usual = profiles_of_curves(curves, scenario, TABLE, ["venous.esketamine"], per_kilogram=True)
+    assert [(p.dose.amount, p.dose_unit) for p in usual.profiles] == [
+        (pytest.approx(0.25), "mg/kg"), (pytest.approx(10), "mg"), (pytest.approx(5), "mg"),
+    ]  # fmt: skip
+    assert usual.profiles[-1].level[-1] == 0
+    assert "levels below 0.1 % of the highest" in usual.notes[0]
 
 
 REFUSED = {

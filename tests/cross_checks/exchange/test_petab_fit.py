@@ -13,8 +13,11 @@ from scipy.stats import lognorm
 
 from command_line import run
 from ketamech.core import InputError, unit
+from ketamech.dosing.dose_events import dose_events
+from ketamech.dosing.regimen import Regimen
 from ketamech.exchange import petab_fit
 from ketamech.exchange.petab import petab_files, scenario_case
+from ketamech.exchange.route_templates import InputProfile
 from ketamech.parameters import load_parameters
 from ketamech.simulation.load_scenario import load_scenario
 
@@ -58,6 +61,22 @@ def test_the_true_values_reproduce_the_measurements_and_the_fit_finds_them(probl
     informed = found.table[found.table["learned"] > 0.9]
     assert {*TWO} <= {*informed["parameter"]}
     assert ((informed["low"] < informed["in_model"]) & (informed["in_model"] < informed["high"])).all()
+
+
+def test_the_events_of_a_profile_put_in_what_it_holds():
+    """Infusions that overlap become infusions one after another."""
+    regimen = Regimen.parse(
+        "racemic 20 mg IV over 2 h; racemic 10 mg IV over 2 h at 1 h; esketamine 56 mg nasal at 9 h"
+    )
+    profile = InputProfile.of(dose_events(regimen, load_parameters(), {}, 100.0))
+    found = petab_fit._dose_events(profile)
+    assert InputProfile.of(found).first_difference(profile) == ""
+    assert [event.time for event in found] == sorted(event.time for event in found)
+    central = [event for event in found if event.compartment == "pharmacokinetics.central_s"]
+    assert [(event.time, event.duration) for event in central[:3]] == [(0, 1), (1, 1), (2, 1)]
+    profile.step("pharmacokinetics.central_s", 20.0, 1.0)
+    with pytest.raises(InputError, match=r"the inflow into pharmacokinetics\.central_s does not end"):
+        petab_fit._dose_events(profile)
 
 
 SLOPES = np.array([[1.0, 0.0], [2.0, 1.0], [0.5, -1.0], [1.0, 3.0]])

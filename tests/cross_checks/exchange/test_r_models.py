@@ -6,14 +6,15 @@ import math
 import re
 import shutil
 import subprocess
-from collections import Counter
 
 import numpy as np
 import pytest
 
+from ketamech.exchange.import_scenarios import dosed_states
 from ketamech.exchange.r_models import doses_table, mrgsolve_text, rxode2_text
+from ketamech.exchange.route_templates import InputProfile
 from ketamech.exchange.sbml.exporter import course_model
-from ketamech.exchange.sbml.ids import sbml_id
+from ketamech.exchange.sbml.ids import own_name, sbml_id
 from ketamech.model.reference_rhs import plain_function
 from ketamech.simulation.load_scenario import load_scenario
 from ketamech.simulation.simulate import subjects
@@ -24,6 +25,11 @@ SENTENCE = "esketamine 84 mg nasal twice weekly for 1 week"
 @pytest.fixture(scope="module")
 def patient(model):
     return course_model(model, subjects(load_scenario(SENTENCE), model)[0])
+
+
+@pytest.fixture(scope="module")
+def texts(patient):
+    return {"rxode2": rxode2_text(patient), "mrgsolve": mrgsolve_text(patient)}
 
 
 def rates_of(lines, rate, assignment, values):
@@ -46,45 +52,56 @@ def between(text, begin, end):
 
 
 LANGUAGES = {
-    "rxode2": (rxode2_text, "rxode2({", "})", r"d/dt\((\w+)\)", "<-"),
-    "mrgsolve": (mrgsolve_text, "$ODE", "$CAPTURE", r"dxdt_(\w+)", "="),
+    "rxode2": ("rxode2({", "})", r"d/dt\((\w+)\)", "<-"),
+    "mrgsolve": ("$ODE", "$CAPTURE", r"dxdt_(\w+)", "="),
 }
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
-def test_rates_of_change_are_ours(language, patient, model):
-    write, begin, end, rate, assignment = LANGUAGES[language]
+def test_rates_of_change_are_ours(language, patient, texts, model):
+    begin, end, rate, assignment = LANGUAGES[language]
     system = model.system
     inputs = np.array([patient.values[name] for name in system.inputs])
     state = np.array(list(patient.starts.values())) + 0.01 * np.array([s.scale for s in system.states])
     values = {sbml_id(n): float(v) for n, v in zip(system.inputs, inputs, strict=True)}
     values |= {sbml_id(n): float(v) for n, v in zip(system.state_names, state, strict=True)}
-    found = rates_of(between(write(patient), begin, end), rate, assignment, values)
+    found = rates_of(between(texts[language], begin, end), rate, assignment, values)
     ours = plain_function(system)(state, inputs)
     assert [found[sbml_id(name)] for name in system.state_names] == pytest.approx(list(ours), rel=1e-9, abs=1e-12)
 
 
-def test_the_table_of_doses_holds_what_enters(patient, model):
-    rows = list(csv.DictReader(io.StringIO(doses_table(patient))))
-    assert [float(row["TIME"]) for row in rows] == sorted(float(row["TIME"]) for row in rows)
-    given, names = Counter(), model.system.state_names
-    for row in rows:
-        given[row["CMT"]] += float(row["AMT"])
-    expected, flowing = Counter(), dict(patient.inflows)
-    last = dict.fromkeys(flowing, 0.0)
-    for at, change in patient.doses.changes.items():
-        for i, amount in change.amounts.items():
-            expected[sbml_id(names[i])] += amount
-        for i, rate in change.inflows.items():
-            expected[sbml_id(names[i])] += flowing[names[i]] * (at - last[names[i]])
-            flowing[names[i]], last[names[i]] = rate, at
-    assert all(rate == 0 for rate in flowing.values())
-    assert {k: v for k, v in given.items() if v} == pytest.approx({k: v for k, v in expected.items() if v})
+def test_the_table_of_doses_and_the_start_put_in_what_the_regimen_does(model):
+    """Second method: the input profile of the dose events, with infusions that overlap and one at time 0."""
+    sentence = "racemic 0.5 mg/kg IV over 40 min; esketamine 84 mg nasal at 24 h; racemic 20 mg IV over 2 h at 48 h"
+    subject = subjects(load_scenario(f"{sentence}; racemic 30 mg IV over 2 h at 49 h"), model)[0]
+    patient, found = course_model(model, subject), InputProfile()
+    for state in dosed_states() & set(patient.starts):
+        found.add(state, 0.0, patient.starts[state])
+    for row in csv.DictReader(io.StringIO(doses_table(patient))):
+        amount, rate = float(row["AMT"]), float(row["RATE"])
+        found.add(own_name(row["CMT"]), float(row["TIME"]), amount, amount / rate if rate else 0.0)
+        assert row["EVID"] == "1"
+    assert found.first_difference(InputProfile.of(subject.events)) == ""
+
+
+def test_parameters_and_initial_values_are_those_of_the_patient(patient, texts):
+    values = {sbml_id(name): value for name, value in patient.values.items()}
+    starts = {sbml_id(name): value for name, value in patient.starts.items()}
+    for begin, wanted in (("parameters <- c(", values), ("initial <- c(", starts)):
+        rows = [line.strip().rstrip(",").split(" = ") for line in between(texts["rxode2"], begin, "\n)")]
+        found = {name: float(value) for name, value in rows}
+        assert found == {name: wanted[name] for name in found}
+        assert len(found) == len(rows) > 100
+    for begin, end, wanted in (("$PARAM @annotated", "$INIT", values), ("$INIT @annotated", "$ODE", starts)):
+        rows = [line.split(" : ") for line in between(texts["mrgsolve"], begin, end)]
+        found = {name: float(value) for name, value, _ in rows}
+        assert found == {name: wanted[name] for name in found}
+        assert len(found) == len(rows) > 100
 
 
 @pytest.mark.skipif(shutil.which("Rscript") is None, reason="R is not installed")
-def test_r_reads_the_file(patient, tmp_path):
-    (tmp_path / "model.R").write_text(rxode2_text(patient), encoding="utf-8")
+def test_r_reads_the_file(texts, tmp_path):
+    (tmp_path / "model.R").write_text(texts["rxode2"], encoding="utf-8")
     check = "stopifnot(length(parse('model.R')) == 4); cat('read')"
     done = subprocess.run(["Rscript", "-e", check], cwd=tmp_path, capture_output=True, text=True, timeout=300)
     assert done.stdout == "read"

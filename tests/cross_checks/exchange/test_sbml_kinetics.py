@@ -1,5 +1,7 @@
 """Kinetics of others in place of the built-in ones: the same model out and in again changes nothing; gaps are named."""
 
+import re
+
 import antimony
 import numpy as np
 import pytest
@@ -31,11 +33,11 @@ OUTPUTS = [
     for drug in drugs
 ]  # fmt: skip
 ONE = """model one
- compartment c=70; species A in c; A=0; ke=0.3; k12=0.5; k21=0.2; species P in c; P=0
+ compartment c=70; species A in c; A=0; ke=0.3; k12=0.5; k21=0.2; species zone in c; zone=0
  substanceOnly species urine in c; urine=0
  J: A -> urine; ke*A*c
- K: A -> P; k12*A*c*(sin(P)^2 + cos(P)^2) // times 1, by the sine and cosine of the engine
- L: P -> A; k21*P*c
+ K: A -> zone; k12*A*c*(sin(zone)^2 + cos(zone)^2) // times 1, by the sine and cosine of the engine
+ L: zone -> A; k21*zone*c
 end"""
 
 
@@ -48,9 +50,9 @@ def files(folder, sbml, outputs, doses, **more):
     return folder / "kinetics.yaml"
 
 
-def one_compartment(folder, amounts="mg", time="h", **changed):
+def one_compartment(folder, amounts="mg", time="h", text=ONE, **changed):
     antimony.clearPreviousLoads()
-    assert antimony.loadAntimonyString(ONE) >= 0, antimony.getLastError()
+    assert antimony.loadAntimonyString(text) >= 0, antimony.getLastError()
     outputs = dict.fromkeys(OUTPUTS, "0")
     outputs |= {"plasma.esketamine": "{formula: A, unit: mg/L}", "venous.esketamine": "{formula: A, unit: mg/L}"}
     doses = {"pharmacokinetics.central_s": "A", "pharmacokinetics.central_r": "A"}
@@ -102,8 +104,10 @@ def test_units_of_time_and_amounts_are_those_of_the_file(time, hours, amounts, t
     stages = [stage for stage in all_stages() if stage.__name__ == "pharmacokinetics"]
     monkeypatch.setattr(custom_pk, "all_stages", lambda: [*stages, expectancy])
     outputs = {"plasma.esketamine": f"{{formula: A, unit: {amounts}/L}}"}
-    outputs["plasma.s_norketamine"] = "{formula: P, unit: mg/L, molar_mass: 200}"
+    outputs["plasma.s_norketamine"] = "{formula: zone, unit: mg/L, molar_mass: 200}"
     swapped = load_kinetics_model(one_compartment(tmp_path, amounts, time, **outputs))
+    states = ["central_s", "imported_zone_amount", "imported_urine"]
+    assert list(swapped.layout.state_names)[:-2] == [f"pharmacokinetics.{name}" for name in states]
     given = (DoseEvent(0.0, "pharmacokinetics.central_s", 100.0),)
     times = np.array([0.0, 0.1 * hours])
     found = Ensemble.of_subjects(swapped, [Subject("one", given)]).solve(times, tuple(outputs), tolerance=1e-9)
@@ -111,8 +115,8 @@ def test_units_of_time_and_amounts_are_those_of_the_file(time, hours, amounts, t
     central, peripheral = vectors @ (np.exp(eigenvalues * 0.1) * np.linalg.solve(vectors, [1.0, 0.0]))
     level = 100 / 70  # umol/L
     assert found.values[0, :, 0] == pytest.approx([level, level * central], rel=1e-5)
-    own = TABLE["drug.ketamine_molar_mass"].value / 1000 if amounts == "mg" else 1.0  # per umol
-    assert found.values[0, 1, 1] == pytest.approx(own * level * peripheral * 1000 / 200, rel=1e-5)
+    per_umol = TABLE["drug.ketamine_molar_mass"].value / 1000 if amounts == "mg" else 1.0
+    assert found.values[0, 1, 1] == pytest.approx(per_umol * level * peripheral * 1000 / 200, rel=1e-5)
 
 
 def test_a_dose_that_the_kinetics_do_not_take_is_refused(tmp_path):
@@ -145,6 +149,22 @@ def test_a_missing_name_is_named(tmp_path):
 def test_a_bad_file_of_kinetics_says_what_is_wrong(changed, complaint, tmp_path):
     with pytest.raises(InputError, match=complaint):
         load_kinetics_model(one_compartment(tmp_path, **changed))
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        (ONE.replace("ke*A*c", "ke*A*c*(1 + time)"), "the model depends on time itself"),
+        (ONE.replace("ke*A*c", "ke*delay(A, 1)*c"), "the model has delays"),
+        (ONE.replace("\nend", "\n at time > 1: A = 2\nend"), "'pk.xml' has events: doses come from the scenario"),
+        (re.sub(r"\bA\b", "B", ONE), "'A' is no species of 'pk.xml'"),
+    ],
+)
+def test_kinetics_with_doses_or_clocks_of_their_own_are_refused(text, complaint, tmp_path, monkeypatch):
+    stages = [stage for stage in all_stages() if stage.__name__ == "pharmacokinetics"]
+    monkeypatch.setattr(custom_pk, "all_stages", lambda: [*stages, expectancy])
+    with pytest.raises(InputError, match=complaint):
+        load_kinetics_model(one_compartment(tmp_path, text=text))
 
 
 def test_the_command_takes_kinetics(tmp_path):
