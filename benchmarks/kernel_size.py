@@ -28,7 +28,10 @@ MACHINE_TABLE = Path(__file__).parent / "machine_code.csv"
 MACHINE_KERNELS = ("levels, ketamine levels", "depression, esketamine")  # those that LLVM compiles within seconds
 MACHINE_FUNCTIONS = ("linearise", "stage")  # two thirds of the time of a step, without loops
 WHOLE = "all outputs"
-TASKS, SLOWER = ("step", "correction", "outputs"), 1.05  # columns of the table; the smallest change that counts
+TASKS, SLOWER = (
+    ("step", "correction", "outputs", "direction"),
+    1.05,
+)  # columns of the table; the smallest change that counts
 _FUNCTION = re.compile(r"^define [^@]*@([\w.]+)\(.*?^}", re.M | re.S)
 _CALL = re.compile(r"call [^@]*@([\w.]+)\(")
 _MACHINE_INSTRUCTION = re.compile(r"^\t[a-z]")
@@ -40,13 +43,17 @@ _NOT_COUNTED = re.compile(
 
 @dataclass(frozen=True)
 class KernelSize:
-    """Instructions of a kernel: of a step, of a correction towards the steady state, of all outputs at one time."""
+    """Instructions of a kernel: of a step, of a correction towards the steady state, of all outputs at one time.
+
+    `direction`: what a step needs in addition for derivatives in one direction, where dose times are fixed.
+    """
 
     kernel: str
     states: int
     step: int
     correction: int
     outputs: int
+    direction: int
 
 
 def changed_sizes(before: Sequence[KernelSize], now: Sequence[KernelSize]) -> list[str]:
@@ -113,7 +120,10 @@ def kernel_size(name: str, code: EquationCode) -> KernelSize:
     blocks, rows = blocks_of(code)
     counts = instruction_counts(vector_module(blocks, rows, LANES, EXPORTED))
     step = counts["attempt"] + counts["accept"]
-    return KernelSize(name, len(code.scales), step, counts["relax"] + counts["move"], counts["interpolate"])
+    one, two = (instruction_counts(vector_module(*blocks_of(code, tangents=n), LANES, EXPORTED)) for n in (1, 2))
+    moving_times = sum(count for block, count in one.items() if block.startswith("stretch"))
+    direction = sum(two[block] - one[block] for block in ("attempt", "accept")) - moving_times
+    return KernelSize(name, len(code.scales), step, counts["relax"] + counts["move"], counts["interpolate"], direction)
 
 
 def instruction_counts(text: str, weight: Callable[[str], int] = lambda line: 1) -> dict[str, int]:

@@ -30,6 +30,7 @@ from ketamech.core.environment import short_hash, source_hash
 from ketamech.core.progress import LineProgress
 from ketamech.engine.codegen import native_code
 from ketamech.engine.codegen.ir import WorkspaceLayout
+from ketamech.engine.events import EventTable
 from ketamech.engine.gpu_kernel import WARP, PtxModule, open_device
 from ketamech.engine.lane_layout import SIZES
 from ketamech.engine.packaged_kernel import CODE_GENERATOR, packaged_files
@@ -43,7 +44,7 @@ if TYPE_CHECKING:
 LANES = 4  # patients side by side, in one AVX2 register
 WIDE_LANES = 8  # in one AVX-512 register; the workspace then exceeds the L1 cache, which few processors make up for
 WIDE_PROCESSORS = frozenset({"znver5"})  # on which eight lanes were measured to be faster (decision 36)
-TANGENTS = 4  # largest number of derivatives computed with each number
+TANGENTS, SLICE_TANGENTS = 4, 8  # largest number of derivatives computed with each number, of all and of a slice
 WASM_LANES = 2  # in one SIMD128 register
 ARGUMENTS = {  # r: pointer to floats, w: pointer to integers, c: a count
     "follow": "rwwrrrrrrwrwwrrcwrwwcr",
@@ -63,6 +64,7 @@ class CompiledSystem:
     `rows` is the layout of the workspace, `pattern` the non-zero entries of the Jacobian, `gamma` the diagonal
     coefficient of the method. The code of a slice holds only `states` (indices in the whole system) and needs the
     states `absent` to be 0; code of the whole system leaves the states of the mask `left_out` out of the error.
+    `stretched`: the times of events have tangents.
     """
 
     layout: SystemLayout
@@ -74,6 +76,7 @@ class CompiledSystem:
     states: np.ndarray | None = None
     absent: np.ndarray | None = None
     left_out: np.ndarray | None = None
+    stretched: bool = False
 
     def sizes(self, times: int = 0, wanted: int = 0, tangents: int = 0) -> np.ndarray:
         """Sizes and row numbers in the order of SIZES, for a run with this many output times, outputs and tangents."""
@@ -152,13 +155,39 @@ class Kernel:
             raise UnknownNameError(f"there is no device '{device}'", expected="cpu or cuda", nearest=nearest)
         return self._whole_system_code(device, device, WARP if device == "cuda" else cpu_lanes())
 
-    @property
-    def compiled_with_tangents(self) -> CompiledSystem:
-        """The code for this processor that also computes derivatives, from the cache if present.
+    def code_with_tangents(self, solves: int, receivers: Iterable[int] = ()) -> CompiledSystem:
+        """Code for this processor that also computes derivatives: the first slice of the scope that fits, else all.
 
-        The numbers themselves are those of `code_for_run`, to the last bit.
+        It is compiled at first use. The numbers themselves are those of `code_for_run`, to the last bit. `solves` is
+        the number of patients times directions, which changes no bit.
         """
+        for slice_ in self._fitting_slices("cpu", receivers):
+            if code := self.slice_code(slice_, SLICE_TANGENTS, tangent_lanes(solves)):
+                return code
+        return self._whole_with_tangents()
+
+    def _whole_with_tangents(self) -> CompiledSystem:
         return self._with_error_mask(self._whole_system_code("tangents", "cpu", LANES, TANGENTS))
+
+    def codes_with_tangents(self, events: EventTable, levels: np.ndarray) -> list[tuple[np.ndarray, CompiledSystem]]:
+        """Patients (indices) and the code with derivatives for them, by their own events and `levels`.
+
+        Derivatives by a slice that is linear differ in the last bits from those by other code, so that the code of a
+        patient must not depend on other patients. `levels` is [patient, value and its tangents, state].
+        """
+        waiting, groups = np.ones(len(levels), dtype=bool), []
+        lanes = tangent_lanes(len(levels) * (levels.shape[1] - 1))
+        for slice_ in self.scope.slices if self.scope else ():
+            fitting = waiting.copy()
+            fitting[events.owner[~np.isin(events.state, list(slice_.receivers))]] = False
+            if fitting.any() and (code := self.slice_code(slice_, SLICE_TANGENTS, lanes)):
+                if code.absent is not None:
+                    fitting &= ~np.nan_to_num(levels[:, :, code.absent]).any(axis=(1, 2))
+                groups.append((np.flatnonzero(fitting), code))
+                waiting &= ~fitting
+        if waiting.any():
+            groups.append((np.flatnonzero(waiting), self._whole_with_tangents()))
+        return [(patients, code) for patients, code in groups if patients.size]
 
     def _whole_system_code(self, name: str, device: str, lanes: int, tangents: int = 0) -> CompiledSystem:
         """Code of the whole system; threads that need it at the same time wait for one compilation."""
@@ -229,31 +258,35 @@ class Kernel:
             or _read_cached_files(_native_folder(self.layout.fingerprint, device, str(cpu_lanes()))) is not None
         )
 
-    def _slice_name(self, slice_: Slice) -> str:
+    def _slice_name(self, slice_: Slice, tangents: int = 0) -> str:
         assert self.scope is not None
-        return f"cpu {self.scope.identity(slice_)}"
+        return f"cpu {self.scope.identity(slice_)}" + (f" tangents {tangents}" if tangents else "")
 
-    def slice_code(self, slice_: Slice, *, compiled_only: bool = False) -> CompiledSystem | None:
-        """The code of a slice; None with `compiled_only` where it is not compiled yet."""
-        name = self._slice_name(slice_)
+    def slice_code(
+        self, slice_: Slice, tangents: int = 0, lanes: int = 0, *, compiled_only: bool = False
+    ) -> CompiledSystem | None:
+        """The code of a slice, with all lanes by default; None with `compiled_only` where it is not compiled yet."""
+        name, width = self._slice_name(slice_, tangents), lanes or cpu_lanes()
+        key = f"{name} {width}"
         with self._lock:
-            if self._compiled.get(name) is None and not (compiled_only and name in self._compiled):
-                folder = _native_folder(self.layout.fingerprint, name, str(cpu_lanes()))
+            if self._compiled.get(key) is None and not (compiled_only and key in self._compiled):
+                folder = _native_folder(self.layout.fingerprint, name, str(width))
                 if compiled_only and _read_cached_files(folder) is None:
-                    self._compiled[name] = None
+                    self._compiled[key] = None
                 else:
-                    self._compiled[name] = self._load_slice(slice_, folder)
-            return self._compiled[name]
+                    self._compiled[key] = self._load_slice(slice_, folder, width, tangents)
+            return self._compiled[key]
 
-    def _load_slice(self, slice_: Slice, folder: Path) -> CompiledSystem:
+    def _load_slice(self, slice_: Slice, folder: Path, lanes: int, tangents: int) -> CompiledSystem:
         assert self.scope is not None
         scope = self.scope
         if self._announce and _read_cached_files(folder) is None:
-            self._announce(f"Compiling the part of the equations for {slice_.name}, once for this model ...")
-        files = cached_files(folder, lambda: _generate_slice(self._equation_code(), scope, slice_))
+            noun = "derivatives of the part" if tangents else "part"
+            self._announce(f"Compiling the {noun} of the equations for {slice_.name}, once for this model ...")
+        files = cached_files(folder, lambda: _generate_slice(self._equation_code(), scope, slice_, lanes, tangents))
         metadata = json.loads(files["facts.json"])
         layout = self.layout.part(metadata["states"], metadata["observed"])
-        code = self._compiled_system(files, cpu_lanes(), _native_module(files), layout)
+        code = self._compiled_system(files, lanes, _native_module(files), layout)
         return replace(code, states=np.array(metadata["states"]), absent=np.array(metadata["absent"], dtype=np.int64))
 
     def _equation_code(self) -> EquationCode:
@@ -320,6 +353,11 @@ def cpu_lanes() -> int:
     return WIDE_LANES if native_code.processor_name() in WIDE_PROCESSORS else LANES
 
 
+def tangent_lanes(solves: int) -> int:
+    """Lanes of code with tangents for this many patients times directions: a few leave wide registers half empty."""
+    return LANES if solves <= LANES else cpu_lanes()
+
+
 _LOADED: dict[str, Kernel] = {}
 
 
@@ -355,10 +393,10 @@ def loops_object() -> bytes:
     return cached_files(_native_folder("loops", *ARGUMENTS), generate)["loops.o"]
 
 
-def _generate_slice(code: EquationCode, scope: Scope, slice_: Slice) -> dict[str, bytes]:
+def _generate_slice(code: EquationCode, scope: Scope, slice_: Slice, lanes: int, tangents: int) -> dict[str, bytes]:
     """Files {name: content}: machine code of a slice, and the metadata needed to use it."""
     states, absent, observed = slice_states(code, scope, slice_)
-    files = _machine_code(code.slice(states, absent, observed), cpu_lanes())
+    files = _machine_code(code.slice(states, absent, observed), lanes, tangents)
     metadata = {**json.loads(files["facts.json"]), "states": states, "absent": absent, "observed": observed}
     return {**files, "facts.json": json.dumps(metadata).encode()}
 

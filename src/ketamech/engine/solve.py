@@ -84,6 +84,8 @@ def workspace(kernel: CompiledSystem) -> np.ndarray:
     if kernel.left_out is not None:
         start, count = kernel.rows.starts["LEFT_OUT"], len(kernel.left_out)
         aligned.reshape(-1, kernel.lanes)[start : start + count] = kernel.left_out[:, None]
+    if kernel.stretched:
+        aligned.reshape(-1, kernel.lanes)[kernel.rows.starts["STRETCHED"]] = kernel.rows.tangents
     return aligned
 
 
@@ -175,7 +177,7 @@ class IntegrationState:
 
     def of_states(self, states: np.ndarray) -> IntegrationState:
         """The same patients with some of the states (indices); clock and step are shared."""
-        y, inflow = (np.ascontiguousarray(level[:, states]) for level in (self.y, self.inflow))
+        y, inflow = (np.ascontiguousarray(level[..., states]) for level in (self.y, self.inflow))
         return replace(self, y=y, inflow=inflow)
 
 
@@ -285,7 +287,7 @@ def follow(
     sizes = code.sizes(times.shape[-1], len(computed), tangents)
     run_task(code, "follow", sizes, arrays, report, len(patients.y), threads, progress)
     if code.states is not None:
-        patients.y[:, code.states], patients.inflow[:, code.states] = run_patients.y, run_patients.inflow
+        patients.y[..., code.states], patients.inflow[..., code.states] = run_patients.y, run_patients.inflow
     return _solution(kernel, code, times, names, np.swapaxes(out, 1, 2) if tangents else out, patients, report)
 
 

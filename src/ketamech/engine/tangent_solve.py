@@ -8,8 +8,9 @@ use all lanes. Results do not depend on this.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -37,26 +38,29 @@ class EventTangents:
 
 
 def steady_state_with_tangents(
-    kernel: Kernel, inputs: np.ndarray, tangents: np.ndarray, *, threads: int = 1
+    kernel: Kernel, inputs: np.ndarray, tangents: np.ndarray, *, receivers: Iterable[int] = (), threads: int = 1
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Drug-free steady state of each patient and its tangents; `tangents` of the inputs is [patient, direction, input].
 
     Baseline values and their tangents are filled in place. Returns states [patient, state], their tangents
-    [patient, direction, state] and a flag per patient that is True where a steady state was found.
+    [patient, direction, state] and a flag per patient that is True where a steady state was found. `receivers` as in
+    `drug_free_steady_state`.
     """
-    code, layout, count = kernel.compiled_with_tangents, kernel.layout, tangents.shape[1]
-    chunks = _chunks(len(inputs), count, code, threads)
-    inputs[:, len(layout.parameter_names) :] = 0.0
-    tangents[:, :, len(layout.parameter_names) :] = 0.0
+    layout, count = kernel.layout, tangents.shape[1]
+    code = kernel.code_with_tangents(len(inputs) * count, receivers)
+    chunks, first = _chunks(len(inputs), count, code, threads), len(layout.parameter_names)
+    inputs[:, first:], tangents[:, :, first:] = 0.0, 0.0
     packed = _packed(inputs, tangents, chunks)
-    y = np.empty((*packed.shape[:2], len(layout.states)))
-    guess = np.array([state.initial_guess for state in layout.states], dtype=float)
+    guess = np.array([state.initial_guess for state in code.layout.states], dtype=float)
+    y = np.empty((*packed.shape[:2], len(guess)))
     change = np.full(len(packed), np.inf)
     source = code.baseline_rows(kernel.scope)
     sizes = code.sizes(tangents=packed.shape[1] - 1)
     run_task(code, "settle", sizes, (packed, y, guess, source), change, len(packed), threads)
-    inputs[...], tangents[...] = _unpacked(packed, chunks, count)
-    states, slopes = _unpacked(y, chunks, count)
+    inputs[:, first:], tangents[:, :, first:] = _unpacked(packed[:, :, first:], chunks, count)
+    states, computed = _unpacked(y, chunks, count)
+    slopes = np.zeros((*computed.shape[:2], len(layout.states)))
+    slopes[:, :, slice(None) if code.states is None else code.states] = computed
     if kernel.scope is not None:
         slopes[:, :, ~kernel.scope.states] = 0.0
     return all_states(kernel, code, states), slopes, change[::chunks] < STEADY_STATE_TOLERANCE
@@ -74,12 +78,62 @@ def solve_with_tangents(
     Returns the solution, the tangents of the outputs [patient, direction, time, output], and those of the final state
     [patient, direction, state].
     """
-    code, count = kernel.compiled_with_tangents, inputs[1].shape[1]
+    requested_times = validate_times(times, len(start[0]))
     if kernel.scope is not None:
         in_scope = kernel.scope.states[events.state]
         events = events.where(in_scope)
         event_tangents = EventTangents(event_tangents.time[in_scope], event_tangents.size[in_scope])
-    requested_times = validate_times(times, len(start[0]))
+    levels = np.concatenate([start[0][:, None], start[1]], axis=1)
+    groups, parts = kernel.codes_with_tangents(events, levels), []
+    if len(groups) == 1:
+        return _solve_group(
+            kernel, groups[0][1], start, inputs, events, event_tangents, requested_times,
+            outputs=outputs, tolerance=tolerance, threads=threads,
+        )  # fmt: skip
+    for patients, code in groups:
+        rows = np.isin(events.owner, patients)
+        parts.append(
+            _solve_group(
+                kernel, code, (start[0][patients], start[1][patients]), (inputs[0][patients], inputs[1][patients]),
+                events.of(patients), EventTangents(event_tangents.time[rows], event_tangents.size[rows]),
+                requested_times if requested_times.ndim == 1 else requested_times[patients],
+                outputs=outputs, tolerance=tolerance, threads=threads,
+            )
+        )  # fmt: skip
+    return _joined([patients for patients, _ in groups], parts, requested_times)
+
+
+Part = tuple[Solution, np.ndarray, np.ndarray]
+
+
+def _joined(groups: Sequence[np.ndarray], parts: Sequence[Part], times: np.ndarray) -> Part:
+    """The results of groups of patients (indices), in the order of the patients."""
+    order = np.argsort(np.concatenate(groups))
+    solutions = [solution for solution, _, _ in parts]
+    places = [(solution, i) for solution in solutions for i in range(len(solution.status))]
+
+    def term_at_fault(patient: int) -> str:
+        solution, i = places[order[patient]]
+        return solution.term_at_fault(i)
+
+    names = ("values", "final_state", "status", "steps", "tries", "failed_at")
+    arrays: dict[str, Any] = {
+        name: np.concatenate([getattr(solution, name) for solution in solutions])[order] for name in names
+    }
+    faults = tuple(places[i][0].state_at_fault[places[i][1]] for i in order)
+    joined = replace(solutions[0], times=times, state_at_fault=faults, term_at_fault=term_at_fault, **arrays)
+    outputs, states = (np.concatenate([tangents[k] for _, *tangents in parts])[order] for k in (0, 1))
+    return joined, outputs, states
+
+
+def _solve_group(
+    kernel: Kernel, code: CompiledSystem, start: tuple[np.ndarray, np.ndarray], inputs: tuple[np.ndarray, np.ndarray],
+    events: EventTable, event_tangents: EventTangents, requested_times: np.ndarray, *,
+    outputs: Sequence[str] | None, tolerance: float, threads: int,
+) -> Part:  # fmt: skip
+    """`solve_with_tangents` by one code, with checked times and events within the scope."""
+    count = inputs[1].shape[1]
+    code = replace(code, stretched=bool(np.any(event_tangents.time)))
     chunks = _chunks(len(start[0]), count, code, threads)
     y = _packed(*start, chunks)
     clock = np.repeat(np.minimum(requested_times[..., 0], events.earliest(len(start[0]))), chunks)
@@ -108,21 +162,22 @@ def _chunks(patients: int, count: int, code: CompiledSystem, threads: int) -> in
     return max(1, -(-count // code.rows.tangents), min(count, idle_lanes))
 
 
-def _shares(tangents: np.ndarray, chunks: int) -> np.ndarray:
-    """Tangents [n, direction, ...] as [n, chunk, direction, ...], padded with zeros."""
-    rows, count, *others = tangents.shape
-    width = max(1, -(-count // chunks))
-    filled = np.zeros((rows, chunks * width, *others))
-    filled[:, :count] = tangents
-    return filled.reshape(rows, chunks, width, *others)
+def _width(count: int, chunks: int) -> int:
+    """Number of directions of a chunk."""
+    return max(1, -(-count // chunks))
 
 
 def _packed(values: np.ndarray, tangents: np.ndarray, chunks: int) -> np.ndarray:
     """Values [patient, n] and tangents [patient, direction, n] as [patient and chunk, value and its tangents, n]."""
-    shares = _shares(tangents, chunks)
-    value_rows = np.broadcast_to(values[:, None, None], (len(values), chunks, 1, values.shape[1]))
-    packed = np.concatenate([value_rows, shares], axis=2)
-    return np.ascontiguousarray(packed.reshape(len(values) * chunks, *packed.shape[2:]))
+    rows, count, n = tangents.shape
+    width = _width(count, chunks)
+    packed = np.empty((rows, chunks, 1 + width, n))
+    packed[:, :, 0] = values[:, None]
+    for chunk in range(chunks):
+        own = tangents[:, chunk * width : (chunk + 1) * width]
+        packed[:, chunk, 1 : 1 + own.shape[1]] = own
+        packed[:, chunk, 1 + own.shape[1] :] = 0.0
+    return packed.reshape(rows * chunks, 1 + width, n)
 
 
 def _unpacked(packed: np.ndarray, chunks: int, count: int) -> tuple[np.ndarray, np.ndarray]:
@@ -138,6 +193,7 @@ def _packed_events(events: EventTable, tangents: EventTangents, count: int, chun
     rows, chunk = repeated.size, repeated.owner % chunks
 
     def packed(values: np.ndarray, slopes: np.ndarray) -> np.ndarray:
-        return np.ascontiguousarray(np.column_stack([values[rows], _shares(slopes, chunks)[rows, chunk]]), dtype=float)
+        shares = _packed(values[:, None], slopes[:, :, None], chunks)[:, :, 0]
+        return np.ascontiguousarray(shares[rows * chunks + chunk])
 
     return replace(repeated, time=packed(events.time, tangents.time), size=packed(events.size, tangents.size))

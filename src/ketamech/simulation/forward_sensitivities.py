@@ -225,7 +225,9 @@ def _initial(
 ) -> tuple[InitialCondition, Tangents, Tangents]:
     """Initial condition as `Ensemble.initial` finds it, and the initial state and the inputs with their tangents."""
     inputs = (ensemble.inputs(), directions.inputs.copy())
-    baseline, tangents, is_steady = steady_state_with_tangents(kernel, *inputs, threads=threads)
+    tables = [ensemble.events, *([ensemble.cycle.events] if ensemble.cycle else [])]
+    receivers = np.unique(np.concatenate([table.state for table in tables])).tolist()
+    baseline, tangents, is_steady = steady_state_with_tangents(kernel, *inputs, receivers=receivers, threads=threads)
     state, steady = baseline, np.ones(ensemble.size, dtype=bool)
     if ensemble.cycle is not None:
         state, steady = periodic_steady_state(

@@ -60,7 +60,7 @@ def test_operations_and_bytes_are_weights_of_instructions():
 
 
 def test_a_table_is_read_as_it_was_written(tmp_path):
-    sizes = [KernelSize("all outputs", 3, 100, 20, 10), KernelSize("levels, any", 2, 50, 10, 5)]
+    sizes = [KernelSize("all outputs", 3, 100, 20, 10, 90), KernelSize("levels, any", 2, 50, 10, 5, 40)]
     write_sizes(sizes, tmp_path / "sizes.csv")
     assert read_sizes(tmp_path / "sizes.csv") == sizes
 

@@ -165,6 +165,52 @@ def test_values_with_derivatives_have_the_bits_of_the_slice(system, kernel, scop
     assert np.ptp(derivatives) > 0.01
 
 
+def with_derivatives(kernel, inputs, doses, output, name, *, tolerance=1e-5):
+    """Solution and derivatives by a parameter of patients with these doses each."""
+    own, tangents = inputs.copy(), np.zeros((len(inputs), 1, inputs.shape[1]))
+    tangents[:, 0, kernel.layout.parameter_names.index(name)] = 1.0
+    table = to_table([events(given) for given in doses])
+    start, slopes, _ = steady_state_with_tangents(kernel, own, tangents, receivers=np.unique(table.state).tolist())
+    fixed = EventTangents(*np.zeros((2, len(table.time), 1)))
+    found, derivatives, _ = solve_with_tangents(
+        kernel, (start, slopes), (own, tangents), table, fixed, TIMES, outputs=[output], tolerance=tolerance
+    )
+    return found, derivatives
+
+
+@pytest.mark.parametrize("lanes", [4, 8])
+def test_derivatives_by_a_slice_have_the_bits_of_the_whole_system(kernel, scope, inputs, lanes, monkeypatch):
+    part, doses = kernel.within(scope), [DOSES] * 7
+    monkeypatch.setattr(kernels, "tangent_lanes", lambda solves: lanes)
+    sliced = with_derivatives(part, inputs, doses, "effect.change", "toy.half")
+    assert part.code_with_tangents(7, {0}).lanes == lanes
+    assert list(part.code_with_tangents(7, {0}).states) == [0, 1, 4]
+    part.scope = Scope(scope.layout, "effect", scope.outputs)  # without slices
+    whole = with_derivatives(part, inputs, doses, "effect.change", "toy.half")
+    assert np.array_equal(sliced[0].values, whole[0].values)
+    assert np.array_equal(sliced[1], whole[1])
+    assert np.ptp(whole[1]) > 0.01
+
+
+def test_derivatives_by_a_linear_slice_do_not_depend_on_other_patients(kernel, system, inputs):
+    """A patient whose dose needs the whole system changes no bit of patients whose doses do not."""
+    levels = Scope.of(system.layout, "levels", ["kinetics.concentration"], (Slice("drug", frozenset({0})),))
+    part = kernel.within(levels)
+    other = [(0.0, 0, 1, 5.0), *DOSES]
+    mixed = [DOSES, other, *[DOSES] * 5]
+    found, slopes = with_derivatives(part, inputs, mixed, "kinetics.concentration", "toy.clearance")
+    alone, own = with_derivatives(part, inputs[[0]], [DOSES], "kinetics.concentration", "toy.clearance")
+    usual = run(part, inputs[[1]], other, outputs=["kinetics.concentration"])
+    assert np.array_equal(found.values[[0]], alone.values)
+    assert np.array_equal(found.values[[1]], usual.values)
+    assert np.array_equal(slopes[[0]], own)
+    part.scope = Scope(levels.layout, "levels", levels.outputs)
+    _, whole = with_derivatives(part, inputs, mixed, "kinetics.concentration", "toy.clearance")
+    assert np.array_equal(slopes[1], whole[1])
+    assert slopes == pytest.approx(whole, rel=1e-11, abs=1e-13)
+    assert not np.array_equal(slopes, whole)  # the slice is linear
+
+
 def test_where_nothing_is_compiled_the_last_slice_that_fits_is(kernel, scope, inputs):
     part = kernel.within(scope)
     assert list(part.code_for_run("cpu", {0}).states) == [0, 1, 3, 4]

@@ -198,17 +198,18 @@ def test_a_linear_compartment_has_its_closed_form():
     kernel = load_kernel(system.layout, lambda: system)
     names = kernel.layout.parameter_names
     clearance, volume, made, half = (TABLE[n].canonical for n in names)
-    inputs, slopes = np.array([[clearance, volume, made, half]]), np.eye(4)[None].copy()
+    inputs, slopes = np.array([[clearance, volume, made, half]]), np.eye(5, 4)[None].copy()
     y, y_slopes, _ = steady_state_with_tangents(kernel, inputs, slopes)
-    table, dose = to_table([events([(0.0, 0, 0, 20.0)])]), 20.0
-    still = EventTangents(np.zeros((1, 4)), np.zeros((1, 4)))
+    table, dose = to_table([events([(0.25, 0, 0, 20.0)])]), 20.0
+    moving = EventTangents(np.eye(5)[4:], np.zeros((1, 5)))  # the last direction is the time of the dose
     found, tangents, _ = solve_with_tangents(
-        kernel, (y, y_slopes), (inputs, slopes), table, still, TIMES, tolerance=TIGHT
+        kernel, (y, y_slopes), (inputs, slopes), table, moving, TIMES, tolerance=TIGHT
     )
-    k, production = clearance / volume, made * half
-    by_k = -production / k**2 - dose * TIMES * np.exp(-k * TIMES)
-    expected = [by_k / volume, -by_k * k / volume, np.full(6, half / k), np.full(6, made / k)]
-    assert found.values[0, :, 0] == pytest.approx(production / k + dose * np.exp(-k * TIMES), rel=1e-10)
+    k, production, since = clearance / volume, made * half, TIMES - 0.25
+    left = dose * np.exp(-k * since)
+    by_k = -production / k**2 - since * left
+    expected = [by_k / volume, -by_k * k / volume, np.full(6, half / k), np.full(6, made / k), k * left]
+    assert found.values[0, :, 0] == pytest.approx(production / k + left, rel=1e-10)
     for k, slope in enumerate(expected):
         assert tangents[0, k, :, 0] == pytest.approx(slope, rel=1e-8, abs=1e-9)
 

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 
-from ketamech.engine.codegen.ir import Call, Instruction, Loop, Operand, Slot
+from ketamech.engine.codegen.ir import BasicBlock, Call, Instruction, Loop, Operand, Slot
 
 FIXED_ARRAYS = frozenset(("L", "DAMP", "ACCEPT", "TOLERANCE"))  # arrays without tangents
 Term = tuple[float, Operand, Operand]  # sign, factor (1.0: none), argument
@@ -24,8 +24,8 @@ Item = Instruction | Loop | Call
 class Differentiator:
     """Writes the code of one block with `count` tangents."""
 
-    def __init__(self, count: int) -> None:
-        self.count = count
+    def __init__(self, count: int, fixed: Iterable[str] = ()) -> None:
+        self.count, self._fixed = count, FIXED_ARRAYS.union(fixed)
         self._with_tangents: set[str] = set()
         self._names = 0
 
@@ -78,7 +78,7 @@ class Differentiator:
     def tangent(self, operand: Operand, direction: int) -> Operand | None:
         """The operand of a tangent (directions from 1 on); None where it is 0."""
         if isinstance(operand, Slot):
-            return None if operand.array in FIXED_ARRAYS else operand._replace(tangent=direction)
+            return None if operand.array in self._fixed else operand._replace(tangent=direction)
         if isinstance(operand, str) and operand in self._with_tangents:
             return tangent_name(operand, direction)
         return None
@@ -171,6 +171,29 @@ def _add_product(
     if total is None and sign > 0:
         return "mul", (factor, value)
     return ("fma" if sign > 0 else "fnma"), (factor, value, 0.0 if total is None else total)
+
+
+def tangent_block(name: str, items: Iterable[Item], fixed: Iterable[str] = ()) -> BasicBlock:
+    """The tangents of short code in any direction: values that they need are computed again.
+
+    Arrays that are `fixed` have no tangents here.
+    """
+    kept, needed = list[Item](), set[Operand]()
+
+    def used(ops: Iterable[Instruction]) -> list[Instruction]:
+        found = list[Instruction]()
+        for op in reversed(list(ops)):
+            if op.target in needed or (isinstance(op.target, Slot) and op.target.tangent):
+                found.append(op)
+                needed.update(op.arguments)
+        return found[::-1]
+
+    for item in reversed(Differentiator(1, fixed).body(items)):
+        if isinstance(item, Loop):
+            kept.append(Loop(item.rows, tuple(used(item.body))))
+        elif isinstance(item, Instruction):
+            kept += used([item])
+    return BasicBlock(name, tuple(kept[::-1]), relative=True)
 
 
 _SELECTIONS = ("if_positive", "if_zero", "max")

@@ -42,6 +42,11 @@ class EquationCode:
     constants: int
     observed: int
 
+    @property
+    def is_linear(self) -> bool:
+        """Whether the Jacobian depends on constants alone, so that the rates are linear in the state."""
+        return all(slot.array != "Y" for slot in _slots(self.jacobian))
+
     def to_json(self) -> str:
         """The code as JSON text; numbers keep every digit."""
         return json.dumps({field.name: getattr(self, field.name) for field in fields(self)})

@@ -67,12 +67,13 @@ class Loop(NamedTuple):
 class Call(NamedTuple):
     """A call of another block; the array B of that block is `array`, its tangent number 1 is number `tangent`.
 
-    The call of a tangent is left out where the row DIRECTIONS (first lane) is below its number.
+    The call of a tangent is left out where the row `limit` (first lane) is below its number.
     """
 
     block: str
     array: str = ""
     tangent: int = 0
+    limit: str = "DIRECTIONS"
 
 
 @dataclass(frozen=True)

@@ -315,7 +315,7 @@ class _Writer(InstructionLines):
         self.loaded.clear()
 
     def _write_tangent_call(self, call: Call, array_argument: str) -> None:
-        directions = self.line(f"load double, ptr {self._address(Slot('DIRECTIONS', 0))}")
+        directions = self.line(f"load double, ptr {self._address(Slot(call.limit, 0))}")
         is_used = self.line(f"fcmp oge double {directions}, {bits(float(call.tangent))}")
         self.count += 1
         yes, after = f"call{self.count}", f"called{self.count}"

@@ -48,10 +48,13 @@ def blocks_of(
     equations, more_rows = _blocks_with_tangents(code, factors, tangents) if tangents else _value_blocks(code, factors)
     blocks = (
         *equations,
-        *step_blocks(method, code.scales, code.system_size, tangents, masked=masked),
+        *step_blocks(method, code.scales, code.system_size, tangents, masked=masked, linear=code.is_linear),
         *newton_blocks(code.scales, tangents, masked=masked),
     )
-    by_state = dict.fromkeys(["Y", "U", "F", "G", "V", *(f"K{i + 1}" for i in range(method.stages))], n)
+    stages = [
+        f"{array}{i + 1}" for array in ("KW" if tangents and code.is_linear else "K") for i in range(method.stages)
+    ]
+    by_state = dict.fromkeys(["Y", "U", "F", "G", "V", *stages], n)
     other_arrays = {"P": code.inputs, "Q": code.constants, "L": len(factors.slots), "J": len(code.pattern)}
     mask = {"LEFT_OUT": n} if masked else {}
     lane_rows = dict.fromkeys(LANE_ROWS, 1)
@@ -106,39 +109,45 @@ def _blocks_with_tangents(
 ) -> tuple[list[BasicBlock], dict[str, int]]:
     """The same blocks, each with one that computes the tangents of any direction, and further rows of the workspace.
 
-    A stage solves (SHIFT - J) b = f + B. Its tangents (') solve (SHIFT - J) b' = f' + B' - (SHIFT' - J') b.
+    A stage solves (SHIFT - J) b = f + B. Its tangents (') solve (SHIFT - J) b' = f' + J' b + B' - SHIFT' b, of which
+    the caller puts the last two terms into B'.
     """
     blocks = list[BasicBlock]()
 
-    def add(
-        name: str, ops: Sequence[Instruction], after: Sequence[Instruction] = (), *, takes_array: bool = False
-    ) -> None:
+    def add(name: str, ops: Sequence[Instruction], after: Sequence[Instruction] = ()) -> None:
         values, slopes = Differentiator(1).split(ops)
-        values = [op for op in values if not (_is_store(op, "J") or _is_store(op, "B"))]  # only tangents are stored
-        calls = [Call(f"{name}_tangent", "B" if takes_array else "", k) for k in range(1, 1 + tangents)]
-        if takes_array:
-            calls += [Call("solve_tangent", "B", k) for k in range(1, 1 + tangents)]
-        blocks.append(BasicBlock(f"{name}_tangent", tuple(slopes), takes_array, relative=True))
-        blocks.append(BasicBlock(name, (*values, *after, *calls), takes_array))
+        values = [op for op in values if not _is_store(op, "J")]  # only its tangents are stored
+        calls = [Call(f"{name}_tangent", tangent=k) for k in range(1, 1 + tangents)]
+        blocks.append(BasicBlock(f"{name}_tangent", tuple(slopes), relative=True))
+        blocks.append(BasicBlock(name, (*values, *after, *calls)))
 
-    sums = [Instruction(Slot("B", i), "copy", (f"b{i}",)) for i in range(len(code.scales))]
     add("prepare", code.prepare)
     add("observe", code.observe)
     add("linearise", [*_finite_entries(code), *_entries(code)], factorise(code.pattern, factors))
-    blocks.append(BasicBlock("solve_tangent", tuple(_solve_tangent(code, factors)), takes_array=True, relative=True))
-    add("stage", [*_sums(code), *sums], substitute(factors), takes_array=True)
+    values, slopes = Differentiator(1).split(_sums(code))
+    slopes = [*slopes, *_products(code), *substitute(factors, 1)]
+    blocks.append(BasicBlock("stage_tangent", tuple(slopes), takes_array=True, relative=True))
+    blocks.append(BasicBlock("stage", (*values, *substitute(factors)), takes_array=True))
+    if code.is_linear:
+        given, tangents_given = (_given_sums(code, k) for k in (0, 1))
+        resolve = (*tangents_given, *_products(code), *substitute(factors, 1))
+        blocks.append(BasicBlock("resolve_tangent", resolve, takes_array=True, relative=True))
+        blocks.append(BasicBlock("resolve", (*given, *substitute(factors)), takes_array=True))
     stored = {op.target for block in blocks for op in block.body if _is_store(op, "E")}
-    return blocks, {"E": len(stored), "DIRECTIONS": 1}
+    return blocks, {"E": len(stored), "DIRECTIONS": 1, "STRETCHED": 1}
 
 
-def _solve_tangent(code: EquationCode, factors: SparseLU) -> Iterator[Instruction]:
-    """B' = (SHIFT - J)^-1 (B' - (SHIFT' - J') B) for one direction."""
-    for i in range(len(code.scales)):
-        yield Instruction(tangent_name(f"b{i}", 1), "fnma", (Slot("SHIFT", 0, 1), Slot("B", i), Slot("B", i, 1)))
+def _given_sums(code: EquationCode, tangent: int) -> list[Instruction]:
+    """The right-hand side that is in B."""
+    names = [tangent_name(f"b{i}", 1) if tangent else f"b{i}" for i in range(len(code.scales))]
+    return [Instruction(name, "copy", (Slot("B", i, tangent),)) for i, name in enumerate(names)]
+
+
+def _products(code: EquationCode) -> Iterator[Instruction]:
+    """Add J' b to the tangents of the right-hand side; b, the solution, is in B."""
     for k, (row, column) in enumerate(code.pattern):
         b = tangent_name(f"b{row}", 1)
         yield Instruction(b, "fma", (Slot("J", k, 1), Slot("B", column), b))
-    yield from substitute(factors, 1)
 
 
 def _is_store(item: object, array: str) -> TypeGuard[Instruction]:

@@ -15,7 +15,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ketamech.engine.codegen.differentiate import Differentiator
+import numpy as np
+
+from ketamech.engine.codegen.differentiate import tangent_block
 from ketamech.engine.codegen.ir import BasicBlock, Call, Instruction, Loop, Operand, Slot
 
 
@@ -35,12 +37,21 @@ def newton_blocks(scales: Sequence[float], tangents: int = 0, *, masked: bool = 
         ]
     total = f"total{n - 1}"
     start = Loop(n, (Instruction(Slot("U"), "copy", (Slot("Y"),)), Instruction(Slot("F"), "copy", (0.0,))))
-    solve = Differentiator(tangents).body((start, Call("linearise"), Call("stage", "F")))
-    update = Instruction(Slot("Y"), "fma", (Slot("DAMP", 0), Slot("F"), Slot("Y")))
-    return [
+    update = Loop(n, (Instruction(Slot("Y"), "fma", (Slot("DAMP", 0), Slot("F"), Slot("Y"))),))
+    solve: Code = [start, Call("linearise"), Call("stage", "F")]
+    solve += _calls(tangents, Call("start_tangent"), Call("stage_tangent", "F"))
+    blocks = [
         BasicBlock("relax", (*solve, *ops, Instruction(Slot("ERROR", 0), "sqrt", (total,)))),
-        BasicBlock("move", tuple(Differentiator(tangents).body((Loop(n, (update,)),)))),
+        BasicBlock("move", (update, *_calls(tangents, Call("move_tangent")))),
     ]
+    if tangents:
+        blocks += [tangent_block("start_tangent", [start]), tangent_block("move_tangent", [update])]
+    return blocks
+
+
+def _calls(tangents: int, *calls: Call) -> list[Call]:
+    """The calls of tangents, for each of their directions."""
+    return [call._replace(tangent=k) for k in range(1, 1 + tangents) for call in calls]
 
 
 SAFETY = 0.9
@@ -126,7 +137,7 @@ def _square(i: int, *, masked: bool) -> list[Instruction]:
 
 def step_blocks(
     method: RosenbrockTableau, scales: Sequence[float], count: int | None = None, tangents: int = 0, *,
-    masked: bool = False,
+    masked: bool = False, linear: bool = False,
 ) -> list[BasicBlock]:  # fmt: skip
     """`attempt` (one step of every lane), `accept` (keep it where ACCEPT is set) and `interpolate` (outputs at THETA).
 
@@ -134,24 +145,107 @@ def step_blocks(
     error over the tolerance; 1/h is in SPEED, 1/(h gamma) in SHIFT. `scales` are added to the size of a state. The mean
     is over `count` states (default: those present); others count as 0. With `masked`, so do states whose LEFT_OUT is
     not 0. The error and the size of a step have no `tangents`: those of a step are the derivatives of a step of fixed
-    size.
+    size. `linear`: the Jacobian is constant.
     """
     n = len(scales)
-    body: list[Instruction | Loop | Call] = [Call("linearise")]
+    body: Code = [Call("linearise")]
+    blocks = list[BasicBlock]()
+    tangents_of, delayed = _power_tangents if linear else _stage_tangents, list[Call]()
     for stage in range(method.stages):
-        body.append(Loop(n, tuple(_start_stage(method, stage))))
-        body.append(Call("stage", f"K{stage + 1}"))
-    last = Slot(f"K{method.stages}")
-    body.append(Loop(n, (Instruction(Slot("U"), "add", (Slot("U"), last)),)))
-    body = Differentiator(tangents).body(body)
+        body += [Loop(n, tuple(_start_stage(method, stage))), Call("stage", f"K{stage + 1}")]
+        if tangents:
+            values, calls, more = tangents_of(method, n, stage)
+            body, blocks = [*body, *values], [*blocks, *more]
+            if linear and stage:
+                delayed += calls  # all of a direction together: its numbers stay in the first cache
+            else:
+                body += _calls(tangents, *calls)
+    end = Loop(n, (Instruction(Slot("U"), "add", (Slot("U"), Slot(f"K{method.stages}"))),))
+    body += [end, *_calls(tangents, *delayed, Call("end_tangent"))]
     body += _error(method.stages, scales, count or n, masked=masked)
     body += _growth(method.order)
-    keep = tuple(op for tangent in range(1 + tangents) for op in _keep(tangent))
+    dense = _dense(method.dense, n)
+    if tangents:
+        weights, dense_weights = power_weights(method)
+        power_end = Loop(n, tuple(_combination(Slot("Y"), weights, Slot("U"), "W")))
+        blocks.append(tangent_block("end_tangent", [power_end if linear else end]))
+        tangent_dense = _dense(dense_weights, n, "W") if linear else dense
+        blocks.append(tangent_block("dense_tangent", tangent_dense, ("THETA",)))
+        blocks.append(tangent_block("dense_stretch_tangent", tangent_dense))  # where THETA has a tangent
+        blocks.append(BasicBlock("keep_tangent", (Loop(n, tuple(_keep(1))),), relative=True))
+    dense_calls = _calls(tangents, Call("dense_tangent"), Call("dense_stretch_tangent", limit="STRETCHED"))
     return [
+        *blocks,
         BasicBlock("attempt", tuple(body)),
-        BasicBlock("accept", (Loop(n, keep),)),
-        BasicBlock("interpolate", (*Differentiator(tangents).body(_dense(method, n)), Call("observe"))),
+        BasicBlock("accept", (Loop(n, tuple(_keep(0))), *_calls(tangents, Call("keep_tangent")))),
+        BasicBlock("interpolate", (*dense, *dense_calls, Call("observe"))),
     ]
+
+
+Code = list[Instruction | Loop | Call]
+StageTangents = tuple[Code, list[Call], list[BasicBlock]]  # code of values, calls for each direction, their blocks
+
+
+def _stage_tangents(method: RosenbrockTableau, n: int, stage: int) -> StageTangents:
+    """What follows a stage to compute its tangents."""
+    start, target = Loop(n, tuple(_start_stage(method, stage))), f"K{stage + 1}"
+    carried = _combination(None, method.error_weights[stage], "carried") if stage else []
+    return [], *_stretched_calls(stage, start, carried, target, "stage_tangent")
+
+
+def _stretched_calls(
+    stage: int, start: Loop, carried: Sequence[Instruction], array: str, solve: str
+) -> tuple[list[Call], list[BasicBlock]]:
+    """Calls that put the right-hand side into the tangents of an array and solve, and the blocks that they need.
+
+    Where the length of a step has a tangent, the right-hand side gains SPEED' times what is `carried` from earlier
+    stages, minus SHIFT' times the solution.
+    """
+    target, names = Slot(array, None, 1), (f"start{stage}_tangent", f"stretch{stage}_tangent")
+    stretch = [*carried, *([Instruction(target, "fma", ("carried", Slot("SPEED", 0, 1), target))] if carried else [])]
+    stretch.append(Instruction(target, "fnma", (Slot("SHIFT", 0, 1), Slot(array), target)))
+    blocks = [
+        tangent_block(names[0], [start], ("SPEED",)),
+        BasicBlock(names[1], (Loop(start.rows, tuple(stretch)),), relative=True),
+    ]
+    return [Call(names[0]), Call(names[1], limit="STRETCHED"), Call(solve, array)], blocks
+
+
+def _power_tangents(method: RosenbrockTableau, n: int, stage: int) -> StageTangents:
+    """As `_stage_tangents`, where the equations are linear: tangents of the powers of which all K are combinations.
+
+    With W1 = K1 and (SHIFT - J) W(m+1) = SPEED W(m), every K is a sum of the W with fixed weights, see `power_weights`.
+    Tangents of the W cost no combination of earlier stages.
+    """
+    array, last = f"W{stage + 1}", f"W{stage}"
+    if stage == 0:
+        first = [Instruction(Slot("U"), "copy", (Slot("Y"),)), Instruction(Slot(array), "copy", (Slot("G"),))]
+        copied = Loop(n, (Instruction(Slot(array), "copy", (Slot("K1"),)),))
+        return [copied], *_stretched_calls(stage, Loop(n, tuple(first)), [], array, "stage_tangent")
+    start = Loop(n, (Instruction(Slot(array), "mul", (Slot("SPEED", 0), Slot(last))),))
+    carried = [Instruction("carried", "copy", (Slot(last),))]
+    return [start, Call("resolve", array)], *_stretched_calls(stage, start, carried, array, "resolve_tangent")
+
+
+def power_weights(method: RosenbrockTableau) -> tuple[tuple[float, ...], tuple[tuple[float, ...], ...]]:
+    """Weights of W1, W2, ... in the change of a step, and in the rows of `dense`, of a linear system.
+
+    From J = SHIFT - (SHIFT - J): K_i = W1 + sum over j of (a_ij / gamma + c_ij) times K_j one power higher - a_ij K_j.
+    """
+    n = method.stages
+    arguments, powers = np.zeros((n, n)), np.zeros((n, n))
+    for i, row in enumerate(method.arguments):
+        if row is None:
+            arguments[i] = arguments[i - 1]
+            arguments[i, i - 1] += 1.0
+        else:
+            arguments[i, : len(row)] = row
+        powers[i, 0] = 1.0
+        for j, weight in enumerate(method.error_weights[i]):
+            powers[i, 1:] += (arguments[i, j] / method.gamma + weight) * powers[j, :-1]
+            powers[i] -= arguments[i, j] * powers[j]
+    change, dense = arguments[-1] @ powers + powers[-1], np.array(method.dense) @ powers
+    return tuple(change.tolist()), tuple(map(tuple, dense.tolist()))
 
 
 def _keep(tangent: int) -> list[Instruction]:
@@ -181,9 +275,11 @@ def _start_stage(method: RosenbrockTableau, stage: int) -> list[Instruction]:
     ]
 
 
-def _combination(start: Operand | None, weights: Sequence[float], target: Slot | str) -> list[Instruction]:
-    """target = start + sum of weights times k_1, k_2, ..."""
-    terms: list[tuple[float, Operand]] = [(w, Slot(f"K{j + 1}")) for j, w in enumerate(weights)]
+def _combination(
+    start: Operand | None, weights: Sequence[float], target: Slot | str, array: str = "K"
+) -> list[Instruction]:
+    """target = start + sum of weights times K1, K2, ..."""
+    terms: list[tuple[float, Operand]] = [(w, Slot(f"{array}{j + 1}")) for j, w in enumerate(weights)]
     if not terms:
         assert start is not None
         return [Instruction(target, "copy", (start,))]
@@ -220,14 +316,14 @@ def _growth(order: int) -> list[Instruction]:
     ]
 
 
-def _dense(method: RosenbrockTableau, n: int) -> list[Instruction | Loop]:
+def _dense(rows: Sequence[Sequence[float]], n: int, array: str = "K") -> list[Instruction | Loop]:
     """The state at a fraction THETA of the step in V; exactly Y where THETA is 0, also for an invalid step."""
     theta = Slot("THETA", 0)
     ops = list[Instruction]()
-    for m, row in enumerate(method.dense):
-        ops += _combination(None, row, f"D{m}")
-    total = f"D{len(method.dense) - 1}"
-    for m in reversed(range(len(method.dense) - 1)):
+    for m, row in enumerate(rows):
+        ops += _combination(None, row, f"D{m}", array)
+    total = f"D{len(rows) - 1}"
+    for m in reversed(range(len(rows) - 1)):
         ops.append(Instruction(f"inner{m}", "fma", (theta, total, f"D{m}")))
         total = f"inner{m}"
     ops += [
