@@ -23,7 +23,7 @@ Peers = Annotated[
     ),
 ]
 Repeats = Annotated[int | None, typer.Option(help="How often each is measured [default: 3; kernels: 9]")]
-Out = Annotated[Path, typer.Option("--out", "-o", help="Folder for benchmark.json and the picture")]
+Out = Annotated[Path, typer.Option("--out", "-o", help="Folder for the results")]
 Docs = Annotated[
     Path | None,
     typer.Option(

@@ -7,13 +7,13 @@ level is used. A value passes within `absolute` + `relative` times the expected 
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from ketamech.core import InputError
+from ketamech.core.csv_table import parts
 from ketamech.exchange.sbml.importer import import_sbml
 from ketamech.exchange.sbml.simulate import simulate_imported
 
@@ -80,9 +80,9 @@ def read_settings(path: Path) -> Settings:
         lines = [line.partition(":") for line in path.read_text(encoding="utf-8").splitlines() if ":" in line]
         cells = {name.strip().lower(): value.strip() for name, _, value in lines}
         return Settings(
-            float(cells["start"]), float(cells["duration"]), int(cells["steps"]), tuple(_names(cells["variables"])),
-            float(cells["absolute"]), float(cells["relative"]), frozenset(_names(cells.get("amount", ""))),
-            frozenset(_names(cells.get("concentration", ""))),
+            float(cells["start"]), float(cells["duration"]), int(cells["steps"]), parts(cells["variables"], ","),
+            float(cells["absolute"]), float(cells["relative"]), frozenset(parts(cells.get("amount", ""), ",")),
+            frozenset(parts(cells.get("concentration", ""), ",")),
         )  # fmt: skip
     except (OSError, KeyError, ValueError) as problem:
         message = f"settings that cannot be read: {problem}"
@@ -103,7 +103,3 @@ def read_results(path: Path) -> dict[str, np.ndarray]:
 def _cells(row: list[str]) -> list[str]:
     """The cells of a line; a trailing comma starts no cell."""
     return row[:-1] if row and not row[-1].strip() else row
-
-
-def _names(text: str) -> Iterator[str]:
-    return (name.strip() for name in text.split(",") if name.strip())

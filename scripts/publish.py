@@ -54,7 +54,7 @@ SKILL_BLOCK, VERDICT_BLOCK = "skill table", "verdicts"
 PICTURES = ("forest.png", "predictive_checks.png", "skill.png", "dose_and_time.png")
 IDENTIFYING_METADATA = ("date", "equations", "parameters", "evidence", "replicates")
 
-app = typer.Typer(help=__doc__, rich_markup_mode=None)
+app = typer.Typer(help=(__doc__ or "").partition("\n")[0])
 
 
 @app.command()

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ketamech.core.constants import PAPERS
+from ketamech.core.csv_table import parts
 from ketamech.evidence import load_evidence
 from ketamech.exchange.curves_io import write_curves
 from ketamech.exchange.output_folder import atomic_folder
@@ -135,7 +136,7 @@ def _scenario_text(run: RunDescription) -> str:
     """The scenario file, or a file made from the sentence."""
     if "treatments:" in run.source:
         return run.source
-    treatments = "".join(f"  - {json.dumps(part.strip())}\n" for part in run.source.split(";"))
+    treatments = "".join(f"  - {json.dumps(part)}\n" for part in parts(run.source))
     weight = "person:\n  weight: 70 kg\n" if any(per in run.source for per in ("/kg", "/m2", "/m^2")) else ""
     return f"treatments:\n{treatments}{weight}"
 
