@@ -161,7 +161,7 @@ class Kernel:
         It is compiled at first use. The numbers themselves are those of `code_for_run`, to the last bit. `solves` is
         the number of patients times directions, which changes no bit.
         """
-        for slice_ in self._fitting_slices("cpu", receivers):
+        for slice_ in self.fitting_slices("cpu", receivers):
             if code := self.slice_code(slice_, SLICE_TANGENTS, tangent_lanes(solves)):
                 return code
         return self._whole_with_tangents()
