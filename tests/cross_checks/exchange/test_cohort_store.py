@@ -10,8 +10,10 @@ import pytest
 import xarray as xr
 
 from ketamech.core import InputError
-from ketamech.exchange.curves_io import read_run, write_curves, write_zarr
+from ketamech.exchange.curves_io import read_run, to_long_table, write_curves, write_zarr
 from ketamech.exchange.output_folder import atomic_folder, read_manifest
+from ketamech.exchange.result_metadata import write_table
+from ketamech.simulation.curves import Curves, CurveVariable
 
 
 def dataset():
@@ -31,6 +33,49 @@ def dataset():
         "solve_steps": ("patient", [100, 5]),
     }
     return xr.Dataset(variables, coords=coordinates, attrs={"title": "a run", "seed": 1})
+
+
+def without_xarray(data):
+    """The same curves without xarray."""
+    parts = (
+        {name: CurveVariable(one.dims, one.values, one.attrs) for name, one in part.variables.items()}
+        for part in (data.data_vars, data.coords)
+    )
+    return Curves(*parts, data.attrs)
+
+
+def test_curves_without_xarray_are_those_of_a_dataset(tmp_path):
+    data = dataset()
+    plain = without_xarray(data)
+    xr.testing.assert_identical(plain.dataset(), data)
+    assert dict(plain.sizes) == dict(data.sizes)
+    assert "mood.madrs" in plain.drop_vars(["plasma.esketamine"])
+    assert "plasma.esketamine" not in plain.drop_vars(["plasma.esketamine"])
+    assert plain["mood.madrs"].transpose("time", "patient").values.shape == (3, 2)
+    assert to_long_table(plain).to_pandas().equals(to_long_table(data).to_pandas())
+    write(tmp_path / "run", plain.assign_attrs({"more": "x"}))
+    assert read_run(tmp_path / "run").attrs["more"] == "x"
+    xr.testing.assert_identical(read_run(tmp_path / "run").drop_attrs(), data.drop_attrs())
+
+
+def test_a_long_table_is_what_pandas_makes_of_the_same_columns():
+    table = to_long_table(without_xarray(dataset())).to_pandas()
+    assert table["patient"].tolist() == ["treated"] * 6 + ["control"] * 6
+    assert table["unit"].tolist() == (["points"] * 3 + ["umol/L"] * 3) * 2
+    assert np.array_equal(table["value"], [33, 30, 22, *[1 / 3] * 3, 33, 33, np.nan, *[1 / 3] * 3], equal_nan=True)
+    assert table["time_h"].tolist() == [0.0, 0.5, 24.0] * 4
+
+
+def test_rows_are_written_as_pandas_writes_them(tmp_path):
+    rows = [
+        {"patient": "a, b", "time (h)": 0.1 + 0.2, "x": float("nan")},
+        {"patient": 'the "first"', "time (h)": 1e-7, "x": 12345678.9},
+        {"patient": "µ", "time (h)": 1e22, "x": -0.0},
+    ]
+    write_table(rows, tmp_path / "rows.csv", {"seed": 1})
+    text = (tmp_path / "rows.csv").read_bytes().decode()
+    assert text == pd.DataFrame(rows).to_csv(index=False, lineterminator="\n")
+    assert (tmp_path / "rows.csv-metadata.json").is_file()
 
 
 def write(folder, data=None):

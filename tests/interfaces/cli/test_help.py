@@ -7,7 +7,7 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from ketamech.cli.main import app
+from ketamech.cli.main import app, command_line
 from ketamech.core import InputError
 
 PROGRAM = typer.main.get_command(app)
@@ -35,6 +35,14 @@ def test_help_opens_with_one_sentence_and_one_example(path):
     while hasattr(command, "commands"):
         command = command.commands[rest.pop(0)]
     command.make_context(command.name, rest)
+
+
+@pytest.mark.parametrize("name", ["simulate", "vpc", "import", "site"])
+def test_a_command_that_is_loaded_alone_is_that_of_the_whole_program(name):
+    alone = typer.main.get_command(command_line(name))
+    assert list(alone.commands) == [name]
+    one, other = (program.commands[name].params for program in (alone, PROGRAM))
+    assert [(p.name, p.opts, p.default) for p in one] == [(p.name, p.opts, p.default) for p in other]
 
 
 def refused(*words):

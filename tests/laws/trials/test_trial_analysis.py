@@ -14,6 +14,7 @@ from ketamech.trials.analysis.repeated_measures import mmrm
 from ketamech.trials.analysis.survival import time_to_relapse
 from ketamech.trials.analysis.treatment_effects import (
     ancova,
+    arm_names,
     mean_change_by_arm,
     responders,
     share_interval,
@@ -118,6 +119,11 @@ def test_missing_people_are_no_responders_but_leave_the_completers():
     hits = (score <= 0.5 * base) & drug
     assert found["response"] == pytest.approx(hits.sum() / drug.sum())
     assert found["response_completers"] == pytest.approx(hits.sum() / (drug & np.isfinite(score)).sum())
+
+
+def test_arms_are_named_in_order_of_appearance():
+    assert arm_names(np.array([["b", "b"], ["a", "c"], ["b", "a"]])) == ["b", "a", "c"]
+    assert arm_names(np.array([], dtype=object)) == []
 
 
 def test_means_by_arm_are_means():
