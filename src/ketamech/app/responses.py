@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from fastapi import Response
 from pydantic import BaseModel
 
-from ketamech.app.app_state import AppState, LimitExceeded
+from ketamech.app.app_state import AppState, LimitExceeded, Queue
 from ketamech.app.schemas import ErrorResponse
 from ketamech.core import InputError, KetaMechError
+from ketamech.core.errors import StepLimitExceeded
+
+MAX_ECHO = 90  # characters of what was typed that an error repeats
+LONG_QUOTATION = re.compile(rf"""'[^'\n]{{{MAX_ECHO},}}'|"[^"\n]{{{MAX_ECHO},}}"|\S{{{MAX_ECHO + 10},}}""")
 
 
 class NotFound(KetaMechError):
@@ -24,9 +29,19 @@ def json_response(value: Any) -> Response:
     return Response(value if isinstance(value, bytes) else as_json(value), media_type="application/json")
 
 
-async def cached_response(app_state: AppState, key: Any, make: Callable[[], Any], *, long: bool = False) -> Response:
+async def cached_response(
+    app_state: AppState, key: Any, make: Callable[[], Any], queue: Queue = Queue.QUICK
+) -> Response:
     """The JSON response that was stored under this key; computed by `make` when none is stored."""
-    return json_response(await app_state.compute(lambda: app_state.cache.get(key, lambda: as_json(make())), long=long))
+    return json_response(await app_state.compute(lambda: app_state.cache.get(key, lambda: as_json(make())), queue))
+
+
+async def solved_response(app_state: AppState, key: Any, make: Callable[[AppState], Any]) -> Response:
+    """The same for curves of one patient; those of many solver steps wait in a queue of their own."""
+    try:
+        return await cached_response(app_state, key, lambda: make(app_state.quick))
+    except StepLimitExceeded:
+        return await cached_response(app_state, key, lambda: make(app_state), Queue.DOWNLOAD)
 
 
 def as_json(value: Any) -> bytes:
@@ -43,17 +58,20 @@ def rounded_number(value: float, digits: int = 5) -> float | None:
 
 def error_body(error: KetaMechError) -> ErrorResponse:
     """The response body of a KetaMech error."""
-    details: dict[str, Any] = {}
+    names = ("key", "line", "expected", "nearest")
+    details: dict[str, Any] = {name: getattr(error, name) for name in names if hasattr(error, name)}
     if isinstance(error, InputError):
-        details = {name: getattr(error, name) for name in ("key", "line", "expected", "nearest")}
         details["command"] = error.type_this
-    if isinstance(error, LimitExceeded):
-        details = {"expected": error.expected}
     message = getattr(error, "what", None) or str(error).splitlines()[0]
     fields = {"kind": type(error).__name__, "error": message, "text": str(error), **details}
     return ErrorResponse.model_validate(
-        {name: _encodable(x) if isinstance(x, str) else x for name, x in fields.items()}
+        {name: _encodable(shortened(x)) if isinstance(x, str) else x for name, x in fields.items()}
     )
+
+
+def shortened(text: str) -> str:
+    """An error message without most of a long quotation or word, which repeats what was typed."""
+    return LONG_QUOTATION.sub(lambda found: f"{found[0][:MAX_ECHO]}...{found[0][-1]}", text)
 
 
 def _encodable(text: str) -> str:

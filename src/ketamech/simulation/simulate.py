@@ -26,7 +26,7 @@ from ketamech.dosing.dose_events import (
 from ketamech.dosing.regimen import Regimen
 from ketamech.engine.solve import validate_outputs
 from ketamech.parameters import HUMAN, ParameterTable
-from ketamech.simulation.ensemble import OK, Ensemble, Subject, run_subjects
+from ketamech.simulation.ensemble import OK, Ensemble, Subject, require_solved, run_subjects
 from ketamech.simulation.load_scenario import Settings, load_scenario
 from ketamech.simulation.model import Model
 from ketamech.simulation.output_ranges import exists_in, require_outputs, without_human_outputs
@@ -189,9 +189,7 @@ def simulate_scenario(
     if people is not None:
         return _curves_of_patients(people, lasting, model, grid, outputs).assign_attrs(scenario_attributes(lasting))
     curves = run_subjects(model, both, grid)
-    bad = [str(reason) for reason in curves.solve_status.values if reason != OK]
-    if bad:
-        raise SolverError(f"the scenario could not be solved: {bad[0]}")
+    require_solved(curves)
     shown = without_human_outputs(curves, lasting.group).assign_attrs(scenario_attributes(lasting))
     return select_outputs(shown, model, outputs)
 
