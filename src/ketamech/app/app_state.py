@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections import OrderedDict
 from collections.abc import Callable
-from contextlib import suppress
 from copy import copy
 from dataclasses import replace
 from enum import Enum
@@ -21,6 +20,7 @@ from pydantic import BaseModel, Field
 
 from ketamech.analysis.scorecard_targets import fitted_rows
 from ketamech.core import KetaMechError
+from ketamech.core.progress import check_interrupt, interrupted_by
 from ketamech.engine.packaged_kernel import packaged_files
 from ketamech.evidence import Evidence, load_evidence
 from ketamech.simulation.model import Model, load_model
@@ -84,12 +84,6 @@ def deadline(seconds: float, instead: str) -> Callable[[int], None]:
     return check
 
 
-def check_cancelled() -> None:
-    """End the work of this thread where the client of its request has closed the connection."""
-    with suppress(RuntimeError):  # a thread of no request
-        anyio.from_thread.check_cancelled()
-
-
 class LruCache:
     """A thread-safe cache of the responses used last: at most `size` of them, and at most `max_bytes` in all."""
 
@@ -98,11 +92,8 @@ class LruCache:
         self._stored, self._lock = OrderedDict[Any, Any](), Lock()
         self._computing: dict[Any, tuple[Lock, int]] = {}  # and the number of threads that compute or wait
 
-    def get(self, key: Any, compute: Callable[[], Any], check: Callable[[], None] = check_cancelled) -> Any:
-        """The stored value of a key; if there is none, `compute` is called once for all threads that wait for it.
-
-        A waiting thread calls `check`, which may raise to end the wait.
-        """
+    def get(self, key: Any, compute: Callable[[], Any]) -> Any:
+        """The stored value of a key; if there is none, `compute` is called once for all threads that wait for it."""
         with self._lock:
             if key in self._stored:
                 self._stored.move_to_end(key)
@@ -111,7 +102,7 @@ class LruCache:
             self._computing[key] = computing, threads + 1
         try:
             while not computing.acquire(timeout=POLL_SECONDS):
-                check()
+                check_interrupt()
             try:
                 with self._lock:
                     if key in self._stored:
@@ -151,7 +142,7 @@ class AppState:
         """The model with the limits of this server; the first simulation compiles it for this processor."""
         with self._lock:
             self._model = self._model or load_model()
-            return replace(self._model, max_steps=self.limits.solver_steps, interrupt=check_cancelled)
+            return replace(self._model, max_steps=self.limits.solver_steps)
 
     @cached_property
     def has_browser_kernel(self) -> bool:
@@ -186,9 +177,17 @@ class AppState:
         }
 
     async def compute(self, work: Callable[[], Any], queue: Queue = Queue.QUICK) -> Any:
-        """Run `work` on a thread, within the limits. Raises LimitExceeded where too many requests wait already."""
+        """Run `work` on a thread, within the limits; when the request is cancelled, the work is interrupted.
+
+        Raises LimitExceeded where too many requests wait already.
+        """
         limiter = self._limiters[queue]
         most = self.limits.max_waiting if queue is Queue.QUICK else self.limits.max_waiting_long
         if limiter.statistics().tasks_waiting >= most:
             raise LimitExceeded(f"{most} requests wait already", "the same request in a few seconds")
-        return await anyio.to_thread.run_sync(work, limiter=limiter)
+
+        def run() -> Any:
+            with interrupted_by(anyio.from_thread.check_cancelled):
+                return work()
+
+        return await anyio.to_thread.run_sync(run, limiter=limiter)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -39,13 +38,12 @@ def scorecard_work(app_state: AppState) -> Work:
             messages.append(message)
             progress(min(0.95, len(messages) / 40), message)
 
-        model = replace(app_state.model, interrupt=progress.check)
-        result = scorecard(model=model, progress=lambda step, *_: report_line(step))
+        result = scorecard(model=app_state.model, progress=lambda step, *_: report_line(step))
         rows = result.rows.sort_values("distance", ascending=False, na_position="first")[SCORECARD_COLUMNS]
         rows = rows.rename(columns={"distance": "deviation"})
         return {"rows": json_rows(rows), "criteria": json_rows(result.criteria), "uncovered": len(result.uncovered)}
 
-    return lambda progress: app_state.cache.get("scorecard", lambda: compare(progress), progress.check)
+    return lambda progress: app_state.cache.get("scorecard", lambda: compare(progress))
 
 
 def attribution_work(app_state: AppState, request: AttributionRequest) -> Work:
@@ -61,8 +59,7 @@ def attribution_work(app_state: AppState, request: AttributionRequest) -> Work:
             progress(0.95 * count / total, f"{count} of {total} draws")
 
         hours = np.union1d(FIRST_HOUR, shown_hours(scenario))
-        own = replace(model, interrupt=progress.check)
-        result = attribute(own, scenario, draws=request.draws, threads=THREADS, progress=report_draws, hours=hours)
+        result = attribute(model, scenario, draws=request.draws, threads=THREADS, progress=report_draws, hours=hours)
         progress(0.96, "writing sentences")
         layers = (draws[1:].mean(axis=0) if len(draws) > 1 else draws[0] for draws in result.madrs_decomposition)
         return {

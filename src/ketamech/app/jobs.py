@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import secrets
 import time
 from collections import OrderedDict
@@ -16,13 +17,15 @@ from typing import Any
 
 from ketamech.app.app_state import LimitExceeded, Limits
 from ketamech.core import KetaMechError
+from ketamech.core.progress import interrupted_by
 
 
 class Cancelled(KetaMechError):
     """The client cancelled the request or closed the connection."""
 
 
-Work = Callable[["JobProgress"], Any]
+JobProgress = Callable[[float, str], None]  # fraction done, and a message
+Work = Callable[[JobProgress], Any]
 FINAL_STATES = ("done", "failed", "cancelled")
 
 
@@ -40,7 +43,7 @@ class Job:
     """One long computation. `request` is stored for the list of jobs and for the report of a failure.
 
     `write_files` writes the files of the result to a folder, from data of `file_bytes` bytes; None where there are
-    none, or no longer any.
+    none, or no longer any. The work must end before `deadline` (s, monotonic).
     """
 
     kind: str
@@ -57,35 +60,24 @@ class Job:
     cancelled: bool = False
     began: float = field(default_factory=time.monotonic)
     ended: float = 0.0
+    deadline: float = math.inf
+
+    def check(self) -> None:
+        """Raise Cancelled or LimitExceeded when the job is cancelled or over time."""
+        if self.cancelled:
+            raise Cancelled("cancelled")
+        if time.monotonic() > self.deadline:
+            raise LimitExceeded("this job took too long", "fewer patients, replicates or draws")
+
+    def report_progress(self, fraction: float, message: str) -> None:
+        """The callback for the progress of the work; raises as `check`."""
+        self.check()
+        self.progress, self.message = min(1.0, max(self.progress, fraction)), message
 
     @property
     def seconds(self) -> float:
         """Seconds since the job was requested, or its duration once it has ended."""
         return round((self.ended or time.monotonic()) - self.began, 2)
-
-
-@dataclass(frozen=True)
-class JobProgress:
-    """Reports the progress of a job, from a fraction `first` of it on, of which the work is a `share`."""
-
-    job: Job
-    deadline: float
-    first: float = 0.0
-    share: float = 1.0
-    label: str = ""
-
-    def check(self) -> None:
-        """Raise Cancelled or LimitExceeded when the job is cancelled or over time."""
-        if self.job.cancelled:
-            raise Cancelled("cancelled")
-        if time.monotonic() > self.deadline:
-            raise LimitExceeded("this job took too long", "fewer patients, replicates or draws")
-
-    def __call__(self, fraction: float, message: str) -> None:
-        """Report the fraction of the work that is done, and what is done now; raises as `check`."""
-        self.check()
-        done = min(1.0, self.first + self.share * fraction)
-        self.job.progress, self.job.message = max(self.job.progress, done), self.label + message
 
 
 class Jobs:
@@ -119,7 +111,7 @@ class Jobs:
             return list(reversed(self._jobs.values()))
 
     def cancel(self, job: Job) -> None:
-        """Stop a job at its next check; a waiting job does not start."""
+        """Stop a job at its next check, several times a second; a waiting job does not start."""
         job.cancelled = True
         if job.state == "waiting":
             job.state, job.ended = "cancelled", time.monotonic()
@@ -148,9 +140,10 @@ class Jobs:
     def _run(self, job: Job, work: Work) -> None:
         if job.cancelled:
             return
-        job.state = "running"
+        job.state, job.deadline = "running", time.monotonic() + self._limits.job_seconds
         try:
-            result = work(JobProgress(job, time.monotonic() + self._limits.job_seconds))
+            with interrupted_by(job.check):
+                result = work(job.report_progress)
             if isinstance(result, ResultWithFiles):
                 job.result, job.write_files, job.file_bytes = result.value, result.write, result.size
                 self._drop_old_files()

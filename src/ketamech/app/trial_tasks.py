@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import math
 import shlex
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -167,18 +167,17 @@ class TrialTask:
             return self.trial.patients
         return self.request.patients_per_arm * (1 if self.trial.washout else len(self.trial.arms))
 
-    def simulate(self, progress: JobProgress, patients: int) -> xr.Dataset:
+    def simulate(self, progress: JobProgress, patients: int, label: str = "") -> xr.Dataset:
         """The replicates in parts, so that the job can report its progress."""
         replicates = self.request.replicates
-        model = replace(self.app_state.model, interrupt=progress.check)
-        draws = load_posterior(table=model.parameters)
+        draws = load_posterior(table=self.app_state.model.parameters)
         step = max(1, math.ceil(replicates / PARTS))
         datasets = []
         for first in range(0, replicates, step):
-            progress(0.9 * first / replicates, f"trial {first + 1} of {replicates}")
+            progress(0.9 * first / replicates, f"{label}trial {first + 1} of {replicates}")
             datasets.append(
                 run_trial(
-                    self.trial, model, replicates=min(step, replicates - first), patients=patients,
+                    self.trial, self.app_state.model, replicates=min(step, replicates - first), patients=patients,
                     seed=self.request.seed, threads=THREADS, posterior=draws, first=first,
                 )
             )  # fmt: skip
@@ -219,9 +218,13 @@ def _find_sample_size(task: TrialTask, request: SampleSizeRequest, progress: Job
     def run(patients: int) -> xr.Dataset:
         nonlocal simulated
         # Sizes double, so that all smaller trials together are about as long as this one.
-        first, simulated = min(0.9, simulated / (2 * max_patients)), simulated + patients
-        share = min(0.9 - first, patients / (2 * max_patients))
-        return task.simulate(replace(progress, first=first, share=share, label=f"{patients} patients, "), patients)
+        fraction_of_job = patients / (2 * max_patients)
+        simulated_before, simulated = simulated, simulated + patients
+
+        def report(fraction: float, message: str) -> None:
+            progress(min(0.9, simulated_before / (2 * max_patients) + fraction_of_job * fraction), message)
+
+        return task.simulate(report, patients, f"{patients} patients, ")
 
     search = find_sample_size(task.trial, run, target=request.target_power, criterion=task.criterion, most=max_patients)
     trial = task.trial.replace(patients=search.data.sizes["patient"])

@@ -18,7 +18,7 @@ import xarray as xr
 
 from ketamech.core import InputError, SolverError, require_known
 from ketamech.core.errors import StepLimitExceeded
-from ketamech.core.progress import CountProgress
+from ketamech.core.progress import CountProgress, check_interrupt, has_interrupt
 from ketamech.dosing.dose_events import DoseEvent, Quantity
 from ketamech.engine import EventTable, drug_free_steady_state, events, solve, table
 from ketamech.engine.events import AMOUNT, INPUT, to_table
@@ -312,24 +312,23 @@ class Ensemble:
         tables = [self.events] if self.cycle is None else [self.events, self.cycle.events]
         receivers = np.unique(np.concatenate([table.state for table in tables])).tolist()
         settle = partial(drug_free_steady_state, kernel, receivers=receivers, threads=threads, device=device)
-        baseline, is_steady = settle(inputs) if self.model.interrupt is None else self._settle_in_parts(settle, inputs)
+        baseline, is_steady = self._settle_in_parts(settle, inputs) if has_interrupt() else settle(inputs)
         state, steady = baseline, np.ones(self.size, dtype=bool)
         if self.cycle is not None:
             state, steady = periodic_steady_state(
                 kernel, baseline, inputs, self.cycle.events, self.cycle.length, tolerance=tolerance, threads=threads,
-                device=device, max_steps=self.model.max_steps, progress=_progress(self.model),
+                device=device, max_steps=self.model.max_steps, progress=_progress(),
             )  # fmt: skip
         return InitialCondition.of(inputs, baseline, state, is_steady=is_steady, steady=steady)
 
     def _settle_in_parts(
         self, settle: Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]], inputs: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray]:
-        """The baselines found by `settle`, with the interrupt of the model before each part of the patients."""
+        """The baselines found by `settle`, with an interrupt before each part of the patients."""
         baseline = np.empty((self.size, len(self.model.layout.states)))
         is_steady = np.empty(self.size, dtype=bool)
         for first in range(0, self.size, SETTLED_TOGETHER):
-            assert self.model.interrupt is not None
-            self.model.interrupt()
+            check_interrupt()
             part = slice(first, first + SETTLED_TOGETHER)
             baseline[part], is_steady[part] = settle(inputs[part])
         return baseline, is_steady
@@ -453,7 +452,7 @@ class Integration:
             model.kernel_for(self.outputs), self.patients, self.events, times,
             outputs=self.outputs if outputs is None else outputs, tolerance=self.tolerance,
             max_steps=int(min(model.max_steps, MAX_STEPS)), threads=self.threads, device=self.device,
-            progress=_progress(model, progress),
+            progress=_progress(progress),
         )  # fmt: skip
         for i in np.flatnonzero((part.status != 0) & (self.reasons == OK)):
             self.reasons[i] = part.reason(int(i))
@@ -467,14 +466,11 @@ class Integration:
         )
 
 
-def _progress(model: Model, progress: CountProgress | None = None) -> CountProgress | None:
-    """The callback of a solve: the interrupt of the model, then `progress`."""
-    interrupt = model.interrupt
-    if interrupt is None:
-        return progress
+def _progress(progress: CountProgress | None = None) -> CountProgress:
+    """The callback of a solve: an interrupt, then `progress`."""
 
     def report(started: int) -> None:
-        interrupt()
+        check_interrupt()
         if progress:
             progress(started)
 

@@ -116,8 +116,8 @@ class Model(metaclass=LoadedByCall, loader="load"):
     doses where the pharmacokinetics are a user's own. `stages` are the stage functions, None for the shipped ones.
     `variant`: the name of a model variant with equations of its own, which has its own posterior; else empty.
 
-    `max_steps`: most solver steps of a patient in the search for its periodic steady state, and in the run; it fails
-    above them. `interrupt` is called several times a second during a run; an error that it raises ends the run.
+    `max_steps`: most solver steps of a patient in the search for its periodic steady state, and in a run; it fails
+    above them.
     """
 
     layout: SystemLayout
@@ -128,7 +128,6 @@ class Model(metaclass=LoadedByCall, loader="load"):
     stages: tuple[StageFunction, ...] | None = field(default=None, repr=False)
     variant: str = ""
     max_steps: float = math.inf
-    interrupt: Callable[[], None] | None = field(default=None, repr=False, compare=False)
 
     @classmethod
     def load(

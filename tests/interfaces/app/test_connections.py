@@ -21,6 +21,7 @@ from ketamech.app import server as app_server
 from ketamech.app.app_state import AppState, Limits, LruCache
 from ketamech.app.server import make_app, server_config
 from ketamech.core import InputError
+from ketamech.core.progress import check_interrupt
 from ketamech.dosing.regimen import Regimen
 
 
@@ -321,7 +322,7 @@ def test_work_of_a_client_that_has_gone_is_not_started(model, infusion):
         began.append(name)
         going.set()
         while True:
-            app_state.model.interrupt()
+            check_interrupt()
             time.sleep(0.01)
 
     async def leave():

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from ketamech.core import SolverError
+from ketamech.core.progress import interrupted_by
 from ketamech.simulation.ensemble import NO_STEADY_STATE, OK, STEPS_EXCEEDED
 from ketamech.simulation.load_scenario import load_scenario
 from ketamech.simulation.simulate import ensemble_of_scenario, simulate_scenario
@@ -72,15 +73,15 @@ def test_an_interrupt_ends_a_run_at_the_next_patient(model, calls):
         if remaining[0] < 0:
             raise Stopped
 
-    started = []
-    ensemble = patients(replace(model, interrupt=interrupt), count=3000)
-    with pytest.raises(Stopped):
+    started, ensemble = [], patients(model, count=3000)
+    with pytest.raises(Stopped), interrupted_by(interrupt):
         ensemble.solve(np.linspace(0.0, 336.0, 10), OUTPUTS, progress=started.append)
     assert max(started, default=0) < 2500
 
 
 def test_an_interrupt_that_raises_nothing_changes_no_bit(model):
-    watched = patients(replace(model, interrupt=lambda: None), count=300).solve(TIMES, OUTPUTS)
+    with interrupted_by(lambda: None):
+        watched = patients(model, count=300).solve(TIMES, OUTPUTS)
     free = patients(model, count=300).solve(TIMES, OUTPUTS)
     assert (watched.values == free.values).all()
     assert (watched.baseline == free.baseline).all()
