@@ -16,8 +16,8 @@ from ketamech.app.schemas import ErrorResponse
 from ketamech.core import InputError, KetaMechError
 from ketamech.core.errors import StepLimitExceeded
 
-MAX_ECHO = 90  # characters of what was typed that an error repeats
-LONG_QUOTATION = re.compile(rf"""'[^'\n]{{{MAX_ECHO},}}'|"[^"\n]{{{MAX_ECHO},}}"|\S{{{MAX_ECHO + 10},}}""")
+MAX_ECHO, MAX_MESSAGE = 70, 300  # characters of what was typed that an error repeats; of the whole message
+LONG_QUOTATION = re.compile(rf"""'[^']{{{MAX_ECHO},}}'|"[^"]{{{MAX_ECHO},}}"|\S{{{MAX_ECHO + 10},}}""")
 
 
 class NotFound(KetaMechError):
@@ -57,7 +57,13 @@ def rounded_number(value: float, digits: int = 5) -> float | None:
 
 
 def error_body(error: KetaMechError) -> ErrorResponse:
-    """The response body of a KetaMech error."""
+    """The response body of a KetaMech error, without most of what was typed."""
+    if isinstance(error, InputError):
+        key, what = error.key and _cut(error.key, MAX_ECHO), _cut(shortened(error.what), MAX_MESSAGE)
+        error = type(error)(
+            what, file=error.file, line=error.line, key=key, expected=error.expected, nearest=error.nearest,
+            type_this=error.type_this,
+        )  # fmt: skip
     names = ("key", "line", "expected", "nearest")
     details: dict[str, Any] = {name: getattr(error, name) for name in names if hasattr(error, name)}
     if isinstance(error, InputError):
@@ -72,6 +78,10 @@ def error_body(error: KetaMechError) -> ErrorResponse:
 def shortened(text: str) -> str:
     """An error message without most of a long quotation or word, which repeats what was typed."""
     return LONG_QUOTATION.sub(lambda found: f"{found[0][:MAX_ECHO]}...{found[0][-1]}", text)
+
+
+def _cut(text: str, most: int) -> str:
+    return text if len(text) <= most else f"{text[:most]}..."
 
 
 def _encodable(text: str) -> str:

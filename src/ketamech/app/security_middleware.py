@@ -67,6 +67,9 @@ class SecurityMiddleware:
         host = headers.get("host", "")
         if _host_name(host) not in HOSTS:
             return error_response(NotFound("this server answers to 127.0.0.1 and localhost only"), 400)
+        if "transfer-encoding" in headers:  # many small chunks take long to read; browsers send none
+            error = LimitExceeded("a body of unknown length", "the header Content-Length")
+            return error_response(error, 411, {"connection": "close"})
         origin = headers.get("origin")
         if origin is not None and origin != f"http://{host}":
             return error_response(NotFound("pages of other sites may not use this server"), 400)

@@ -11,7 +11,7 @@ import time
 import webbrowser
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from threading import Thread
 from typing import Any
@@ -41,6 +41,7 @@ PAGES = ("workbench", "exercises")  # addresses without a suffix
 REQUEST_SECONDS = 10.0  # for the head of a request; Limits.body_seconds for its body
 WRITE_SECONDS = 30.0  # for which a client may leave an answer unread
 MAX_PER_ADDRESS, MAX_CONNECTIONS = 300, 340  # open connections; above them those that wait for their client are closed
+READ_BYTES = 32 * 1024  # of a connection at a time: others are served between
 REFUSED_ABOVE = 400  # connections above which requests are refused, where none of them waits for its client
 STATIC = Path(__file__).parent / "static"
 ABOUT = f"How does ketamine work? Curves, populations, trials, evidence and equations as JSON.\n\n{DISCLAIMER}"
@@ -62,6 +63,8 @@ class TimedProtocol(H11Protocol):
     def connection_made(self, transport: Any) -> None:
         """Start to wait for the first request."""
         super().connection_made(transport)
+        with suppress(AttributeError):  # not every event loop has it
+            transport.max_size = READ_BYTES
         self.waits_since = self.loop.time()
         self._wait()
         _close_one_of_too_many(self, [one for one in self.connections if isinstance(one, TimedProtocol)])

@@ -93,6 +93,15 @@ def test_half_a_body_is_refused(port):
     assert b"did not arrive completely" in answer
 
 
+def test_a_body_in_chunks_is_refused_before_it_is_read(port):
+    head = BODY.removesuffix(b"{").replace(b"Content-Length: 900", b"Transfer-Encoding: chunked")
+    began = time.process_time()
+    with socket.create_connection(("127.0.0.1", port)) as connection, contextlib.suppress(OSError):
+        connection.sendall(head + b"1\r\na\r\n" * 300_000)
+        assert until_closed(connection).startswith(b"HTTP/1.1 411")
+    assert time.process_time() - began < 2
+
+
 def test_a_long_answer_is_not_cut_off(port, infusion):
     often = {**infusion, "treatments": ["racemic 0.5 mg/kg IV daily for 4 weeks"]}
     body = json.dumps({"scenario": often, "patients": 200}).encode()
