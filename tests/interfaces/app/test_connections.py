@@ -118,7 +118,10 @@ def test_ctrl_c_ends_the_server_within_three_seconds_while_a_job_runs():
     running = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     try:
         address = re.search(r"http://\S+:\d+/", running.stdout.readline())[0]
-        job = urllib.request.Request(f"{address}api/jobs/scorecard", b"", {"content-type": "application/json"})
+        arms = {name: "racemic 0.5 mg/kg IV over 40 min every 12 h for 300 days" for name in "abc"}  # minutes of work
+        trial = {"arms": arms, "patients_per_arm": 2000, "replicates": 1, "days": [299]}
+        headers = {"content-type": "application/json"}
+        job = urllib.request.Request(f"{address}api/jobs/trial", json.dumps(trial).encode(), headers)
         with urllib.request.urlopen(job, timeout=60) as answer:
             name = json.loads(answer.read())["id"]
         with urllib.request.urlopen(f"{address}api/jobs/{name}/events", timeout=60) as events:
