@@ -18,7 +18,7 @@ import numpy as np
 from ketamech.app.app_state import AppState, deadline
 from ketamech.app.scenarios import scenario_of
 from ketamech.app.schemas import CurvesRequest, OutputsRequest, PopulationRequest
-from ketamech.core import SolverError, require_known
+from ketamech.core import require_known
 from ketamech.core.constants import SCORE_TOLERANCE
 from ketamech.core.statistics import percentiles
 from ketamech.dosing.dose_events import control_events
@@ -30,7 +30,7 @@ from ketamech.report.published_points import PublishedPoint, is_partly_model, pu
 from ketamech.report.run_description import describe_run
 from ketamech.report.summary import curve_values, drug_values
 from ketamech.report.tracks import Track, TrackCurve, load_tracks
-from ketamech.simulation.ensemble import Subject, run_subjects
+from ketamech.simulation.ensemble import Subject, require_solved, run_subjects
 from ketamech.simulation.model import Model
 from ketamech.simulation.output_ranges import exists_in, require_outputs
 from ketamech.simulation.output_times import curve_times
@@ -169,9 +169,7 @@ def _solve(
 ) -> xr.Dataset:
     """Treated and control at these times; all outputs by default. Raises SolverError."""
     curves = run_subjects(model, subjects, times, tolerance=SCORE_TOLERANCE, outputs=outputs)
-    failures = [str(reason) for reason in curves["solve_status"].values if reason != "ok"]
-    if failures:
-        raise SolverError(f"the scenario could not be solved: {failures[0]}")
+    require_solved(curves)
     return curves
 
 

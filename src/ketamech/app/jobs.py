@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import logging
+import math
 import secrets
 import time
 from collections import OrderedDict
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from itertools import accumulate
 from pathlib import Path
 from threading import Lock
 from typing import Any
 
 from ketamech.app.app_state import LimitExceeded, Limits
 from ketamech.core import KetaMechError
+from ketamech.core.progress import interrupted_by
 
 
 class Cancelled(KetaMechError):
@@ -28,17 +31,19 @@ FINAL_STATES = ("done", "failed", "cancelled")
 
 @dataclass(frozen=True)
 class ResultWithFiles:
-    """A JSON result, and a function that writes the files of the command line to a folder."""
+    """A JSON result, and a function that writes the files of the command line to a folder from data of `size` bytes."""
 
     value: Any
     write: Callable[[Path], object]
+    size: int = 0
 
 
 @dataclass
 class Job:
     """One long computation. `request` is stored for the list of jobs and for the report of a failure.
 
-    `write_files` writes the files of the result to a folder; None where there are none, or no longer any.
+    `write_files` writes the files of the result to a folder, from data of `file_bytes` bytes; None where there are
+    none, or no longer any. The work must end before `deadline` (s, monotonic).
     """
 
     kind: str
@@ -50,22 +55,24 @@ class Job:
     message: str = ""
     result: Any = None
     write_files: Callable[[Path], object] | None = None
+    file_bytes: int = 0
     error: KetaMechError | None = None
     cancelled: bool = False
     began: float = field(default_factory=time.monotonic)
     ended: float = 0.0
+    deadline: float = math.inf
 
-    def progress_callback(self, deadline: float) -> JobProgress:
-        """A callback for the progress of the work; it raises when the job is cancelled or over time."""
+    def check(self) -> None:
+        """Raise Cancelled or LimitExceeded when the job is cancelled or over time."""
+        if self.cancelled:
+            raise Cancelled("cancelled")
+        if time.monotonic() > self.deadline:
+            raise LimitExceeded("this job took too long", "fewer patients, replicates or draws")
 
-        def report_progress(fraction: float, message: str) -> None:
-            if self.cancelled:
-                raise Cancelled("cancelled")
-            if time.monotonic() > deadline:
-                raise LimitExceeded("this job took too long", "fewer patients, replicates or draws")
-            self.progress, self.message = min(1.0, max(self.progress, fraction)), message
-
-        return report_progress
+    def report_progress(self, fraction: float, message: str) -> None:
+        """The callback for the progress of the work; raises as `check`."""
+        self.check()
+        self.progress, self.message = min(1.0, max(self.progress, fraction)), message
 
     @property
     def seconds(self) -> float:
@@ -104,7 +111,7 @@ class Jobs:
             return list(reversed(self._jobs.values()))
 
     def cancel(self, job: Job) -> None:
-        """Stop a job at its next progress report; a waiting job does not start."""
+        """Stop a job at its next check, several times a second; a waiting job does not start."""
         job.cancelled = True
         if job.state == "waiting":
             job.state, job.ended = "cancelled", time.monotonic()
@@ -125,17 +132,20 @@ class Jobs:
     def _drop_old_files(self) -> None:
         """Keep the data behind the files of the newest results only."""
         with_files = [job for job in self.newest_first() if job.write_files is not None]
-        for job in with_files[self._limits.jobs_with_files :]:
-            job.write_files = None
+        sizes = accumulate(job.file_bytes for job in with_files)
+        for i, (job, size) in enumerate(zip(with_files, sizes, strict=True)):
+            if i >= self._limits.jobs_with_files or (i > 0 and size > self._limits.jobs_file_bytes):
+                job.write_files = None
 
     def _run(self, job: Job, work: Work) -> None:
         if job.cancelled:
             return
-        job.state = "running"
+        job.state, job.deadline = "running", time.monotonic() + self._limits.job_seconds
         try:
-            result = work(job.progress_callback(time.monotonic() + self._limits.job_seconds))
+            with interrupted_by(job.check):
+                result = work(job.report_progress)
             if isinstance(result, ResultWithFiles):
-                job.result, job.write_files = result.value, result.write
+                job.result, job.write_files, job.file_bytes = result.value, result.write, result.size
                 self._drop_old_files()
             else:
                 job.result = result

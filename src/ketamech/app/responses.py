@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from fastapi import Response
 from pydantic import BaseModel
 
-from ketamech.app.app_state import AppState, LimitExceeded
+from ketamech.app.app_state import AppState, LimitExceeded, Queue
 from ketamech.app.schemas import ErrorResponse
 from ketamech.core import InputError, KetaMechError
+from ketamech.core.errors import StepLimitExceeded
+
+MAX_ECHO, MAX_MESSAGE = 70, 300  # characters of what was typed that an error repeats; of the whole message
+LONG_QUOTATION = re.compile(rf"""'[^']{{{MAX_ECHO},}}'|"[^"]{{{MAX_ECHO},}}"|\S{{{MAX_ECHO + 10},}}""")
 
 
 class NotFound(KetaMechError):
@@ -23,9 +28,19 @@ def json_response(value: Any) -> Response:
     return Response(value if isinstance(value, bytes) else as_json(value), media_type="application/json")
 
 
-async def cached_response(app_state: AppState, key: Any, make: Callable[[], Any], *, long: bool = False) -> Response:
+async def cached_response(
+    app_state: AppState, key: Any, make: Callable[[], Any], queue: Queue = Queue.QUICK
+) -> Response:
     """The JSON response that was stored under this key; computed by `make` when none is stored."""
-    return json_response(await app_state.compute(lambda: app_state.cache.get(key, lambda: as_json(make())), long=long))
+    return json_response(await app_state.compute(lambda: app_state.cache.get(key, lambda: as_json(make())), queue))
+
+
+async def solved_response(app_state: AppState, key: Any, make: Callable[[AppState], Any]) -> Response:
+    """The same for curves of one patient; those of many solver steps wait in a queue of their own."""
+    try:
+        return await cached_response(app_state, key, lambda: make(app_state.quick))
+    except StepLimitExceeded:
+        return await cached_response(app_state, key, lambda: make(app_state), Queue.DOWNLOAD)
 
 
 def as_json(value: Any) -> bytes:
@@ -36,18 +51,31 @@ def as_json(value: Any) -> bytes:
 
 
 def error_body(error: KetaMechError) -> ErrorResponse:
-    """The response body of a KetaMech error."""
-    details: dict[str, Any] = {}
+    """The response body of a KetaMech error, without most of what was typed."""
     if isinstance(error, InputError):
-        details = {name: getattr(error, name) for name in ("key", "line", "expected", "nearest")}
+        key, what = error.key and _cut(error.key, MAX_ECHO), _cut(shortened(error.what), MAX_MESSAGE)
+        error = type(error)(
+            what, file=error.file, line=error.line, key=key, expected=error.expected, nearest=error.nearest,
+            type_this=error.type_this,
+        )  # fmt: skip
+    names = ("key", "line", "expected", "nearest")
+    details: dict[str, Any] = {name: getattr(error, name) for name in names if hasattr(error, name)}
+    if isinstance(error, InputError):
         details["command"] = error.type_this
-    if isinstance(error, LimitExceeded):
-        details = {"expected": error.expected}
     message = getattr(error, "what", None) or str(error).splitlines()[0]
     fields = {"kind": type(error).__name__, "error": message, "text": str(error), **details}
     return ErrorResponse.model_validate(
-        {name: _encodable(x) if isinstance(x, str) else x for name, x in fields.items()}
+        {name: _encodable(shortened(x)) if isinstance(x, str) else x for name, x in fields.items()}
     )
+
+
+def shortened(text: str) -> str:
+    """An error message without most of a long quotation or word, which repeats what was typed."""
+    return LONG_QUOTATION.sub(lambda found: f"{found[0][:MAX_ECHO]}...{found[0][-1]}", text)
+
+
+def _cut(text: str, most: int) -> str:
+    return text if len(text) <= most else f"{text[:most]}..."
 
 
 def _encodable(text: str) -> str:

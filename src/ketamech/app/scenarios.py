@@ -19,12 +19,16 @@ from ketamech.simulation.scenario_schema import ScenarioFile
 NAME = Path("scenario.yaml")
 FILE_KEYS = ("connectome", "receptors")
 MAX_OCCASIONS = 800  # of all treatments together; the command line takes 5,000
+MAX_PERTURBATIONS = 100
 
 
 def scenario_of(keys: ScenarioFile, model: Model) -> Scenario:
     """The checked scenario of keys sent as JSON. Raises InputError with the key it is about."""
     refuse_files(keys)
     refuse_long_texts(keys)
+    if len(keys.perturbations) > MAX_PERTURBATIONS:
+        what = f"{len(keys.perturbations)} perturbations"
+        raise InputError(what, key="perturbations", expected=f"at most {MAX_PERTURBATIONS}")
     try:
         scenario = scenario_from_keys(keys, model.parameters, NAME, {})
     except InputError as problem:

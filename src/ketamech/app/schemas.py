@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from ketamech.app.app_state import LIMITS
 from ketamech.simulation.scenario_schema import ScenarioFile
@@ -30,9 +30,22 @@ Dropout = Annotated[str, BeforeValidator(_percent_text)]
 
 
 class Request(BaseModel):
-    """A request; unknown keys are refused."""
+    """A request; unknown keys are refused, and more than LIMITS.values values before any of them is checked."""
 
     model_config = ConfigDict(extra="forbid")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _refuse_many_values(cls, content: Any) -> Any:
+        parts, count = [content], 0
+        while parts:
+            one = parts.pop()
+            inside = one.values() if isinstance(one, dict) else one if isinstance(one, list) else ()
+            count += len(inside)
+            if count > LIMITS.values:
+                raise ValueError(f"more than {LIMITS.values:,} values in one request")
+            parts.extend(inside)
+        return content
 
 
 class ScenarioRequest(Request):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from typing import Any
 
@@ -39,6 +40,8 @@ class SecurityMiddleware:
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """Check one request and pass it on."""
+        if scope["type"] == "websocket":
+            return await send({"type": "websocket.close", "code": 1008})  # there are none
         if scope["type"] != "http":
             return await self.app(scope, receive, send)
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
@@ -57,13 +60,16 @@ class SecurityMiddleware:
             error = LimitExceeded(
                 f"a request of more than {self.limits.body_bytes:,} bytes", f"at most {self.limits.body_bytes:,} bytes"
             )
-            return await error_response(error, 413)(scope, receive, send)
-        await self.app(scope, _replay(body, receive), send)
+            return await error_response(error, 413, {"connection": "close"})(scope, receive, send)
+        await _run(self.app, scope, body, receive, send)
 
     def _refused(self, headers: dict[str, str]) -> Any:
         host = headers.get("host", "")
         if _host_name(host) not in HOSTS:
             return error_response(NotFound("this server answers to 127.0.0.1 and localhost only"), 400)
+        if "transfer-encoding" in headers:  # many small chunks take long to read; browsers send none
+            error = LimitExceeded("a body of unknown length", "the header Content-Length")
+            return error_response(error, 411, {"connection": "close"})
         origin = headers.get("origin")
         if origin is not None and origin != f"http://{host}":
             return error_response(NotFound("pages of other sites may not use this server"), 400)
@@ -93,14 +99,28 @@ async def _read(receive: Any, max_bytes: int) -> list[bytes] | None:
             return parts
 
 
-def _replay(parts: list[bytes], receive: Any) -> Any:
-    """A receive function that returns a body already read, then further messages such as a disconnect."""
+async def _run(app: Application, scope: Any, parts: list[bytes], receive: Any, send: Any) -> None:
+    """Run the application on a body already read; its work is cancelled when the client closes the connection."""
     pending = [{"type": "http.request", "body": b"".join(parts), "more_body": False}]
+    closed = anyio.Event()
 
     async def receive_next() -> Any:
-        return pending.pop() if pending else await receive()
+        if not pending:
+            await closed.wait()
+        return pending.pop() if pending else {"type": "http.disconnect"}
 
-    return receive_next
+    async def watch() -> None:
+        while (await receive())["type"] != "http.disconnect":
+            pass
+        closed.set()
+        work.cancel()
+
+    with anyio.CancelScope() as work:
+        watcher = asyncio.create_task(watch())
+        try:
+            await app(scope, receive_next, send)
+        finally:
+            watcher.cancel()
 
 
 def _with_headers(send: Any) -> Any:

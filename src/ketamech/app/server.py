@@ -9,8 +9,9 @@ import sys
 import threading
 import time
 import webbrowser
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from threading import Thread
 from typing import Any
@@ -21,7 +22,7 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import RedirectResponse
 from starlette.staticfiles import StaticFiles
-from uvicorn.protocols.http.auto import AutoHTTPProtocol
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from ketamech.app.app_state import AppState
 from ketamech.app.curves import curves_of
@@ -40,29 +41,52 @@ from ketamech.simulation.scenario_schema import SCENARIO_FILE, to_input_error
 PAGES = ("workbench", "exercises")  # addresses without a suffix
 REQUEST_SECONDS = 10.0  # for the head of a request; Limits.body_seconds for its body
 WRITE_SECONDS = 30.0  # for which a client may leave an answer unread
+MAX_PER_ADDRESS, MAX_CONNECTIONS = 300, 340  # open connections; above them those that wait for their client are closed
+READ_BYTES = 32 * 1024  # of a connection at a time: others are served between
+REFUSED_ABOVE = 400  # connections above which requests are refused, where none of them waits for its client
 STATIC = Path(__file__).parent / "static"
 ABOUT = f"How does ketamine work? Curves, populations, trials, evidence and equations as JSON.\n\n{DISCLAIMER}"
 
 
-class TimedProtocol(AutoHTTPProtocol):  # type: ignore[misc, valid-type]
+class TimedProtocol(H11Protocol):
     """HTTP protocol of the server that closes a connection without a complete request head after REQUEST_SECONDS, and
-    one whose answer is not read for WRITE_SECONDS.
+    one whose answer is not read for WRITE_SECONDS; h11 limits the size of a head.
 
-    Open connections without a request, and answers that nobody reads, thus cannot exhaust the server.
+    Where a client address has too many connections, or all together are too many, the one that has waited longest for
+    its client is closed for each new one. Connections without a request, and answers that nobody reads, thus cannot
+    exhaust the server.
     """
 
+    waits_since = 0.0
     _deadline: asyncio.TimerHandle | None = None
     _write_deadline: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: Any) -> None:
         """Start to wait for the first request."""
         super().connection_made(transport)
+        with suppress(AttributeError):  # not every event loop has it
+            transport.max_size = READ_BYTES
+        self.waits_since = self.loop.time()
         self._wait()
+        _close_one_of_too_many(self, [one for one in self.connections if isinstance(one, TimedProtocol)])
+
+    @property
+    def address(self) -> str:
+        """The address of the client."""
+        return self.client[0] if self.client else ""
+
+    @property
+    def waits_for_client(self) -> bool:
+        """Whether the next step is that of the client: to send the rest of a request, or to read its answer."""
+        cycle = self.cycle
+        return cycle is None or cycle.response_complete or cycle.more_body or self.flow.write_paused
 
     def data_received(self, data: bytes) -> None:
         """Stop waiting when a request is being answered; wait again for the rest of an incomplete head."""
         super().data_received(data)
         if self.cycle is not None and not self.cycle.response_complete:
+            if self._deadline is not None:
+                self.waits_since = self.loop.time()
             self._stop_waiting()
         elif self._deadline is None:
             self._wait()
@@ -70,6 +94,7 @@ class TimedProtocol(AutoHTTPProtocol):  # type: ignore[misc, valid-type]
     def on_response_complete(self) -> None:
         """Stop waiting; uvicorn limits the time of an idle connection (timeout_keep_alive)."""
         self._stop_waiting()
+        self.waits_since = self.loop.time()
         super().on_response_complete()
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -101,6 +126,20 @@ class TimedProtocol(AutoHTTPProtocol):  # type: ignore[misc, valid-type]
         if self._deadline is not None:
             self._deadline.cancel()
             self._deadline = None
+
+
+def _close_one_of_too_many(newest: TimedProtocol, connections: Iterable[TimedProtocol]) -> None:
+    """Where too many connections are open, close the one that has waited longest for its client.
+
+    It belongs to the address with the most connections, and is not the `newest`.
+    """
+    still_open = [one for one in connections if not one.transport.is_closing()]
+    ((address, count),) = Counter(one.address for one in still_open).most_common(1) or [("", 0)]
+    if count <= MAX_PER_ADDRESS and len(still_open) <= MAX_CONNECTIONS:
+        return
+    waiting = [one for one in still_open if one.waits_for_client and one.address == address and one is not newest]
+    if waiting:
+        min(waiting, key=lambda one: one.waits_since).transport.abort()
 
 
 def make_app(app_state: AppState | None = None) -> FastAPI:
@@ -190,7 +229,9 @@ def _validation_error(errors: list[Any]) -> InputError:
         return without_file(to_input_error(scenario_errors, NAME, {}, SCENARIO_FILE))
     first = errors[0]
     field = ".".join(str(part) for part in first["loc"] if part != "body")
-    return InputError(f"{first['msg']}", key=field or "body", expected="a request as in /api/openapi.json")
+    return InputError(
+        first["msg"].removeprefix("Value error, "), key=field or "body", expected="a request as in /api/openapi.json"
+    )
 
 
 HOST, START_SECONDS = "127.0.0.1", 30.0
@@ -201,16 +242,20 @@ def serve(port: int, *, browser: bool, announce: Callable[[str], None], app_stat
     """Serve on 127.0.0.1 until Ctrl-C; port 0 takes a free one. Raises InputError when the port is taken."""
     listener = listening_socket(port)
     address = f"http://{HOST}:{listener.getsockname()[1]}/"
-    config = uvicorn.Config(
-        make_app(app_state), http=TimedProtocol, log_level="warning", access_log=False, timeout_graceful_shutdown=1,
-        limit_concurrency=400, server_header=False,
-    )  # fmt: skip
-    server = uvicorn.Server(config)
+    server = uvicorn.Server(server_config(make_app(app_state)))
     Thread(target=_open, args=(server, address, browser, announce), daemon=True).start()
     try:
         server.run(sockets=[listener])
     finally:
         _end_computations()
+
+
+def server_config(app: FastAPI) -> uvicorn.Config:
+    """The settings of the server."""
+    return uvicorn.Config(
+        app, http=TimedProtocol, ws="none", log_level="error", access_log=False, timeout_graceful_shutdown=1,
+        limit_concurrency=REFUSED_ABOVE, server_header=False, proxy_headers=False,
+    )  # fmt: skip
 
 
 def _end_computations() -> None:

@@ -168,7 +168,7 @@ class TrialTask:
         return self.request.patients_per_arm * (1 if self.trial.washout else len(self.trial.arms))
 
     def simulate(self, progress: JobProgress, patients: int, label: str = "") -> xr.Dataset:
-        """The replicates in parts, so that the job can report its progress and be cancelled."""
+        """The replicates in parts, so that the job can report its progress."""
         replicates = self.request.replicates
         draws = load_posterior(table=self.app_state.model.parameters)
         step = max(1, math.ceil(replicates / PARTS))
@@ -262,7 +262,7 @@ def _result(
         value["missed"] = []
         scripts["found_file"] = _file_of_size(task.file, search)
     write = partial(_write_files, task, trial, data, analysis, table, scripts)
-    return ResultWithFiles(value, write)
+    return ResultWithFiles(value, write, data.nbytes)
 
 
 def _write_files(

@@ -75,6 +75,14 @@ class ModelError(KetaMechError):
 class SolverError(KetaMechError):
     """The integration failed, or no drug-free steady state was found."""
 
+    def __init__(self, what: str, *, expected: str | None = None) -> None:
+        self.what, self.expected = what, expected
+        super().__init__(f"{what}\n  expected: {expected}" if expected else what)
+
+
+class StepLimitExceeded(SolverError):
+    """A patient needs more solver steps than are allowed."""
+
 
 def closest_match(name: str, choices: Iterable[str]) -> str | None:
     """The valid name most similar to `name`, or None when none is similar."""

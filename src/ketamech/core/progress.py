@@ -1,13 +1,40 @@
-"""Progress of a long computation, as every public function reports it."""
+"""Progress of a long computation, as every public function reports it, and interrupts that end one early."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 
 Progress = Callable[[str, int, int], None]  # the step, how many parts of it are done, of how many (0: not known)
 LineProgress = Callable[[str], None]  # the step
 CountProgress = Callable[[int], None]  # how many parts are done
+Interrupt = Callable[[], None]  # called several times a second; an error that it raises ends the computation
 ShareProgress = Callable[[int, int], None]  # how many parts are done, of how many
+
+
+_interrupt: ContextVar[Interrupt | None] = ContextVar("interrupt", default=None)
+
+
+@contextmanager
+def interrupted_by(interrupt: Interrupt) -> Iterator[None]:
+    """Within the block, computations of this thread call `interrupt` between their parts."""
+    before = _interrupt.set(interrupt)
+    try:
+        yield
+    finally:
+        _interrupt.reset(before)
+
+
+def has_interrupt() -> bool:
+    """Whether computations of this thread can be interrupted."""
+    return _interrupt.get() is not None
+
+
+def check_interrupt() -> None:
+    """Call the interrupt of this thread, if it has one."""
+    if (interrupt := _interrupt.get()) is not None:
+        interrupt()
 
 
 def progress_by_line(progress: Progress | None) -> LineProgress | None:

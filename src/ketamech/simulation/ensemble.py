@@ -9,16 +9,27 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ketamech.core import InputError, require_known
+from ketamech.core import InputError, SolverError, require_known
+from ketamech.core.errors import StepLimitExceeded
+from ketamech.core.progress import CountProgress, check_interrupt, has_interrupt
 from ketamech.dosing.dose_events import DoseEvent, Quantity
 from ketamech.engine import EventTable, drug_free_steady_state, events, solve, table
 from ketamech.engine.events import AMOUNT, INPUT, to_table
-from ketamech.engine.solve import FIRST_STEP, TOLERANCE, IntegrationState, integrate, validate_times
+from ketamech.engine.lane_layout import TOO_MANY_STEPS
+from ketamech.engine.solve import (
+    FIRST_STEP,
+    MAX_STEPS,
+    SOLVER_STATUS,
+    TOLERANCE,
+    IntegrationState,
+    integrate,
+    validate_times,
+)
 from ketamech.simulation.curves import AnyCurves, Curves, CurveVariable
 from ketamech.simulation.model import Model
 from ketamech.simulation.periodic_steady_state import carried_over, periodic_steady_state
@@ -93,6 +104,9 @@ def _rows(model: Model, entry: DoseEvent) -> Iterator[Row]:
 
 
 OK, NO_BASELINE, NO_STEADY_STATE = "ok", "no rest state", "no periodic steady state"
+STEPS_EXCEEDED = SOLVER_STATUS[TOO_MANY_STEPS]
+SOLVABLE = "parameter values nearer to those of the tables, fewer doses or a shorter horizon"
+SETTLED_TOGETHER = 256  # patients whose baseline is found without an interrupt
 
 
 @dataclass(frozen=True)
@@ -305,16 +319,27 @@ class Ensemble:
         kernel, inputs = self.model.kernel_for(outputs), self.inputs()
         tables = [self.events] if self.cycle is None else [self.events, self.cycle.events]
         receivers = np.unique(np.concatenate([table.state for table in tables])).tolist()
-        baseline, is_steady = drug_free_steady_state(
-            kernel, inputs, receivers=receivers, threads=threads, device=device
-        )  # fmt: skip
+        settle = partial(drug_free_steady_state, kernel, receivers=receivers, threads=threads, device=device)
+        baseline, is_steady = self._settle_in_parts(settle, inputs) if has_interrupt() else settle(inputs)
         state, steady = baseline, np.ones(self.size, dtype=bool)
         if self.cycle is not None:
             state, steady = periodic_steady_state(
-                kernel, baseline, inputs, self.cycle.events, self.cycle.length,
-                tolerance=tolerance, threads=threads, device=device,
+                kernel, baseline, inputs, self.cycle.events, self.cycle.length, tolerance=tolerance, threads=threads,
+                device=device, max_steps=self.model.max_steps, progress=_progress(),
             )  # fmt: skip
         return InitialCondition.of(inputs, baseline, state, is_steady=is_steady, steady=steady)
+
+    def _settle_in_parts(
+        self, settle: Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]], inputs: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """The baselines found by `settle`, with an interrupt before each part of the patients."""
+        baseline = np.empty((self.size, len(self.model.layout.states)))
+        is_steady = np.empty(self.size, dtype=bool)
+        for first in range(0, self.size, SETTLED_TOGETHER):
+            check_interrupt()
+            part = slice(first, first + SETTLED_TOGETHER)
+            baseline[part], is_steady[part] = settle(inputs[part])
+        return baseline, is_steady
 
     def inputs(self) -> np.ndarray:
         """Inputs of the kernel [patient, input]; baseline values are not set yet."""
@@ -343,8 +368,8 @@ class Ensemble:
         clock = np.minimum(begin, self.events.earliest(self.size))
         clock = np.minimum.reduce([clock, *(change.time for change in self.changes)])
         patients = IntegrationState.at(first.state, first.inputs, clock, FIRST_STEP)
-        reasons = first.reasons.copy()
-        return Integration(self, first, patients, self.events, outputs, tolerance, threads, device, reasons)
+        reasons, steps = first.reasons.copy(), np.zeros(self.size, dtype=int)
+        return Integration(self, first, patients, self.events, outputs, tolerance, threads, device, reasons, steps)
 
     def solve(
         self, times: np.ndarray, outputs: Sequence[str] | None = None, *, tolerance: float = TOLERANCE,
@@ -367,7 +392,7 @@ class Ensemble:
 class Integration:
     """Patients of an ensemble during an integration; `reasons` [patient] is "ok" or why a patient has failed.
 
-    `outputs` are those that may be read (None: all).
+    `outputs` are those that may be read (None: all); `steps` [patient] is the number of solver steps so far.
     """
 
     ensemble: Ensemble
@@ -379,6 +404,7 @@ class Integration:
     threads: int
     device: str
     reasons: np.ndarray
+    steps: np.ndarray
 
     def add_events(self, events: Sequence[DoseEvent], now: np.ndarray | None = None) -> None:
         """Add dose events; drop planned events up to the time `now` (h) [patient] of each patient (default: none)."""
@@ -429,17 +455,34 @@ class Integration:
     def _advance(
         self, times: np.ndarray, outputs: Sequence[str] | None, progress: Callable[[int], None] | None
     ) -> Trajectories:
+        model = self.ensemble.model
         part = integrate(
-            self.ensemble.model.kernel_for(self.outputs), self.patients, self.events, times,
-            outputs=self.outputs if outputs is None else outputs, tolerance=self.tolerance, threads=self.threads,
-            device=self.device, progress=progress,
+            model.kernel_for(self.outputs), self.patients, self.events, times,
+            outputs=self.outputs if outputs is None else outputs, tolerance=self.tolerance,
+            max_steps=int(min(model.max_steps, MAX_STEPS)), threads=self.threads, device=self.device,
+            progress=_progress(progress),
         )  # fmt: skip
         for i in np.flatnonzero((part.status != 0) & (self.reasons == OK)):
             self.reasons[i] = part.reason(int(i))
-        self.patients.y[part.status != 0] = np.nan
+        self.steps += part.steps
+        over = self.steps > model.max_steps
+        self.reasons[over & (self.reasons == OK)] = STEPS_EXCEEDED
+        part.values[over] = np.nan
+        self.patients.y[over | (part.status != 0)] = np.nan
         return Trajectories(
             self.ensemble, self.initial, times, part.names, part.values, self.reasons.copy(), part.steps
         )
+
+
+def _progress(progress: CountProgress | None = None) -> CountProgress:
+    """The callback of a solve: an interrupt, then `progress`."""
+
+    def report(started: int) -> None:
+        check_interrupt()
+        if progress:
+            progress(started)
+
+    return report
 
 
 def _changes(model: Model, subjects: Sequence[Subject]) -> tuple[Change, ...]:
@@ -475,6 +518,14 @@ def run_subjects(
 ) -> xr.Dataset:  # fmt: skip
     """The same as a Dataset."""
     return curves_of_subjects(model, subjects, times, tolerance=tolerance, outputs=outputs).dataset()
+
+
+def require_solved(curves: AnyCurves) -> None:
+    """Raise SolverError with the reason, and what to change, where a patient of a dataset could not be solved."""
+    reasons = [str(reason) for reason in curves["solve_status"].values if reason != OK]
+    if reasons:
+        kind = StepLimitExceeded if reasons[0].startswith(STEPS_EXCEEDED) else SolverError
+        raise kind(f"the scenario could not be solved: {reasons[0]}", expected=SOLVABLE)
 
 
 def baseline_of(dataset: AnyCurves, name: str) -> np.ndarray:

@@ -5,6 +5,7 @@ A run of which only some outputs are read needs less of the model (a scope, from
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -114,6 +115,9 @@ class Model(metaclass=LoadedByCall, loader="load"):
     The symbolic equations are built (slowly) only when `system` is read. `state_aliases` {compartment: state} redirects
     doses where the pharmacokinetics are a user's own. `stages` are the stage functions, None for the shipped ones.
     `variant`: the name of a model variant with equations of its own, which has its own posterior; else empty.
+
+    `max_steps`: most solver steps of a patient in the search for its periodic steady state, and in a run; it fails
+    above them.
     """
 
     layout: SystemLayout
@@ -123,6 +127,7 @@ class Model(metaclass=LoadedByCall, loader="load"):
     state_aliases: Mapping[str, str] = field(default_factory=dict)
     stages: tuple[StageFunction, ...] | None = field(default=None, repr=False)
     variant: str = ""
+    max_steps: float = math.inf
 
     @classmethod
     def load(

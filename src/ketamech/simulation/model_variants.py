@@ -64,7 +64,7 @@ def model_variant(name: str, table: ParameterTable) -> ModelVariant:
     """One variant by name; the unchanged tables for "". Raises UnknownNameError with the nearest name."""
     if not name:
         return ModelVariant("", "", "", (), (), {}, {})
-    if (DIRECTORY / name.replace("-", "_")).is_dir():
+    if name in {path.name.replace("_", "-") for path in DIRECTORY.iterdir() if path.is_dir()}:
         what, expected = f"'{name}' has equations of its own", "a variant of the full model ('ketamech variants')"
         raise InputError(what, key="variant", expected=expected, type_this=f"ketamech trial NAME --variant {name}")
     known = load_model_variants(table)

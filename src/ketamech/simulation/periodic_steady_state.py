@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
+from ketamech.core.progress import CountProgress
 from ketamech.engine import EventTable, Kernel, solve, table
 from ketamech.engine.events import INPUT
-from ketamech.engine.solve import TOLERANCE
+from ketamech.engine.solve import MAX_STEPS, TOLERANCE
 
 RELATIVE_TOLERANCE = 1e-5  # largest change over a cycle, relative to a state's size plus its declared scale
 MAX_REMAINING_CHANGE = 1e-4  # and largest sum of the changes in all later cycles
@@ -16,18 +19,19 @@ SAME_TIME = 1e-9  # fraction of a cycle within which an event counts as being at
 
 def periodic_steady_state(
     kernel: Kernel, start: np.ndarray, inputs: np.ndarray, cycle: EventTable, length: float | np.ndarray, *,
-    tolerance: float = TOLERANCE, threads: int = 1, device: str = "cpu",
+    tolerance: float = TOLERANCE, threads: int = 1, device: str = "cpu", max_steps: float = math.inf,
+    progress: CountProgress | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:  # fmt: skip
     """State [patient, state] at the start of a cycle of doses of `length` (h, number or [patient]), repeated forever.
 
     `cycle` holds the events of the doses of one cycle from time 0, also those after its end. A patient with length 0
     keeps the start. States that only accumulate (eliminated amounts) are left out of the comparison. Returns the states
-    and a mask [patient] of those that are periodic. A patient at steady state is not integrated further, so that no
-    result depends on the other patients of the batch.
+    and a mask [patient] of those that are periodic; one that needs more than `max_steps` solver steps is not. A patient
+    at steady state is not integrated further, so that no result depends on the other patients of the batch.
     """
     lengths = np.broadcast_to(np.asarray(length, dtype=float), len(start))
     state, steady, lost = start.copy(), lengths <= 0, np.zeros(len(start), dtype=bool)
-    last = np.full(len(start), np.inf)
+    last, steps = np.full(len(start), np.inf), np.zeros(len(start), dtype=int)
     compared = np.array([not row.is_sink for row in kernel.layout.states])
     if kernel.scope is not None:
         compared &= kernel.scope.states
@@ -40,13 +44,15 @@ def periodic_steady_state(
             break
         after = solve(
             kernel, state[moving], inputs[moving], within.of(moving), times[moving],
-            outputs=(), tolerance=tolerance / TOLERANCE_DIVISOR, threads=threads, device=device,
+            outputs=(), tolerance=tolerance / TOLERANCE_DIVISOR, max_steps=int(min(max_steps, MAX_STEPS)),
+            threads=threads, device=device, progress=progress,
         )  # fmt: skip
         before = state[moving][:, compared]
         change = np.abs(after.final_state[:, compared] - before) / (scales + np.abs(before))
         state[moving] = after.final_state
-        lost[moving] = after.status != 0
-        steady[moving] = is_periodic(change.max(axis=1), last[moving], tolerance) & (after.status == 0)
+        steps[moving] += after.steps
+        lost[moving] = (after.status != 0) | (steps[moving] > max_steps)
+        steady[moving] = is_periodic(change.max(axis=1), last[moving], tolerance) & ~lost[moving]
         last[moving] = change.max(axis=1)
     return state, steady
 

@@ -26,7 +26,7 @@ from ketamech.dosing.regimen import Regimen
 from ketamech.engine.solve import validate_outputs
 from ketamech.parameters import HUMAN, ParameterTable
 from ketamech.simulation.curves import Curves
-from ketamech.simulation.ensemble import OK, Ensemble, Subject, curves_of_subjects
+from ketamech.simulation.ensemble import OK, Ensemble, Subject, curves_of_subjects, require_solved
 from ketamech.simulation.load_scenario import Settings, load_scenario
 from ketamech.simulation.model import Model
 from ketamech.simulation.output_ranges import exists_in, require_outputs, without_human_outputs
@@ -200,9 +200,7 @@ def curves_of_scenario(scenario: Scenario, model: Model, times: Sequence[float] 
     """
     lasting, both, grid = _planned(scenario, model, times)
     curves = curves_of_subjects(model, both, grid)
-    bad = [str(reason) for reason in curves["solve_status"].values if reason != OK]
-    if bad:
-        raise SolverError(f"the scenario could not be solved: {bad[0]}")
+    require_solved(curves)
     return without_human_outputs(curves, lasting.group).assign_attrs(scenario_attributes(lasting))
 
 

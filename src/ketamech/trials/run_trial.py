@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -103,11 +104,11 @@ class TrialRun:
     def simulate_groups(self, groups: Sequence[Sequence[int]]) -> Iterator[Arrays]:
         """The same for several groups of replicates; the next group is drawn while one is solved."""
         with ThreadPoolExecutor(1) as ahead:
-            following = ahead.submit(self.enrol_replicates, groups[0])
+            following = ahead.submit(copy_context().run, self.enrol_replicates, groups[0])  # with the interrupt
             for i in range(len(groups)):
                 enrolled = following.result()
                 if i + 1 < len(groups):
-                    following = ahead.submit(self.enrol_replicates, groups[i + 1])
+                    following = ahead.submit(copy_context().run, self.enrol_replicates, groups[i + 1])
                 yield dataset_as_arrays(dataset(self.simulate_replicates(enrolled), enrolled, self.seed))
 
     def enrol_replicates(self, numbers: Sequence[int]) -> list[Enrolment]:

@@ -19,8 +19,9 @@ import uvicorn
 
 from ketamech.app import server as app_server
 from ketamech.app.app_state import AppState, Limits, LruCache
-from ketamech.app.server import TimedProtocol, make_app
+from ketamech.app.server import make_app, server_config
 from ketamech.core import InputError
+from ketamech.core.progress import check_interrupt
 from ketamech.dosing.regimen import Regimen
 
 
@@ -30,8 +31,7 @@ def port(model):
     limits = Limits.model_validate({"body_seconds": 1.0})
     listening = socket.socket(proto=socket.IPPROTO_TCP)
     listening.bind(("127.0.0.1", 0))
-    config = uvicorn.Config(make_app(AppState(model, limits)), http=TimedProtocol, log_level="error")
-    server = uvicorn.Server(config)
+    server = uvicorn.Server(server_config(make_app(AppState(model, limits))))
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
     before, app_server.REQUEST_SECONDS = app_server.REQUEST_SECONDS, 1.0
     thread.start()
@@ -93,6 +93,15 @@ def test_half_a_body_is_refused(port):
     assert b"did not arrive completely" in answer
 
 
+def test_a_body_in_chunks_is_refused_before_it_is_read(port):
+    head = BODY.removesuffix(b"{").replace(b"Content-Length: 900", b"Transfer-Encoding: chunked")
+    began = time.process_time()
+    with socket.create_connection(("127.0.0.1", port)) as connection, contextlib.suppress(OSError):
+        connection.sendall(head + b"1\r\na\r\n" * 300_000)
+        assert until_closed(connection).startswith(b"HTTP/1.1 411")
+    assert time.process_time() - began < 2
+
+
 def test_a_long_answer_is_not_cut_off(port, infusion):
     often = {**infusion, "treatments": ["racemic 0.5 mg/kg IV daily for 4 weeks"]}
     body = json.dumps({"scenario": often, "patients": 200}).encode()
@@ -109,7 +118,10 @@ def test_ctrl_c_ends_the_server_within_three_seconds_while_a_job_runs():
     running = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     try:
         address = re.search(r"http://\S+:\d+/", running.stdout.readline())[0]
-        job = urllib.request.Request(f"{address}api/jobs/scorecard", b"", {"content-type": "application/json"})
+        arms = {name: "racemic 0.5 mg/kg IV over 40 min every 12 h for 300 days" for name in "abc"}  # minutes of work
+        trial = {"arms": arms, "patients_per_arm": 2000, "replicates": 1, "days": [299]}
+        headers = {"content-type": "application/json"}
+        job = urllib.request.Request(f"{address}api/jobs/trial", json.dumps(trial).encode(), headers)
         with urllib.request.urlopen(job, timeout=60) as answer:
             name = json.loads(answer.read())["id"]
         with urllib.request.urlopen(f"{address}api/jobs/{name}/events", timeout=60) as events:
@@ -246,3 +258,116 @@ def test_a_connection_whose_answer_is_not_read_is_closed(port, model, infusion, 
         with contextlib.suppress(ConnectionResetError):
             read += len(until_closed(connection))
     assert read < length, "the rest is not kept for a client that does not read"
+
+
+def served(port, connection=None):
+    """The status of a small file, asked for over a new connection or a given one."""
+    with contextlib.ExitStack() as stack:
+        if connection is None:
+            connection = stack.enter_context(socket.create_connection(("127.0.0.1", port)))
+        connection.settimeout(5)
+        connection.sendall(HEAD + b"Connection: close\r\n\r\n")
+        return connection.recv(100)[:12]
+
+
+@pytest.mark.parametrize(
+    "sent", [b"", HEAD, HEAD + b"\r\n", BODY], ids=["nothing", "half a head", "idle", "half a body"]
+)
+def test_others_get_through_where_one_client_holds_too_many_connections(port, sent, monkeypatch):
+    monkeypatch.setattr(app_server, "MAX_PER_ADDRESS", 20)
+    with contextlib.ExitStack() as stack:
+        held = [stack.enter_context(socket.create_connection(("127.0.0.1", port))) for _ in range(60)]
+        for connection in held:
+            with contextlib.suppress(OSError):
+                connection.sendall(sent)
+        assert served(port) == b"HTTP/1.1 200"
+
+
+def test_the_connection_that_waits_longest_is_closed_and_a_request_that_is_answered_is_not(port, infusion, monkeypatch):
+    monkeypatch.setattr(app_server, "MAX_PER_ADDRESS", 5)
+    body = json.dumps({"scenario": infusion, "patients": 1500, "seed": 77}).encode()
+    with contextlib.ExitStack() as stack:
+        busy = stack.enter_context(socket.create_connection(("127.0.0.1", port)))
+        head = BODY.removesuffix(b"{").replace(b"/api/curves", b"/api/population")
+        busy.sendall(head.replace(b"900", str(len(body)).encode()) + body)
+        time.sleep(0.2)
+        first = stack.enter_context(socket.create_connection(("127.0.0.1", port)))
+        for _ in range(8):
+            stack.enter_context(socket.create_connection(("127.0.0.1", port)))
+        with contextlib.suppress(ConnectionResetError):
+            assert until_closed(first, 0.5) == b""
+        busy.settimeout(60)
+        assert busy.recv(100).startswith(b"HTTP/1.1 200")
+
+
+def test_connections_of_many_addresses_are_limited_together():
+    class Connection:
+        waits_for_client = True
+
+        def __init__(self, address, waits_since):
+            self.address, self.waits_since, self.transport, self.is_open = address, waits_since, self, True
+
+        def abort(self):
+            self.is_open = False
+
+        def is_closing(self):
+            return not self.is_open
+
+    def close_one(*counts):
+        made = [Connection(address, i) for address, count in enumerate(counts) for i in range(count)]
+        app_server._close_one_of_too_many(made[-1], made)
+        return [(one.address, one.waits_since) for one in made if not one.is_open]
+
+    assert close_one(100, 100, 100) == []
+    assert close_one(100, 140, 101) == [(1, 0)]
+    assert close_one(1, 301) == [(1, 0)]
+    assert close_one(301, 1) == [(0, 0)]
+
+
+def test_work_of_a_client_that_has_gone_is_not_started(model, infusion):
+    """A request that waits in the queue is dropped, one that runs is ended."""
+    import anyio
+
+    app_state, began, going = AppState(model, Limits.model_validate({"max_parallel": 1})), [], threading.Event()
+
+    def slow(name):
+        began.append(name)
+        going.set()
+        while True:
+            check_interrupt()
+            time.sleep(0.01)
+
+    async def leave():
+        async with anyio.create_task_group() as group:
+            for name in ("runs", "waits"):
+                group.start_soon(app_state.compute, lambda name=name: slow(name))
+                await anyio.sleep(0.1)
+            group.cancel_scope.cancel()
+
+    start = time.monotonic()
+    with ThreadPoolExecutor(1) as own_thread:
+        own_thread.submit(anyio.run, leave).result()
+    assert began == ["runs"]
+    assert time.monotonic() - start < 3
+
+
+def test_a_closed_connection_cancels_its_request(port, infusion):
+    """The next population is computed at once, although an earlier, slow one was asked for before it."""
+
+    def send(connection, seed, sentence, patients):
+        scenario = {**infusion, "treatments": [sentence]}
+        body = json.dumps({"scenario": scenario, "patients": patients, "seed": seed}).encode()
+        head = BODY.removesuffix(b"{").replace(b"/api/curves", b"/api/population")
+        connection.sendall(head.replace(b"900", str(len(body)).encode()) + body)
+
+    slow = "racemic 0.5 mg/kg IV over 40 min every 12 h for 300 days"
+    for seed in range(6):
+        with socket.create_connection(("127.0.0.1", port)) as left:
+            send(left, seed, slow, 2000)
+            time.sleep(0.1)
+    began = time.monotonic()
+    with socket.create_connection(("127.0.0.1", port)) as stays:
+        stays.settimeout(60)
+        send(stays, 1, infusion["treatments"][0], 10)
+        assert stays.recv(100).startswith(b"HTTP/1.1 200")
+    assert time.monotonic() - began < 15

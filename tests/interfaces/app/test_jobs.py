@@ -10,7 +10,7 @@ import zipfile
 import pytest
 from pydantic import ValidationError
 
-from ketamech.app.app_state import Limits
+from ketamech.app.app_state import Limits, LruCache
 from ketamech.app.jobs import Jobs, LimitExceeded, ResultWithFiles
 from ketamech.app.schemas import SampleSizeRequest
 from ketamech.core import SolverError
@@ -184,6 +184,66 @@ def test_a_cancelled_job_stops_at_its_next_progress_report_and_a_waiting_one_nev
     assert waiting(jobs, first) == "cancelled"
     assert second.state == "cancelled"
     assert second.progress == 0
+
+
+LONG_TRIAL = {"arms": {name: "racemic 0.5 mg/kg IV over 40 min every 12 h for 300 days" for name in "abc"},
+              "patients_per_arm": 2000, "replicates": 1, "days": [1, 299]}  # fmt: skip
+
+
+def test_a_trial_is_cancelled_within_a_step(client):
+    """The single step of this trial would take minutes."""
+    begun = client.post("/api/jobs/trial", json=LONG_TRIAL).json()
+    time.sleep(1.0)
+    assert client.get(f"/api/jobs/{begun['id']}").json()["state"] == "running"
+    cancelled = time.process_time()
+    client.delete(f"/api/jobs/{begun['id']}")
+    assert finished(client, begun["id"])[-1]["state"] == "cancelled"
+    assert time.process_time() - cancelled < 3
+
+
+def test_the_analysis_of_a_trial_can_be_interrupted(monkeypatch):
+    import numpy as np
+    import pandas as pd
+
+    from ketamech.core.progress import interrupted_by
+    from ketamech.trials.analysis.survival import _medians
+
+    days = np.arange(1.0, 201.0)
+    events = pd.DataFrame({"replicate": np.arange(200) // 4, "days": days, "relapsed": True})
+    checks = []
+    with interrupted_by(lambda: checks.append(1)):
+        _medians(events, "drug")
+    assert len(checks) == 51
+
+
+def test_a_job_that_waits_for_the_result_of_another_can_be_cancelled(engine):
+    cache, jobs, going, done = LruCache(2, 100), small(jobs_running=2), threading.Event(), threading.Event()
+
+    def slow():
+        going.set()
+        done.wait(20)
+        return b"x"
+
+    jobs.start("x", "first", {}, lambda tell: cache.get("same", slow))
+    going.wait(5)
+    second = jobs.start("x", "second", {}, lambda tell: cache.get("same", slow))
+    time.sleep(0.2)
+    jobs.cancel(second)
+    state = waiting(jobs, second)
+    done.set()
+    assert state == "cancelled"
+
+
+def test_the_data_behind_files_are_bounded_in_bytes():
+    jobs = small(jobs_file_bytes=100)
+    made = []
+    for size in (40, 50, 60):
+        made.append(jobs.start("x", "one", {}, lambda tell, size=size: ResultWithFiles(size, print, size)))
+        waiting(jobs, made[-1])
+    assert [job.write_files is not None for job in made] == [False, False, True]
+    last = jobs.start("x", "large", {}, lambda tell: ResultWithFiles(1, print, 500))
+    waiting(jobs, last)
+    assert [job.write_files is not None for job in (*made, last)] == [False, False, False, True]
 
 
 def test_a_job_that_takes_too_long_is_stopped_with_an_error():

@@ -5,6 +5,7 @@ from threading import Event
 
 import pytest
 
+from ketamech.app.app_state import Queue
 from ketamech.app.security_middleware import HEADERS
 
 
@@ -225,3 +226,64 @@ def test_a_page_that_does_not_exist_is_html_and_an_api_route_that_does_not_exist
         answer = way("/api/nothing")
         assert answer.status_code == 404
         assert answer.json()["kind"] == "NotFound"
+
+
+LONG_TEXTS = [
+    "zebra quux flurb " * 28,
+    "z" * 480,
+    "racemic 0.5 mg/kg IV at '" + "flurb quux " * 40 + "'",
+    "quux\nflurb " * 40,
+]
+
+
+@pytest.mark.parametrize("text", LONG_TEXTS, ids=["words", "one word", "quotation", "lines"])
+def test_an_error_repeats_little_of_what_was_typed(client, infusion, text):
+    dose = {"drug": "racemic ketamine", "dose": "0.5 mg/kg", "route": "IV"}
+    keys = [
+        {"treatments": [text]}, {"treatments": [{**dose, "route": text}]}, {"treatments": [{**dose, text: "x"}]},
+        {"perturbations": [text]}, {"variant": text}, {"species": text}, {"horizon": text}, {"parameters": {text: 1}},
+        {"person": {"weight": text}}, {"pathways": {text: False}}, {text: 1},
+    ]  # fmt: skip
+    answers = [client.post("/api/scenario/check", json={"scenario": {**infusion, **change}}) for change in keys]
+    answers.append(client.post("/api/scenario/read", json={"name": "x.yaml", "text": f"treatments: [{text!r}]"}))
+    answers.append(client.post("/api/jobs/trial", json={"arms": {"a": text}, "patients_per_arm": 2}))
+    for answer in answers:
+        assert answer.status_code == 422
+        for field, value in answer.json().items():
+            pieces = [text[i : i + 100].lower() for i in range(len(text) - 100)]
+            assert not any(piece in str(value).lower() for piece in pieces), (field, value)
+
+
+@pytest.mark.parametrize("name", ["/etc", "../../app", "..", "x" * 400, "reduced_core/.."])
+def test_the_name_of_a_variant_says_nothing_about_the_folders_of_this_machine(client, infusion, name):
+    answer = client.post("/api/scenario/check", json={"scenario": {**infusion, "variant": name}})
+    assert answer.status_code == 422
+    assert answer.json()["error"].startswith("there is no model variant")
+
+
+def test_more_values_or_perturbations_than_the_limits_are_refused(client, infusion):
+    for change in ({"parameters": {f"a{i}": None for i in range(12_001)}}, {"treatments": [0] * 13_000}):
+        told = client.post("/api/curves", json={"scenario": {**infusion, **change}})
+        assert (told.status_code, told.json()["error"]) == (422, "more than 12,000 values in one request")
+    many = {**infusion, "perturbations": [f"NBQX 10 mg/kg IP at {i} min" for i in range(101)]}
+    assert client.post("/api/curves", json={"scenario": many}).json()["error"] == "101 perturbations"
+
+
+def test_a_scenario_of_too_many_solver_steps_says_what_to_change_and_waits_apart(model, infusion):
+    from starlette.testclient import TestClient
+
+    from ketamech.app.app_state import AppState, Limits
+    from ketamech.app.server import make_app
+
+    weekly = {**infusion, "treatments": ["esketamine 84 mg nasal weekly for 4 weeks"]}
+    queues, limits = [], {"quick_steps": 60, "solver_steps": 150}
+    app_state = AppState(model, Limits.model_validate(limits))
+    compute = app_state.compute
+    app_state.compute = lambda work, queue=Queue.QUICK: (queues.append(queue), compute(work, queue))[1]
+    with TestClient(make_app(app_state), base_url="http://127.0.0.1") as own:
+        assert own.post("/api/curves", json={"scenario": infusion}).status_code == 200
+        assert queues == [Queue.QUICK]
+        often = own.post("/api/curves", json={"scenario": weekly})
+    assert queues[1:] == [Queue.QUICK, Queue.DOWNLOAD]
+    assert (often.status_code, often.json()["kind"]) == (422, "StepLimitExceeded")
+    assert "fewer doses or a shorter horizon" in often.json()["expected"]

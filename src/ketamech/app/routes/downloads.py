@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from fastapi import APIRouter, Response
 
-from ketamech.app.app_state import AppState, LimitExceeded
+from ketamech.app.app_state import AppState, LimitExceeded, Queue
 from ketamech.app.scenarios import command, python, scenario_of, shell
 from ketamech.app.schemas import ScenarioRequest
 from ketamech.core.constants import DISCLAIMER
@@ -57,13 +57,13 @@ def routes(app_state: AppState) -> APIRouter:
     @router.post("/export/{kind}", response_class=Response, responses=_content(DownloadFormat))
     async def export(kind: DownloadFormat, request: ScenarioRequest) -> Response:
         """All curves (CSV, Parquet), the scenario file, a Python script or a shell command."""
-        data = await app_state.compute(lambda: export_scenario(app_state, request.scenario, kind.value), long=True)
+        data = await app_state.compute(lambda: export_scenario(app_state, request.scenario, kind.value), Queue.DOWNLOAD)
         return _file(data, kind.value, "curves" if kind in (DownloadFormat.CSV, DownloadFormat.PARQUET) else "scenario")
 
     @router.post("/report/{kind}", response_class=Response, responses=_content(ReportFormat))
     async def report(kind: ReportFormat, request: ScenarioRequest) -> Response:
         """A one-page patient summary with figures, sources and limits; not medical advice."""
-        data = await app_state.compute(lambda: report_of(app_state, request.scenario, kind.value), long=True)
+        data = await app_state.compute(lambda: report_of(app_state, request.scenario, kind.value), Queue.DOWNLOAD)
         return _file(data, kind.value, "report")
 
     return router

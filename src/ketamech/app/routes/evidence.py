@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from ketamech.analysis.claims import Claim, Rule, claim_verdict, evaluate_claims, load_claims, load_rule
 from ketamech.analysis.robustness import load_robustness
-from ketamech.app.app_state import AppState
+from ketamech.app.app_state import AppState, Queue
 from ketamech.app.responses import NotFound, cached_response, json_response
 from ketamech.core.csv_table import parts
 from ketamech.evidence import Observation, Reference
@@ -187,7 +187,7 @@ def routes(app_state: AppState) -> APIRouter:
     @router.get("/claims/{name}", response_model=ClaimResult)
     async def claim(name: str) -> Response:
         """What the model shows of one claim; the first request runs all experiments."""
-        return json_response(await app_state.compute(lambda: claim_result(app_state, name), long=True))
+        return json_response(await app_state.compute(lambda: claim_result(app_state, name), Queue.DOWNLOAD))
 
     return router
 

@@ -6,14 +6,17 @@ import asyncio
 import io
 import tempfile
 import zipfile
+from collections import deque
 from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
+from functools import partial
 from pathlib import Path as FilePath
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Response
 from fastapi.responses import StreamingResponse
 
-from ketamech.app.app_state import AppState
+from ketamech.app.app_state import AppState, Queue
 from ketamech.app.job_tasks import attribution_work, scorecard_work
 from ketamech.app.jobs import FINAL_STATES, Job, Jobs
 from ketamech.app.responses import NotFound, cached_response, error_body, json_response
@@ -29,6 +32,7 @@ JobId = Annotated[str, Path(max_length=40)]
 def routes(app_state: AppState, jobs: Jobs) -> APIRouter:
     """Routes to start, watch and cancel jobs."""
     router = APIRouter(prefix="/api", tags=["jobs"])
+    streams = deque[object](maxlen=app_state.limits.event_streams)
 
     def job_of(job_id: str) -> Job:
         found = jobs.get(job_id)
@@ -90,7 +94,8 @@ def routes(app_state: AppState, jobs: Jobs) -> APIRouter:
         write = job_of(job_id).write_files
         if write is None:
             raise NotFound("the files of this job are not stored; run it again, the same seed gives the same numbers")
-        content = await app_state.compute(lambda: zipped(write), long=True)
+        make = partial(app_state.cache.get, ("files", job_id), lambda: zipped(write))
+        content = await app_state.compute(make, Queue.DOWNLOAD)
         headers = {"content-disposition": 'attachment; filename="ketamech-trial.zip"'}
         return Response(content, headers=headers, media_type=ZIP)
 
@@ -107,7 +112,7 @@ def routes(app_state: AppState, jobs: Jobs) -> APIRouter:
     async def events(job_id: JobId) -> StreamingResponse:
         """The progress of a job as server-sent events until it ends."""
         headers = {"cache-control": "no-store"}
-        return StreamingResponse(_events(job_of(job_id)), media_type="text/event-stream", headers=headers)
+        return StreamingResponse(_events(job_of(job_id), streams), media_type="text/event-stream", headers=headers)
 
     return router
 
@@ -134,19 +139,27 @@ def zipped(write: Callable[[FilePath], object]) -> bytes:
     return buffer.getvalue()
 
 
-async def _events(job: Job) -> AsyncIterator[str]:
-    """One event for each change, and a comment at intervals without a change."""
-    last, silent = None, 0.0
-    while True:
-        state = job_state(job)
-        current = (state.state, state.progress, state.message)
-        if current != last:
-            last, silent = current, 0.0
-            yield f"data: {state.model_dump_json()}\n\n"
-        if state.state in FINAL_STATES:
-            return
-        await asyncio.sleep(POLL_SECONDS)
-        silent += POLL_SECONDS
-        if silent > KEEPALIVE_SECONDS:
-            silent = 0.0
-            yield ": no change\n\n"
+async def _events(job: Job, streams: deque[object]) -> AsyncIterator[str]:
+    """One event for each change, and a comment at intervals without a change.
+
+    The stream ends when newer ones have filled `streams`; the browser then opens it again.
+    """
+    last, silent, this = None, 0.0, object()
+    streams.append(this)
+    try:
+        while this in streams:
+            state = job_state(job)
+            current = (state.state, state.progress, state.message)
+            if current != last:
+                last, silent = current, 0.0
+                yield f"data: {state.model_dump_json()}\n\n"
+            if state.state in FINAL_STATES:
+                return
+            await asyncio.sleep(POLL_SECONDS)
+            silent += POLL_SECONDS
+            if silent > KEEPALIVE_SECONDS:
+                silent = 0.0
+                yield ": no change\n\n"
+    finally:
+        with suppress(ValueError):
+            streams.remove(this)

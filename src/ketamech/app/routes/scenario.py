@@ -6,9 +6,9 @@ from typing import Any
 
 from fastapi import APIRouter, Response
 
-from ketamech.app.app_state import AppState
+from ketamech.app.app_state import AppState, Queue
 from ketamech.app.curves import curves_of, outputs_of, population_of, published_values_of
-from ketamech.app.responses import cached_response, json_response
+from ketamech.app.responses import cached_response, json_response, solved_response
 from ketamech.app.scenarios import parse_uploaded, scenario_of, scenario_summary, shown_name, without_file
 from ketamech.app.schemas import (
     CurvesRequest,
@@ -44,25 +44,25 @@ def routes(app_state: AppState) -> APIRouter:
     async def curves(request: CurvesRequest) -> Response:
         """Curves of the typical patient and of a control with the same expectancy and no drug."""
         key = ("curves", request.model_dump_json())
-        return await cached_response(app_state, key, lambda: curves_of(app_state, request))
+        return await solved_response(app_state, key, lambda state: curves_of(state, request))
 
     @router.post("/outputs", response_model=OutputsResponse)
     async def outputs(request: OutputsRequest) -> Response:
         """Outputs of the typical patient at given times, in the units of the model."""
         key = ("outputs", request.model_dump_json())
-        return await cached_response(app_state, key, lambda: outputs_of(app_state, request))
+        return await solved_response(app_state, key, lambda state: outputs_of(state, request))
 
     @router.post("/population", response_model=PopulationResponse)
     async def population(request: PopulationRequest) -> Response:
         """Percentiles of one track over virtual patients."""
         key = ("population", request.model_dump_json())
-        return await cached_response(app_state, key, lambda: population_of(app_state, request), long=True)
+        return await cached_response(app_state, key, lambda: population_of(app_state, request), Queue.POPULATION)
 
     @router.post("/published-values", response_model=PublishedValues)
     async def published_values(request: ScenarioRequest) -> Response:
         """Published values from studies that gave the same treatment."""
         key = ("published values", request.model_dump_json())
-        return await cached_response(app_state, key, lambda: published_values_of(app_state, request.scenario))
+        return await solved_response(app_state, key, lambda state: published_values_of(state, request.scenario))
 
     @router.post("/scenario/check", response_model=ScenarioSummary)
     async def check(request: ScenarioRequest) -> Response:
@@ -73,13 +73,17 @@ def routes(app_state: AppState) -> APIRouter:
     @router.post("/scenario/read", response_model=ScenarioFile)
     async def read(request: UploadRequest) -> Response:
         """An uploaded scenario file (YAML) as keys; or the error in it with its line."""
-        found = await app_state.compute(lambda: parse_uploaded(request.text, request.name, app_state.model), long=True)
+        found = await app_state.compute(
+            lambda: parse_uploaded(request.text, request.name, app_state.model), Queue.DOWNLOAD
+        )
         return json_response(found)
 
     @router.post("/scenario/dose-table", response_model=DoseTableSubjects)
     async def dose_table(request: DoseTableRequest) -> Response:
         """The subjects of a dose table with the columns of NONMEM as scenarios; or the error in it with its line."""
-        return json_response(await app_state.compute(lambda: subjects_of_table(request, app_state.model), long=True))
+        return json_response(
+            await app_state.compute(lambda: subjects_of_table(request, app_state.model), Queue.DOWNLOAD)
+        )
 
     return router
 

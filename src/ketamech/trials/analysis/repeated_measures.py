@@ -18,6 +18,7 @@ import pandas as pd
 import xarray as xr
 
 from ketamech.core.errors import KetaMechError
+from ketamech.core.progress import check_interrupt
 from ketamech.trials.analysis.treatment_effects import arm_names, baselines, scores
 
 GRADIENT_TOLERANCE = 1e-6  # of the log likelihood, per element of the scaled Cholesky factor
@@ -167,6 +168,7 @@ def restricted_likelihood(
     data: RepeatedMeasures, sigma: np.ndarray
 ) -> tuple[float, np.ndarray, np.ndarray, np.ndarray]:
     """Restricted log likelihood, its slope [visit, visit] by Sigma, coefficients and their covariance."""
+    check_interrupt()
     padded, count = data.padded, data.design.shape[1]
     inverses, logs = padded.inverses(sigma)
     inverse = inverses[padded.pattern]

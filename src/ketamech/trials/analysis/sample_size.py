@@ -17,6 +17,7 @@ import pandas as pd
 import xarray as xr
 
 from ketamech.core import InputError
+from ketamech.core.progress import check_interrupt
 from ketamech.core.statistics import interval
 from ketamech.trials.analysis.analyse import reference_arm
 from ketamech.trials.analysis.power import SuccessCriterion, power_of, smallest_arms, trial_successes
@@ -207,6 +208,7 @@ def _best(
     slope, offset = np.sqrt(n) / scale, -z / scale
     effect = np.full(spreads.shape, z / math.sqrt(float(np.median(n))))
     for _ in range(NEWTON_STEPS):
+        check_interrupt()
         score, information, _ = _likelihood(effect[:, :, None] * slope + offset, hits, counts)
         step = (score * slope).sum(axis=2) / np.maximum((information * slope**2).sum(axis=2), MIN_PROBABILITY)
         effect = np.clip(effect + step, -MAX_EFFECT, MAX_EFFECT)

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from ketamech.core.progress import check_interrupt
 from ketamech.core.statistics import interval
 from ketamech.core.units import DAY
 
@@ -80,6 +81,7 @@ def _medians(events: pd.DataFrame, group: str) -> dict[str, Any]:
     from lifelines import KaplanMeierFitter
 
     def median(part: pd.DataFrame) -> float:
+        check_interrupt()
         return float(KaplanMeierFitter().fit(part["days"], part["relapsed"]).median_survival_time_)
 
     each = [median(part) for _, part in events.groupby("replicate")]

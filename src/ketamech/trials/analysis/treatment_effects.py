@@ -10,6 +10,7 @@ import xarray as xr
 
 from ketamech.core import InputError
 from ketamech.core.constants import Z95
+from ketamech.core.progress import check_interrupt
 from ketamech.core.statistics import interval
 
 ROUNDING = 1e-9  # relative: below it a number is the rounding error of another
@@ -111,6 +112,7 @@ def _differences(
     change: np.ndarray, start: np.ndarray, arm: np.ndarray, reference: str, others: list[str]
 ) -> list[dict[str, Any]]:
     """Difference of each other arm from the reference among rated patients [patient], or why there is none."""
+    check_interrupt()
     if not (arm == reference).any():
         return [_not_estimable(f"no patient in '{reference}' is rated")] * len(others)
     columns = [np.ones(len(arm)), start - start.mean(), *((arm == name).astype(float) for name in others)]
