@@ -13,6 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import xarray as xr
 
@@ -21,7 +22,9 @@ from ketamech.app.job_tasks import THREADS, json_cell, json_rows
 from ketamech.app.jobs import JobProgress, ResultWithFiles, Work
 from ketamech.app.scenarios import MAX_OCCASIONS
 from ketamech.app.schemas import SampleSizeRequest, TrialRequest
+from ketamech.calibration.clinical_targets import load_clinical_targets, published_interval, statistic
 from ketamech.core import InputError
+from ketamech.core.statistics import interval
 from ketamech.trials.analysis.analyse import TrialAnalysis, analyse, reference_arm
 from ketamech.trials.analysis.power import (
     SuccessCriterion,
@@ -103,7 +106,10 @@ def planned_trial(app_state: AppState, request: TrialRequest) -> tuple[Trial, st
     keys, table = trial_keys(request), app_state.model.parameters
     trial = load_trial(keys, table)
     keys["primary"] = f"MADRS at {_primary_day(request, trial)} d"
-    if request.control == PLACEBO and not any(is_control(arm.regimen) for arm in trial.arms):
+    controls = [arm.name for arm in trial.arms if is_control(arm.regimen)]
+    if request.control == PLACEBO and controls:
+        keys["assumed"] = [f"no placebo arm is added, because '{name}' is a control arm" for name in controls[:1]]
+    elif request.control == PLACEBO:
         matched, differing = _most_visits(trial)
         control = list(matched_placebo(matched.regimen).sentences())
         keys["arms"][PLACEBO] = {"treatment": control, "n": request.patients_per_arm}
@@ -256,7 +262,7 @@ def _result(
 ) -> ResultWithFiles:
     analysis = analyse(data, trial)
     scripts = reproduction(task, data.sizes["patient"], is_search=search is not None)
-    value = _trial_response(task, trial, analysis, table)
+    value = _trial_response(task, trial, analysis, table, _published(task, trial, data))
     value |= {"sample_size": [size.row() for size in search.sizes] if search else [], "reproduction": scripts}
     if search:  # stated with each sample size, for a trial of that size
         value["missed"] = []
@@ -315,7 +321,8 @@ def _search_script(request: TrialRequest) -> str:
 
 
 def _trial_response(
-    task: TrialTask, trial: Trial, analysis: TrialAnalysis, table: pd.DataFrame | None
+    task: TrialTask, trial: Trial, analysis: TrialAnalysis, table: pd.DataFrame | None,
+    published: list[dict[str, Any]],
 ) -> dict[str, Any]:  # fmt: skip
     arms = [
         {"name": arm.name, "n": arm.n, "treatment": arm.treatment or "nothing"} for arm in _simulated_arms(task, trial)
@@ -338,6 +345,7 @@ def _trial_response(
         "criterion": task.criterion.text,
         "differences": difference_sentences(analysis, trial, task.criterion),
         "effects": json_rows(effect_table(analysis, trial, task.criterion)),
+        "published": published,
         "missed": error_sentences(analysis, trial, task.criterion),
         "means": {scale: json_rows(rows) for scale, rows in analysis.means.items()},
         "response_rates": {scale: json_rows(rows) for scale, rows in analysis.shares.items()},
@@ -348,6 +356,27 @@ def _trial_response(
         "not_estimated": analysis.not_estimated,
         "failed_share": round(analysis.failed, 5),
     }
+
+
+def _published(task: TrialTask, trial: Trial, data: xr.Dataset) -> list[dict[str, Any]]:
+    """Published numbers of the primary endpoint of a shipped trial beside the simulated ones; none for another trial.
+
+    Means over the replicates, with the interval of 95 % of them; shares of patients are in percent, as printed.
+    """
+    scale, visit = trial.primary
+    rows = []
+    for target in load_clinical_targets():
+        if (target.trial, target.scale, target.visit) == (task.request.shipped, scale, visit):
+            simulated = statistic(target, data)
+            low, high = interval(simulated)
+            published_low, published_high = published_interval(target)
+            rows.append({
+                "arm": target.arm, "statistic": target.statistic, "against": target.control_arm,
+                "unit": "% of patients" if target.is_share else "points", "id": target.row.id, "fitted": target.fitted,
+                "published": target.published, "published_low": published_low, "published_high": published_high,
+                "simulated": float(np.nanmean(simulated)), "low": low, "high": high,
+            })  # fmt: skip
+    return json_rows(pd.DataFrame(rows))
 
 
 def _simulated_arms(task: TrialTask, trial: Trial) -> tuple[Any, ...]:

@@ -14,6 +14,7 @@ from ketamech.app.app_state import Limits, LruCache
 from ketamech.app.jobs import Jobs, LimitExceeded, ResultWithFiles
 from ketamech.app.schemas import SampleSizeRequest
 from ketamech.core import SolverError
+from ketamech.evidence import load_evidence
 
 TRIAL = {"arms": {"drug": "racemic 0.5 mg/kg IV over 40 min", "none": "placebo IV"}, "patients_per_arm": 12,
          "replicates": 3, "days": [1, 7, 14]}  # fmt: skip
@@ -60,6 +61,27 @@ def test_a_shipped_trial_has_its_own_number_of_patients(client):
     request = {"shipped": "murrough2013", "replicates": 1, "patients_per_arm": None}
     found = done(client, "/api/jobs/trial", request)["result"]
     assert [arm["n"] for arm in found["arms"]] == [47, 25]
+
+
+def test_a_shipped_trial_stands_beside_what_was_published(client):
+    request = {"shipped": "murrough2013", "replicates": 3, "patients_per_arm": None}
+    found = done(client, "/api/jobs/trial", request)["result"]
+    rows = {(row["arm"], row["statistic"]): row for row in found["published"]}
+    difference = rows["ketamine", "difference"]
+    assert difference["published"] == pytest.approx(load_evidence().observations["murrough13-diff-24h"].value)
+    assert difference["published_low"] < difference["published"] < difference["published_high"]
+    (effect,) = found["effects"]
+    assert abs(difference["simulated"]) == pytest.approx(abs(effect["difference"]), abs=2), "not adjusted for baseline"
+    assert rows["ketamine", "response"]["unit"] == "% of patients"
+    assert effect["success_low"] <= effect["success_share"] <= effect["success_high"]
+
+
+def test_no_placebo_is_added_beside_another_control_and_it_is_said(client):
+    arms = {"drug": "racemic 0.5 mg/kg IV over 40 min", "active": "midazolam 0.045 mg/kg IV over 40 min"}
+    found = done(client, "/api/jobs/trial", {**TRIAL, "arms": arms, "control": "placebo"})["result"]
+    assert [arm["name"] for arm in found["arms"]] == ["drug", "active"]
+    assert "no placebo arm is added, because 'active' is a control arm" in found["assumptions"]
+    assert found["published"] == []
 
 
 def test_a_trial_begins_with_its_difference_and_its_files_can_be_saved(client):

@@ -196,13 +196,17 @@ def _compared(analysis: TrialAnalysis, trial: Trial) -> Iterator[tuple[str, pd.D
 
 
 def effect_table(analysis: TrialAnalysis, trial: Trial, criterion: SuccessCriterion) -> pd.DataFrame:
-    """One row per arm: arm, difference from the reference, low, high (range of 95 % of the trials), success_share."""
+    """One row per arm: arm, difference from the reference, low, high (range of 95 % of the trials), success_share with
+    its 95 % interval (success_low, success_high), which is wide where few trials were simulated.
+    """
     rows = []
     for arm, comparisons in _compared(analysis, trial):
         mean, low, high = mean_difference(comparisons, criterion.alpha)
         if math.isfinite(mean):
-            success = float(criterion.is_met(comparisons).mean())
-            rows.append({"arm": arm, "difference": mean, "low": low, "high": high, "success_share": success})
+            met = criterion.is_met(comparisons)
+            row = {"arm": arm, "difference": mean, "low": low, "high": high, "success_share": float(met.mean())}
+            row["success_low"], row["success_high"] = share_interval(np.array([met.sum()]), np.array([len(met)]))
+            rows.append(row)
     return pd.DataFrame(rows)
 
 

@@ -67,7 +67,8 @@ class SampleSize:
         each = f"{numbers.pop()} patients in each arm" if len(numbers) == 1 else arms
         return (
             f"{self.arm}: {each}, {self.patients} in all (95 % interval {self.low} to {high} in all), for a power of "
-            f"{100 * self.target:g} %. Expected type II error of a trial of this size: {100 * self.type_2_error:.0f} %."
+            f"{100 * self.target:g} %. A trial of this size misses the effect with a chance of "
+            f"{100 * self.type_2_error:.0f} % (type II error)."
         )
 
     def row(self) -> dict[str, Any]:

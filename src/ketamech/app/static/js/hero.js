@@ -11,6 +11,7 @@ import { changes, formatCount, formatTimeLong, interpolate } from "./format.js";
 import { bandOf, MoodFigure } from "./mood-figure.js";
 import { fetchPeople, scoreBar, shareOfResponders, tenPeople } from "./people.js";
 import { pointEntries } from "./point-marks.js";
+import { isStaticSite } from "./static-site.js";
 import { storyDoseSlider } from "./story-scenario.js";
 import { FIRST_HOUR, selectedTime } from "./time-slider.js";
 
@@ -177,7 +178,7 @@ export class Hero {
       ["The people drawn below, without the error of a rating", ...[treated, control].map((found) => String(shareOfResponders(found)))],
     ];
     const open = () => this.openEvidence(RESPONSE_ROWS, "Response one day after the dose");
-    const plan = element("a", { href: "workbench.html#tab=trial", "data-from": "student", text: "Plan a trial of your own" });
+    const plan = element("a", { href: "workbench.html#tab=trial", "data-from": "student", text: isStaticSite ? "Plan a trial of your own (with the installed program)" : "Plan a trial of your own" });
     const links = element("p", {}, linkButton("Open the published values", open), " ", plan);
     const caption = "Of 100 people, how many respond a day after the dose";
     const title = element("h3", { text: `In trials, ${Math.round(pooled.value)} to ${drug.value} of 100 people responded a day after this dose` });

@@ -10,7 +10,7 @@ const INTRODUCTION =
   "Virtual patients are sampled, randomised, dosed and rated with measurement error; some drop out. Expectancy and " +
   "unblinding are included. Replicates of the trial show the variation of its result by chance. Arms take the " +
   "treatments of the cases; patients come from the population, not from the cases.";
-const NOT_YET = "No trial yet. The cases become the arms of the trial.";
+const NOT_YET = "No trial was run yet.";
 
 export function trialTab(workbench) {
   const place = element("div", {});

@@ -17,8 +17,9 @@ const NOT_IN_TRIAL = {
   variant: "model variant",
   parameters: "parameters",
 };
-const REPLICATES_HINT = "1 to 500: the trial is repeated with other patients and other parameter draws";
-const CONTROL_HINT = "added where no arm is a placebo; given as often as the treatment of the arm with the most treatment visits. Oral drugs of that arm are also given in the placebo arm.";
+const MIN_SEARCH_REPLICATES = 100;
+const REPLICATES_HINT = `1 to 500: the trial is repeated with other patients and other parameter draws; a sample size takes at least ${MIN_SEARCH_REPLICATES}`;
+const CONTROL_HINT = "added where no arm is a placebo or midazolam; given as often as the treatment of the arm with the most treatment visits. Oral drugs of that arm are also given in the placebo arm.";
 const PRIMARY_HINT = "the visit that the sample size and the success of a trial are about";
 const PRESET_DAY = "first visit after a single dose, else the last within 28 days";
 const MARGIN_HINT = "points; empty: the trial tests a difference";
@@ -193,13 +194,14 @@ export class TrialForm {
     const { value } = inputs.shipped;
     const isShipped = Boolean(value) && value !== OWN;
     const arms = value === OWN ? this.arms : armsOf(this.workbench.cases);
+    const replicates = Number(inputs.replicates.value);
     return {
       shipped: isShipped ? value : "",
       arms: isShipped ? {} : Object.fromEntries(arms.map(({ name, treatment }) => [name, treatment])),
       control: inputs.control.value,
       population: inputs.population.value,
       patients_per_arm: inputs.patients_per_arm.value === "" ? null : Number(inputs.patients_per_arm.value),
-      replicates: Number(inputs.replicates.value),
+      replicates: withTarget ? Math.max(MIN_SEARCH_REPLICATES, replicates) : replicates,
       days: visitDays(inputs.days.value),
       primary_day: inputs.primary_day.value === "" ? null : Number(inputs.primary_day.value),
       dropout: `${Number(inputs.dropout.value)} %`,

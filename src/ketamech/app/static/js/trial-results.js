@@ -17,6 +17,7 @@ export function trialResultNodes(found, job) {
     sectionTitle(found.title),
     findings(found),
     comparisonTable(found),
+    publishedTable(found),
     armsTable(found),
     job?.has_files ? filesSection(job.id) : null,
     element("div", { class: "figure-grid" }, charts),
@@ -46,10 +47,11 @@ function chancesToMiss({ effects, sample_size: sizes, arms, replicates, missed }
   if (!sizes?.length) {
     return replicates > 1 ? better.map(({ arm, success_share: success, difference }) => chance(arm, size.get(arm), 1 - success, difference)) : [];
   }
-  return better.flatMap(({ arm, difference }) => {
-    const own = sizes.find((one) => one.arm === arm); // of the number that was found, or else of the largest trial
-    return own ? [chance(arm, own.patients_per_arm[arm] ?? size.get(arm), own.type_2_error, difference)] : [];
+  const notFound = better.flatMap(({ arm, difference }) => {
+    const own = sizes.find((one) => one.arm === arm && one.patients === null); // the largest trial; a found number says it itself
+    return own ? [{ arm, share: own.type_2_error, difference }] : [];
   });
+  return notFound.map(({ arm, share, difference }) => chance(arm, size.get(arm), share, difference));
 }
 
 // Why no sample size was found, and what to change.
@@ -112,14 +114,17 @@ function resultCharts(found) {
   const series = (rows, key, make) =>
     groupBy(rows, key).map(([label, list], i) => ({ label, index: order.get(label) ?? i, ...make(list) }));
   const days = { xLabel: "days" };
+  const [primaryScale, primaryVisit] = found.primary.split(" at ");
+  const primaryHour = (found.means[primaryScale] ?? []).find(({ visit }) => visit === primaryVisit)?.hour;
+  const primaryDay = primaryHour === undefined ? null : primaryHour / DAY;
   const charts = Object.entries(found.means).map(([scale, rows]) =>
-    shownWithFinding({ title: `${scale}, mean of each arm`, unit: "points", ...days }, series(rows, "arm", meanSeries)),
+    shownWithFinding({ title: `${scale}, mean of each arm`, unit: "points", ...days }, series(rows, "arm", meanSeries), primaryDay),
   );
   for (const [scale, rows] of Object.entries(found.response_rates)) {
     const hours = new Map(found.means[scale].map(({ visit, hour }) => [visit, hour]));
     const visits = rows.filter(({ visit }) => visit !== "baseline");
     const settings = { title: `${scale}, responders`, unit: "% of each arm", range: [0, 100], ...days };
-    charts.push(shownWithFinding(settings, series(visits, "arm", (list) => responderSeries(list, hours))));
+    charts.push(shownWithFinding(settings, series(visits, "arm", (list) => responderSeries(list, hours)), primaryDay));
   }
   if (found.survival.length) {
     const title = "Responders without relapse";
@@ -136,15 +141,17 @@ function resultCharts(found) {
   return charts;
 }
 
-// A chart whose heading states the last value of every line; the axis has the days of the visits.
-function shownWithFinding(settings, series) {
+// A chart whose heading states the value of every line at the primary endpoint, or else the last one; the axis has the
+// days of the visits.
+function shownWithFinding(settings, series, place = null) {
   const isOfDays = settings.xLabel === "days";
   const ticks = isOfDays ? [...new Set(series.flatMap(({ x }) => x))].sort((a, b) => a - b) : null;
   const chart = new XyChart({ ...settings, ticks }).show(series);
-  const last = Math.max(...series.flatMap(({ x }) => x));
-  const values = series.map(({ label, y }) => `${label} ${formatNumber(y.at(-1))}`);
-  const place = isOfDays ? `Day ${formatNumber(last)}` : `At ${formatNumber(last)} ${settings.xLabel}`;
-  if (series.length) chart.setFinding(`${place}: ${values.join(", ")}`);
+  const isRated = place !== null && series.every(({ x }) => x.includes(place));
+  const shown = isRated ? place : Math.max(...series.flatMap(({ x }) => x));
+  const values = series.map(({ label, x, y }) => `${label} ${formatNumber(isRated ? y[x.indexOf(place)] : y.at(-1))}`);
+  const when = isOfDays ? `Day ${formatNumber(shown)}` : `At ${formatNumber(shown)} ${settings.xLabel}`;
+  if (series.length) chart.setFinding(`${when}: ${values.join(", ")}`);
   return chart;
 }
 
@@ -195,21 +202,47 @@ function comparisonTable(found) {
   const caption = `${found.primary}, compared with ${found.reference}, ${trialCount(found.replicates)}`;
   const range = found.replicates > 1 ? "95 % of trials" : "interval";
   const head = ["arm", "difference, points", range, `success: ${found.criterion}`, "direction"];
-  const rows = found.effects.map(({ arm, difference, low, high, success_share: success }) => {
+  const rows = found.effects.map(({ arm, difference, low, high, ...effect }) => {
     const direction = `${difference < 0 ? "lower" : "higher"} than on ${found.reference}`;
-    return [arm, formatNumber(difference), formatRange(low, high), percentText(success), direction];
+    return [arm, formatNumber(difference), formatRange(low, high), successText(effect, found.replicates), direction];
   });
   return table(caption, head, rows);
 }
 
+// With the 95 % interval that the number of trials leaves.
+function successText({ success_share: share, success_low: low, success_high: high }, replicates) {
+  const isKnown = replicates > 1 && Number.isFinite(low) && Number.isFinite(high);
+  return isKnown ? `${percentText(share)} (${Math.round(100 * low)} to ${Math.round(100 * high)} %)` : percentText(share);
+}
+
+// What the published trial found, beside what its simulation gives.
+function publishedTable({ published, primary, replicates }) {
+  if (!published?.length) return null;
+  const withRange = (value, low, high) =>
+    `${formatNumber(value)}${Number.isFinite(low) && Number.isFinite(high) ? ` (${formatRange(low, high)})` : ""}`;
+  const rows = published.map((row) => [
+    `${row.statistic}, ${row.arm}${row.against ? ` against ${row.against}` : ""}`,
+    withRange(row.published, row.published_low, row.published_high),
+    withRange(row.simulated, row.low, row.high),
+    row.unit,
+    row.fitted ? "yes" : "no",
+  ]);
+  const head = ["", "published (95 %)", `simulated, ${trialCount(replicates)} (95 % of trials)`, "unit", "used to fit"];
+  return table(`${primary} in the published trial and in its simulation`, head, rows);
+}
+
+const NOT_THE_STORY =
+  "The difference between arms is not what the drug adds in the story, which is one typical patient: here people and parameter values " +
+  "differ, patients are enrolled by a rated score, and a control drug that is felt, such as midazolam, raises expectancy in its arm.";
 const FALL_WITHOUT_DRUG =
-  "Scores fall on placebo too, and by more than for the typical patient of the story: patients are enrolled by a rating with error, " +
+  "Scores fall on the control too, and by more than for the typical patient of the story: patients are enrolled by a rating with error, " +
   "so more often at a bad time (regression to the mean), and ratings also hold nonspecific change, on every arm alike.";
 
 function notes(found) {
   const lines = [
     ...found.assumptions,
-    found.primary.startsWith("MADRS") && found.reference === "placebo" && FALL_WITHOUT_DRUG,
+    found.primary.startsWith("MADRS") && found.effects.length > 0 && NOT_THE_STORY,
+    found.primary.startsWith("MADRS") && found.effects.length > 0 && FALL_WITHOUT_DRUG,
     found.failed_share && `${formatNumber(100 * found.failed_share, 2)} % of patients could not be solved and are missing.`,
     ...found.relapse.map(relapseText),
     hazardRatioText(found),
