@@ -473,7 +473,6 @@ def test_the_points_lost_without_a_mechanism_are_those_of_the_model(page, addres
         text = page.locator(f"{chapter} [data-mechanism]").text_content()
         assert numbers_in(text) == pytest.approx([day, whole[0], week, whole[2], own_day, own_week], abs=0.06), text
         assert "habenula" in text
-    day, three_days, week = without_habenula
     place = "#networks [data-with='off:habenula']"
     until(page, f'document.querySelector("{place}").textContent.length > 20')
     shown = re.search(

@@ -140,7 +140,7 @@ class ClaimInfo(BaseModel):
 
 
 class ClaimTestResult(BaseModel):
-    """One number of an experiment, its bound (`relation`: < or >), and whether it passed; with or without expectancy."""
+    """One number of an experiment with its bound (`relation`: < or >), and whether it passed."""
 
     description: str
     passed: bool

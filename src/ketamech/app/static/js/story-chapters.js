@@ -162,6 +162,7 @@ export function pathwayContributions(state, runs, components) {
 }
 
 const LOSS_HOURS = [1, DAY, 3 * DAY, WEEK];
+const LOSS_TIMES = ["1 h", "1 day", "3 days", "7 days"];
 const [AFTER_DAY, AFTER_WEEK] = [1, 3]; // places in LOSS_HOURS
 const atLossHours = ({ drug }) => LOSS_HOURS.map((hours) => at(drug, hours));
 const NOT_ADDITIVE = "The losses need not add up to the whole, because some ways replace each other and some need each other.";
@@ -196,9 +197,10 @@ function lossTable(state, whole, losses, felt) {
     const label = element("div", { class: "pathway" }, pathway.label, ...pathwayWords(state, pathway.name), evidenceBadges(pathway));
     return [label, ...lost.map((value) => (isOff ? "off" : cell(value, pathway)))];
   };
-  const times = LOSS_HOURS.map(formatTime);
   const caption = `Points of MADRS lost with one pathway off. With all on, the drug adds ${listOf(whole.map(points))} points at these times; with all off, ${listOf(felt.map(points))} are left, by the felt effects.`;
-  return table(caption, ["pathway off", ...times], losses.map(row));
+  const node = table(caption, ["pathway off", ...LOSS_TIMES], losses.map(row));
+  node.classList.add("losses");
+  return node;
 }
 
 function bar(value, largest, colour) {
@@ -212,7 +214,7 @@ function bar(value, largest, colour) {
 function largestLosses(whole, losses) {
   const largestAt = (i) => {
     const most = losses.reduce((a, b) => (b.lost[i] > a.lost[i] ? b : a));
-    return `with “${most.pathway.label}” off after ${formatTime(LOSS_HOURS[i])} (${points(most.lost[i])} of ${points(whole[i])} points)`;
+    return `with “${most.pathway.label}” off after ${LOSS_TIMES[i]} (${points(most.lost[i])} of ${points(whole[i])} points)`;
   };
   return `The largest loss is ${largestAt(AFTER_DAY)} and ${largestAt(AFTER_WEEK)}`;
 }
