@@ -20,8 +20,8 @@ from ketamech.simulation.simulate import simulate_scenario
 
 FILE = DATA / "exercises" / "exercises.csv"
 COLUMNS = (
-    "id", "title", "question", "treatments", "person", "perturbations", "output", "relative_to", "statistic",
-    "time", "level", "contrast", "compared_with", "factor", "unit", "digits", "group", "explanation",
+    "id", "title", "question", "treatments", "person", "perturbations", "pathways_off", "output", "relative_to",
+    "statistic", "time", "level", "contrast", "compared_with", "factor", "unit", "digits", "group", "explanation",
 )  # fmt: skip
 CONTROL, NO_PERTURBATION = "control", "no perturbation"
 HORIZON = "8 days"
@@ -83,6 +83,7 @@ def _exercise(row: CsvRow) -> Exercise:
         "person": dict(_pair(cell) for cell in row.listed("person")),
     }  # fmt: skip
     perturbed = {name: float(value) for name, value in map(_pair, row.listed("perturbations"))}
+    changed = {"perturbations": perturbed or [], "pathways": dict.fromkeys(row.listed("pathways_off"), False)}
     other, contrast = row["compared_with"], row["contrast"]
     if bool(other) != bool(contrast):
         raise row.error("contrast", "a contrast and what it compares with belong together", expected="both or none")
@@ -95,7 +96,7 @@ def _exercise(row: CsvRow) -> Exercise:
     )  # fmt: skip
     return Exercise(
         id=row.required("id", "a short name"), title=row["title"], question=row["question"],
-        explanation=row["explanation"], scenario=ScenarioFile.model_validate(keys | {"perturbations": perturbed or []}),
+        explanation=row["explanation"], scenario=ScenarioFile.model_validate(keys | changed),
         reference=None if reference is None else ScenarioFile.model_validate(reference), observable=observable,
         unit=row["unit"], digits=int(row.number("digits")), group=row["group"],
     )  # fmt: skip

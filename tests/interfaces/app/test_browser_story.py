@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from itertools import pairwise
 from pathlib import Path
 
+import numpy as np
 import pytest
 from browser_helpers import at_both_widths, open_story, open_workbench, press_until, set_slider, until, upload
 
@@ -441,27 +442,82 @@ def test_a_new_spine_is_called_mature_where_it_is_drawn_mature(page, address):
         assert (chip == "0 of 100") == (name == "thin")
 
 
-def test_the_share_of_the_habenula_is_that_of_the_model(page, address, client, infusion):
-    def effect(**keys):
-        request = {"scenario": {**infusion, "horizon": "31 days", **keys}, "outputs": ["mood.madrs"], "times": [0, 24]}
-        answer = client.post("/api/outputs", json=request).json()
-        return answer["control"]["mood.madrs"][1] - answer["values"]["mood.madrs"][1]
+@pytest.fixture
+def effects(client, infusion):
+    """Points by which the drug lowers the score after a day, three days and a week, with settings of the scenario."""
 
-    whole = effect()
-    lost = {
-        "#habenula-share": whole - effect(pathways={"habenula": False}),
-        "#glutamate [data-mechanism]": whole - effect(pathways={"disinhibition": False}),
-        "#synapses [data-mechanism]": whole - effect(perturbations=["rapamycin"]),
+    def simulated(**keys):
+        request = {"scenario": {**infusion, "horizon": "31 days", **keys}, "outputs": ["mood.madrs"]}
+        found = client.post("/api/outputs", json={**request, "times": [0, 24, 72, 168]}).json()
+        score, control = (np.array(found[one]["mood.madrs"][1:]) for one in ("values", "control"))
+        return control - score
+
+    return simulated
+
+
+def numbers_in(text):
+    return list(map(float, re.findall(r"\d+\.\d", text)))
+
+
+def test_the_points_lost_without_a_mechanism_are_those_of_the_model(page, address, effects):
+    whole, without_habenula = effects(), effects(pathways={"habenula": False})
+    left = {
+        "#glutamate": effects(pathways={"disinhibition": False}),
+        "#synapses": effects(perturbations=["rapamycin"]),
     }
     open_story(page, address)
     until(page, "document.querySelector('#synapses [data-mechanism]').textContent.length > 20")
-    for place, points in lost.items():
-        text = page.locator(place).text_content()
-        found = list(map(float, re.findall(r"\d+\.\d", text)))
-        assert found[:2] == pytest.approx([points, whole], abs=0.06), text
+    for chapter, points in left.items():
+        day, _, week = whole - points
+        own_day, _, own_week = whole - without_habenula
+        text = page.locator(f"{chapter} [data-mechanism]").text_content()
+        assert numbers_in(text) == pytest.approx([day, whole[0], week, whole[2], own_day, own_week], abs=0.06), text
         assert "habenula" in text
-    assert lost["#habenula-share"] > 0.4 * whole, "the lead says that it carries a large part"
+    place = "#networks [data-with='off:habenula']"
+    until(page, f'document.querySelector("{place}").textContent.length > 20')
+    shown = re.search(
+        r"After 40 min the score is (\d+) with it and (\d+) without it", page.locator(place).text_content()
+    )
+    assert int(shown[1]) <= int(shown[2])
     assert page.locator(".drawing[data-level=synapse] .habenula-burst").count() > 9
+
+
+def test_the_ribbon_divides_what_the_drug_adds_and_follows_the_clock(page, address, effects, client):
+    ways = {row["id"]: row for row in client.get("/api/metadata").json()["story"]["ways"]}
+    groups = [ways[name]["pathways"].split(";") for name in ("habenula", "synapse", "other")]
+
+    def worth(*present):
+        off = [name for i, group in enumerate(groups) if i not in present for name in group]
+        return effects(pathways=dict.fromkeys(off, False))
+
+    found = {present: worth(*present) for present in [(), (0,), (1,), (2,), (0, 1), (0, 2), (1, 2), (0, 1, 2)]}
+
+    def mean_gain(i):
+        a, b = [j for j in range(3) if j != i]
+        join = [found[tuple(sorted((*others, i)))] - found[others] for others in ((), (a,), (b,), (a, b))]
+        return join[0] / 3 + (join[1] + join[2]) / 6 + join[3] / 3
+
+    expected = {"what people feel": found[()], "the habenula": mean_gain(0), "synapse and spines": mean_gain(1)}
+    open_story(page, address)
+    until(page, "document.querySelector('#ways-now').textContent.length > 20")
+    for i, hours in enumerate((24, 72, 168)):
+        page.evaluate(f"import('/js/time-slider.js').then((found) => found.selectedTime.set({hours}))")
+        text = page.locator("#ways-now").text_content()
+        whole, *parts = numbers_in(text.split("adds")[1])
+        assert whole == pytest.approx(found[0, 1, 2][i], abs=0.06)
+        assert sum(parts) == pytest.approx(whole, abs=0.01), "the parts add up"
+        for name, points in expected.items():
+            shown = re.search(rf"([\d.]+) by {name}", text)
+            assert float(shown[1] if shown else 0) == pytest.approx(points[i], abs=0.11), text
+    assert page.locator("#ways path.band").count() == 4
+    assert set(page.locator("#ways svg text").all_text_contents()) >= {"felt", "habenula"}
+    label = page.locator("#ways svg").get_attribute("aria-label")
+    assert [time in label for time in ("After 1 hour", "After 24 hours", "After 3 days", "After 7 days")] == [True] * 4
+    acts = page.locator("#habenula-share").text_content()
+    assert re.search("what people feel until .* hours, the habenula .* until .* hours, then synapse and spines", acts)
+    set_slider(page, page.locator("[data-dose]").first, 0.0)
+    until(page, "document.querySelector('#ways-now').textContent.includes('hardly anything')")
+    assert page.locator("#ways path.band").count() == 0
 
 
 def test_without_a_dose_nothing_of_the_synapse_moves(page, address):

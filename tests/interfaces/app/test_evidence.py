@@ -78,7 +78,11 @@ def test_every_badge_of_the_story_names_a_claim_that_exists(client):
     assert named <= set(claims)
     assert claims["esketamine-no-dissociation"]["verdict"] == "contradicted"
     one = client.get("/api/claims/esketamine-no-dissociation").json()
-    assert {"description", "passed", "value", "unit"} == set(one["results"][0])
+    assert {"description", "passed", "value", "unit", "relation", "bound", "with_expectancy"} == set(one["results"][0])
+    (habenula,) = client.get("/api/claims/habenula-alone").json()["results"]
+    assert (habenula["relation"], habenula["bound"], habenula["with_expectancy"]) == ("<", 0.2, False)
+    assert habenula["passed"] == (habenula["value"] < habenula["bound"])
+    assert client.get("/api/claims/mood").json()["results"][0]["with_expectancy"]
     assert one["n_same_verdict"] <= one["n_rule_variants"]
     assert client.get("/api/claims/none").status_code == 404
     for name, row in ((name, claim["robustness"]) for name, claim in claims.items()):

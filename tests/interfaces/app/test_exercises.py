@@ -14,12 +14,17 @@ INFUSION = "racemic 0.5 mg/kg IV over 40 min"
 
 @pytest.fixture(scope="module")
 def curves(model):
-    """Dense curves of the infusion and of the same with AMPA receptors blocked, each {patient: {output: values}}."""
-    times = np.concatenate([np.arange(0, 2, 0.005), np.arange(2, 48, 0.02)])
+    """Dense curves of the infusion, of the same with AMPA receptors blocked, and of the same with the habenula off."""
+    times = np.concatenate([np.arange(0, 2, 0.005), np.arange(2, 48, 0.02), [168.0]])
     found = {}
-    for name, perturbed in (("usual", []), ("blocked", {"nbqx": 0.9})):
+    changes = {
+        "usual": {},
+        "blocked": {"perturbations": {"nbqx": 0.9}},
+        "no habenula": {"pathways": {"habenula": False}},
+    }
+    for name, changed in changes.items():
         keys = next(one.scenario for one in load_exercises() if one.id == "level")
-        keys = keys.model_copy(update={"perturbations": perturbed})
+        keys = keys.model_copy(update=changed)
         found[name] = simulate(scenario_from_keys(keys, model.parameters, __file__, {}), model=model, times=times)
     return found
 
@@ -29,7 +34,7 @@ def at(dataset, output, hours, patient="treated"):
 
 
 def test_every_answer_is_what_the_model_gives(client, curves):
-    usual, blocked = curves["usual"], curves["blocked"]
+    usual, blocked, no_habenula = curves.values()
     brain = (usual["brain.esketamine"] + usual["brain.arketamine"]).sel(patient="treated").values
     above = usual["time"].values[brain > 0.1 * brain.max()]
     density = usual["spines.density"].sel(patient="treated").values
@@ -41,6 +46,9 @@ def test_every_answer_is_what_the_model_gives(client, curves):
         "spines": 100 * (at(usual, "spines.density", 24) / density[0] - 1),
         "expectancy": at(usual, "mood.madrs", 24, "control") - at(usual, "mood.madrs", 24),
         "ampa": at(blocked, "mood.madrs", 24) - at(usual, "mood.madrs", 24),
+        "control": 100 * at(usual, "mood.change", 24, "control") / at(usual, "mood.change", 24),
+        "first-day": at(no_habenula, "mood.madrs", 24) - at(usual, "mood.madrs", 24),
+        "week": at(no_habenula, "mood.madrs", 168) - at(usual, "mood.madrs", 168),
     }
     found = client.get("/api/exercises").json()
     assert [one["id"] for one in found] == list(expected)

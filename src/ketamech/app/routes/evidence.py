@@ -10,7 +10,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel, ConfigDict, Field
 
-from ketamech.analysis.claims import Claim, Rule, claim_verdict, evaluate_claims, load_claims, load_rule
+from ketamech.analysis.claims import Claim, Rule, claim_verdict, evaluate_claims, load_arms, load_claims, load_rule
 from ketamech.analysis.robustness import load_robustness
 from ketamech.app.app_state import AppState, Queue
 from ketamech.app.responses import NotFound, cached_response, json_response
@@ -140,12 +140,15 @@ class ClaimInfo(BaseModel):
 
 
 class ClaimTestResult(BaseModel):
-    """One number of an experiment and whether it passed its bound."""
+    """One number of an experiment with its bound (`relation`: < or >), and whether it passed."""
 
     description: str
     passed: bool
     value: float | None
     unit: str
+    relation: str
+    bound: float
+    with_expectancy: bool
 
 
 class ClaimResult(BaseModel):
@@ -322,12 +325,16 @@ def claim_result(app_state: AppState, name: str) -> ClaimResult:
     if name not in results:
         raise NotFound(f"there is no claim '{name[:60]}'")
     result = ClaimResult.model_validate(results[name])
+    arms = load_arms()
     result.results = [
         ClaimTestResult(
             description=test_result.test.description,
             passed=test_result.passed,
             value=rounded_number(test_result.value, 4),
             unit=test_result.unit,
+            relation=test_result.test.relation,
+            bound=test_result.test.bound,
+            with_expectancy=arms[test_result.test.arm].settings.get("person.expectancy") != 0,
         )
         for test_result in results[name].test_results
     ]

@@ -57,7 +57,8 @@ TEXT_COLUMNS = {  # data/story/README.md explains the columns
     "severity": ("band", "from", "to", "source"),
     "crisis_lines": ("country", "number", "name", "source", "checked"),
     "equations": ("chapter", "stage", "quantity", "parameters"),
-    "pathway_words": ("id", "words"),
+    "pathway_words": ("id", "words", "switch"),
+    "ways": ("id", "label", "by", "colour", "pathways"),
     "shares": ("id", "chapter", "title", "track", "threshold", "words", "published", "evidence"),
     "guesses": (
         "id", "chapter", "question", "hint", "x_label", "x_unit", "x_from", "x_to", "points", "y_label", "y_unit",
@@ -103,7 +104,7 @@ class Setting(Row):
 
 
 class Component(Row):
-    """A part of an attribution: a pathway, expectancy, or the drug effect outside the pathways."""
+    """A part of an attribution: a pathway, expectancy, or the felt effects, which are no pathway."""
 
     id: str
     label: str

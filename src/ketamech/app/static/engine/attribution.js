@@ -3,6 +3,7 @@
 
 import { InputError } from "./errors.js";
 import { dailyTimes, peakTimes, unique } from "./output-times.js";
+import { shapley } from "./shapley.js";
 
 const MOOD = "mood.madrs";
 const PREFIX = "pathway.";
@@ -85,19 +86,6 @@ class Courses {
     });
     return { worth, mood: this.shownPlaces.map((place) => mood[place]) };
   }
-}
-
-// The mean marginal contribution of each of `count` pathways to the worth of the coalitions over all orders.
-function shapley(worth, count) {
-  const orders = [1 / count]; // share of the orders in which a given pathway follows a coalition of this size
-  for (let size = 1; size < count; size++) orders.push((orders[size - 1] * size) / (count - size));
-  const sizeOf = (coalition) => coalition.toString(2).replaceAll("0", "").length;
-  return Array.from({ length: count }, (_, i) =>
-    worth.reduce((sum, value, coalition) => {
-      const isIn = (coalition >> i) & 1;
-      return sum + (isIn ? value * orders[sizeOf(coalition) - 1] : -value * orders[sizeOf(coalition)]);
-    }, 0),
-  );
 }
 
 function rowsOf({ text, output, unit }, pathways, worth, expectancy) {

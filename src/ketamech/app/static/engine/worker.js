@@ -16,6 +16,7 @@ const MODULES = [
   "regimen",
   "regimen-text",
   "scenario",
+  "shapley",
   "steady-state",
   "tracks",
   "treatment",

@@ -93,7 +93,7 @@ export function leanBar(claim) {
     svgElement("line", { class: "lean-middle", x1: 100, x2: 100, y1: 3, y2: 19 }),
     svgElement("path", { class: "lean-mark", d: `M${mark - 5} 11L${mark} 1L${mark + 5} 11L${mark} 21Z` }),
   );
-  const text = (side, weight) => element("span", { text: `${side} ${Number(weight.toFixed(1))}` });
+  const text = (side, weight) => element("span", { text: `weight ${side}: ${Number(weight.toFixed(1))}` });
   return element(
     "div",
     { class: "lean-bar" },

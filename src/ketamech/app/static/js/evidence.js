@@ -3,7 +3,7 @@
 import { errorMessage, getJson } from "./api.js";
 import { balanceOf, claimClass, claimContent, leanBar, leanWords } from "./claims.js";
 import { button, element, errorBox, find, findAll, loading, paragraph } from "./dom.js";
-import { formatNumber } from "./format.js";
+import { formatNumber, formatWithUnit } from "./format.js";
 
 const VERDICT_SYMBOLS = { supported: "✓", mixed: "~", contradicted: "✕", "not supported": "?" };
 const AGREEMENT = {
@@ -113,15 +113,24 @@ function openClaim(claim) {
   );
 }
 
+const WITHOUT_EXPECTANCY =
+  "The claim is about the drug alone, so expectancy is left out here. The story includes it: its numbers are a little different.";
+
 function modelResult({ agreement, n_same_verdict: same, n_rule_variants: variants, results }) {
-  const unit = (one) => (one.unit === "1" ? "" : ` ${one.unit}`);
-  const item = (one) => {
-    const value = ` (${formatNumber(one.value)}${unit(one)})`;
-    return element("li", {}, element("strong", { text: one.passed ? "Yes: " : "No: " }), one.description + value);
+  const size = ({ unit }, value) => {
+    if (value === null) return "no number";
+    if (unit !== "1") return formatWithUnit(value, unit);
+    return Math.abs(value) < 1 ? `${formatNumber(100 * value, 2)} %` : `${formatNumber(value)} times`;
   };
+  const item = (one) => {
+    const needed = `the claim needs ${one.relation === "<" ? "less" : "more"} than ${size(one, one.bound)}`;
+    const found = `the model gives ${size(one, one.value)}, and ${needed} (${one.description}).`;
+    return element("li", {}, element("strong", { text: one.passed ? "Met: " : "Not met: " }), found);
+  };
+  const alone = results.some((one) => !one.with_expectancy) && paragraph(WITHOUT_EXPECTANCY, "secondary");
   const robustness = `It is the same under ${same} of ${variants} alternative weighting rules.`;
   const text = `${AGREEMENT[agreement] ?? agreement} The verdict is based on evidence alone. ${robustness}`;
-  return [element("ul", {}, results.map(item)), paragraph(text, "secondary")];
+  return [element("ul", {}, results.map(item)), alone, paragraph(text, "secondary")].filter(Boolean);
 }
 
 // A text with the values of evidence rows in place of their ids in braces.

@@ -1,7 +1,7 @@
 // The first screen: the mood curve with single people behind it, the sentence of the clock's time, one dose slider, and
 // the curves of the drawing beside it.
 
-import { DAY, MONTH } from "../engine/units.js";
+import { DAY } from "../engine/units.js";
 import { simulate } from "../simulate.js";
 import { getJson, LatestTask, ServerError } from "./api.js";
 import { debounce, element, find, linkButton, table } from "./dom.js";
@@ -9,17 +9,15 @@ import { draggedDose, draggedTime } from "./drag-number.js";
 import { percentileBands } from "./figure-data.js";
 import { changes, formatCount, formatTimeLong, interpolate } from "./format.js";
 import { bandOf, MoodFigure } from "./mood-figure.js";
+import { MOOD, TIMES } from "./mood-runs.js";
 import { fetchPeople, scoreBar, shareOfResponders, tenPeople } from "./people.js";
 import { pointEntries } from "./point-marks.js";
 import { isStaticSite } from "./static-site.js";
 import { storyDoseSlider } from "./story-scenario.js";
-import { FIRST_HOUR, selectedTime } from "./time-slider.js";
+import { selectedTime } from "./time-slider.js";
+import { WaysRibbon } from "./ways-ribbon.js";
 
-const POINTS = 170; // of a curve, evenly spaced on the logarithmic clock
 const PRESENT = 0.1; // of the peak in the brain
-export const BEFORE = -1; // h: before anything is given, also a block; the level at rest
-const TIMES = [BEFORE, ...Array.from({ length: POINTS }, (_, i) => FIRST_HOUR * (MONTH / FIRST_HOUR) ** (i / (POINTS - 1)))];
-const MOOD = "mood.madrs";
 const RAT =
   "A rat is simulated, as in most studies of cells. It has no mood score; everything in the drawing is computed for it.";
 const NO_RATING = "The MADRS score exists for people only; a rat is simulated now.";
@@ -27,7 +25,7 @@ const NO_RATING = "The MADRS score exists for people only; a rat is simulated no
 export class Hero {
   // `tables`: the server's tables of the story.
   // `showBands` gets the bands of the simulated people, also where they are removed.
-  constructor(tables, { state, scene, openEvidence, showBands }) {
+  constructor(tables, { state, runs, scene, openEvidence, showBands }) {
     Object.assign(this, { tables, state, scene, openEvidence, showBands, bands: tables.severity, points: [], people: null });
     this.figure = new MoodFigure({ bands: tables.severity, openEvidence });
     find("#mood-figure").append(this.figure.node);
@@ -35,6 +33,7 @@ export class Hero {
     this.largeFigure = new MoodFigure({ bands: tables.severity, openEvidence, height, narrowHeight: 190 });
     scene.moodPlace.append(this.largeFigure.node);
     scene.moodSentence = (hours) => (this.found ? `After ${formatTimeLong(hours)}: ${this.sentenceAt(hours)}` : "");
+    this.ribbon = new WaysRibbon(tables.ways, { state, runs });
     find("#dose-control").append(storyDoseSlider(state));
     selectedTime.onChange(() => this.showSentence());
     this.peopleTask = new LatestTask(() => this.simulatePeople());
@@ -53,6 +52,11 @@ export class Hero {
     this.people = null; // of the treatment before
     this.show();
     this.peopleSoon();
+  }
+
+  markStale() {
+    this.figure.markStale();
+    this.ribbon.markStale();
   }
 
   showError(text) {
@@ -111,7 +115,7 @@ export class Hero {
     if (!this.people) return "";
     const { time, curves, count } = this.people;
     const [low, high] = [5, 95].map((percent) => Math.round(interpolate(time, curves[0].percentiles[percent], hours)));
-    return ` Of ${formatCount(count)} simulated people, nine in ten are between ${low} and ${high}.`;
+    return ` Of ${formatCount(count)} people, nine in ten are between ${low} and ${high}.`;
   }
 
   showPoints(points) {
@@ -123,7 +127,7 @@ export class Hero {
     if (!this.found || this.state.species) return;
     const { hours } = selectedTime;
     const untested = this.isUntested ? " No study of mood in our tables gave a dose this large." : "";
-    const sentence = `the${this.sentenceAt(hours).slice(3)}${this.spreadAt(hours)}${untested}`;
+    const sentence = `the${this.scoreAt(hours).slice(3)}${this.spreadAt(hours)}${untested}`;
     if (this.sentence === sentence) return;
     this.sentence = sentence;
     const [, first, number, rest] = /^(.*? person is )(\d+)(.*)$/.exec(sentence);
@@ -140,9 +144,13 @@ export class Hero {
   sentenceAt(hours) {
     if (this.state.species) return NO_RATING;
     if (!this.found) return "";
-    const { values, control } = this.found;
-    const [score, without] = [values[MOOD], control[MOOD]].map((curve) => interpolate(TIMES, curve, hours));
-    return `The score of a typical person is ${Math.round(score)}, ${bandOf(this.bands, score)}. Without the drug it would be ${Math.round(without)}.`;
+    const without = interpolate(TIMES, this.found.control[MOOD], hours);
+    return `${this.scoreAt(hours)} Without the drug it would be ${Math.round(without)}.`;
+  }
+
+  scoreAt(hours) {
+    const score = interpolate(TIMES, this.found.values[MOOD], hours);
+    return `The score of a typical person is ${Math.round(score)}, ${bandOf(this.bands, score)}.`;
   }
 
   showLead(benefit, most) {

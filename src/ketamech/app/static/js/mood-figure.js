@@ -14,7 +14,7 @@ const LINE = 14;
 const LOW = 27; // px: no name in a lower band
 
 export class MoodFigure extends TimeFigure {
-  constructor({ bands, openEvidence, height = 266, narrowHeight = 184 }) {
+  constructor({ bands, openEvidence, height = 266, narrowHeight = 178 }) {
     super({
       title: "Depression score, MADRS",
       unit: "lower is better",

@@ -1,11 +1,12 @@
 // Two chapters of the story with figures of their own: the comparison of treatments and the pathway contributions.
 
-import { DAY, MONTH } from "../engine/units.js";
+import { DAY } from "../engine/units.js";
 import { getJson, LatestTask, postJson, runJob, ServerError } from "./api.js";
 import { button, checkbox, element, emptyState, find, findAll, linkButton, loading, paragraph, svgElement, table } from "./dom.js";
 import { evidenceBadges, openEvidence, withValues } from "./evidence.js";
 import { stackedContributions } from "./figure-data.js";
-import { formatNumber, interpolate } from "./format.js";
+import { formatNumber, formatTime, interpolate } from "./format.js";
+import { at } from "./mood-runs.js";
 import { writeCaption } from "./story-findings.js";
 import { pathwayWords } from "./story-scenario.js";
 import { TimeFigure } from "./time-figure.js";
@@ -109,12 +110,10 @@ function publishedComparison(treatments) {
   return { node, fill };
 }
 
-const fetchMadrs = (scenario, until = MONTH) => postJson("/api/curves", { scenario, until, tracks: ["mood"] });
-
 // MADRS of a scenario with its published values.
 async function madrsOf(scenario, index, label) {
   const [{ tracks, time }, published] = await Promise.all([
-    fetchMadrs(scenario, RANGES.course.last),
+    postJson("/api/curves", { scenario, until: RANGES.course.last, tracks: ["mood"] }),
     postJson("/api/published-values", { scenario }).catch(() => ({ published_values: [] })),
   ]);
   const [madrs] = tracks[0].curves;
@@ -127,97 +126,127 @@ async function madrsOf(scenario, index, label) {
 // How much of the effect on mood is lost with each pathway off, and the attribution by Shapley values.
 
 const DRAWS = isStaticSite ? 0 : 20;
-const BAR_WIDTH = 196;
+const BAR_WIDTH = 60;
 const NO_RATING = "MADRS does not apply to a rat. Choose a route in people to see the contributions of the pathways.";
 const METHOD =
   "Shapley values divide joint effects evenly, so that the contributions add up to the whole effect. All combinations " +
   "of pathways are simulated; this takes a few seconds.";
 
-// Returns a function that simulates the chapter again.
-export function pathwayContributions(state, components) {
+// Returns the task that simulates the chapter again, with the sentences of the chapters that follow one mechanism.
+export function pathwayContributions(state, runs, components) {
   const place = element("div", {}, loading("Simulating with each pathway off …"));
-  const title = element("h3", { text: "Loss of effect on MADRS at 24 h with one pathway off" });
+  const title = element("h3", { text: "Loss of effect on MADRS with one pathway off" });
   find("#pathways-figures").append(element("div", {}, title, place));
   find("#pathways-figures").append(attributionOfStory(state, components));
 
-  const simulation = new LatestTask(async () => {
+  return async (isNewerWaiting) => {
     if (state.species) {
-      for (const share of [find("#habenula-share"), ...findAll("[data-mechanism]")]) share.textContent = "";
+      for (const share of findAll("[data-mechanism]")) share.textContent = "";
       return place.replaceChildren(emptyState(NO_RATING));
     }
-    const whole = await effectOnMood(state);
+    const whole = atLossHours(await runs.of());
     const losses = [];
     for (const pathway of state.pathways.values()) {
-      const isOff = state.pathwaysOff.has(pathway.name);
-      losses.push({ pathway, isOff, loss: isOff ? 0 : (await effectOnMood(state, pathway.name)) - whole });
+      const left = atLossHours(await runs.of({ pathwaysOff: new Set([...state.pathwaysOff, pathway.name]) }));
+      losses.push({ pathway, isOff: state.pathwaysOff.has(pathway.name), lost: whole.map((value, i) => value - left[i]) });
+      if (isNewerWaiting()) return;
     }
-    losses.sort((a, b) => b.loss - a.loss);
-    place.replaceChildren(lossTable(state, whole, losses));
-    title.textContent = lossCaption(whole, losses.slice(0, 1)).split(". ")[0];
-    find('[data-caption="pathways"]').textContent = lossCaption(whole, losses);
-    await showMechanisms(state, -whole, losses);
-  });
-  return () => simulation.run();
+    losses.sort((a, b) => Math.max(...b.lost) - Math.max(...a.lost));
+    const felt = atLossHours(await runs.of({ pathwaysOff: new Set(state.pathways.keys()) }));
+    place.replaceChildren(lossTable(state, whole, losses, felt));
+    const text = largestLosses(whole, losses);
+    title.textContent = text;
+    find('[data-caption="pathways"]').textContent = `${text}. ${NOT_ADDITIVE}`;
+    await showMechanisms(state, runs, whole, losses);
+  };
 }
 
-// In the chapters of a mechanism and in the lead: the points lost without it, beside those lost without the habenula.
-async function showMechanisms(state, whole, losses) {
+const LOSS_HOURS = [1, DAY, 3 * DAY, WEEK];
+const LOSS_TIMES = ["1 h", "1 day", "3 days", "7 days"];
+const [AFTER_DAY, AFTER_WEEK] = [1, 3]; // places in LOSS_HOURS
+const atLossHours = ({ drug }) => LOSS_HOURS.map((hours) => at(drug, hours));
+const NOT_ADDITIVE = "The losses need not add up to the whole, because some ways replace each other and some need each other.";
+
+// In the chapters of a mechanism: the points lost without it after a day and after a week, beside those of the habenula.
+async function showMechanisms(state, runs, whole, losses) {
   const lossOf = (id) => losses.find(({ pathway }) => pathway.name === id);
-  const { loss: habenula, isOff } = lossOf("habenula");
-  const places = findAll("[data-mechanism]");
-  const isShown = whole >= 1 && !isOff;
-  const ofWhole = `of the ${points(whole)} points that the drug adds after a day`;
-  find("#habenula-share").textContent = isShown
-    ? `In this model, ${points(habenula)} ${ofWhole} come through the habenula, a tiny spot deep in the brain. In the first hour most of it comes from what the drug makes people feel, not from the steps drawn here. That is assumed.`
-    : "";
-  for (const place of places) {
+  const habenula = lossOf("habenula");
+  const isShown = whole[AFTER_DAY] >= 1 && !habenula.isOff;
+  for (const place of findAll("[data-mechanism]")) {
     const [kind, id] = place.dataset.mechanism.split(":");
     if (!isShown || (kind === "off" ? lossOf(id).isOff : state.perturbations.has(id))) {
       place.textContent = "";
       continue;
     }
-    const loss = kind === "off" ? lossOf(id).loss : whole + (await effectOnMood(state, null, state.tables.perturbations.get(id).phrase));
+    const left = kind === "block" && atLossHours(await runs.of({ perturbations: new Set([...state.perturbations, id]) }));
+    const lost = left ? whole.map((value, i) => value - left[i]) : lossOf(id).lost;
     const without = kind === "off" ? `“${lossOf(id).pathway.label}” is off (${state.tables.pathway_words.get(id)?.words})` : state.tables.perturbations.get(id).without;
-    place.textContent = `In this model, ${points(loss)} ${ofWhole} are lost when ${without}. When the habenula is off, ${points(habenula)} are lost.`;
+    const [day, week] = [AFTER_DAY, AFTER_WEEK].map((i) => `${points(lost[i])} of the ${points(whole[i])} points`);
+    const [ownDay, ownWeek] = [AFTER_DAY, AFTER_WEEK].map((i) => points(habenula.lost[i]));
+    place.textContent = `In this model, ${day} that the drug adds after a day are lost when ${without}, and ${week} after a week. When the habenula is off, ${ownDay} are lost after a day and ${ownWeek} after a week.`;
   }
 }
 
-const points = (value) => Math.abs(value).toFixed(1);
+const points = (value) => value.toFixed(1).replace(/^-(?=0\.0)/, "").replace("-", "−");
+const listOf = (texts) => `${texts.slice(0, -1).join(", ")} and ${texts.at(-1)}`;
 
-// MADRS at 24 h against the control, with one pathway off or one block where it is named.
-async function effectOnMood(state, pathwayOff = null, block = null) {
-  const { scenario } = state;
-  if (block) scenario.perturbations.push(block);
-  if (pathwayOff) scenario.pathways[pathwayOff] = false;
-  const { tracks, time } = await fetchMadrs(scenario);
-  const [madrs] = tracks[0].curves;
-  return interpolate(time, madrs.treated, DAY) - interpolate(time, madrs.control, DAY);
-}
-
-function lossTable(state, whole, losses) {
-  const largest = Math.max(0.5, ...losses.map(({ loss }) => Math.abs(loss)));
-  const caption = `With all pathways on, the drug lowers MADRS at 24 h by ${points(whole)} points more than the control.`;
-  const row = ({ pathway, isOff, loss }) => {
-    const points = loss.toFixed(1).replace(/^-(?=0\.0)/, "").replace("-", "−");
-    const label = element("div", { class: "pathway" }, pathway.label, ...pathwayWords(state, pathway.name));
-    const size = element("div", { class: "loss" }, bar(loss, largest, pathway.colour), evidenceBadges(pathway));
-    return [label, size, isOff ? "off" : points];
+function lossTable(state, whole, losses, felt) {
+  const largest = Math.max(0.5, ...losses.flatMap(({ lost }) => lost.map(Math.abs)));
+  const cell = (value, { colour }) => element("div", { class: "loss" }, points(value), bar(value, largest, colour));
+  const row = ({ pathway, isOff, lost }) => {
+    const label = element("div", { class: "pathway" }, pathway.label, ...pathwayWords(state, pathway.name), evidenceBadges(pathway));
+    return [label, ...lost.map((value) => (isOff ? "off" : cell(value, pathway)))];
   };
-  return table(caption, ["pathway", "loss when off", "points lost"], losses.map(row));
+  const caption = `Points of MADRS lost with one pathway off. With all on, the drug adds ${listOf(whole.map(points))} points at these times; with all off, ${listOf(felt.map(points))} are left, by the felt effects.`;
+  const node = table(caption, ["pathway off", ...LOSS_TIMES], losses.map(row));
+  node.classList.add("losses");
+  return node;
 }
 
 function bar(value, largest, colour) {
   const width = Math.max(1, (Math.abs(value) / largest) * BAR_WIDTH);
-  const rect = svgElement("rect", { fill: colour, x: 1, y: 3, width, height: 12, rx: 2 });
-  const frame = { viewBox: "0 0 200 18", width: 200, height: 18, class: "figure", "aria-hidden": "true" };
+  const rect = svgElement("rect", { fill: colour, x: 0, y: 2, width, height: 8, rx: 2 });
+  const frame = { viewBox: `0 0 ${BAR_WIDTH} 12`, class: "figure", "aria-hidden": "true" };
   return svgElement("svg", { ...frame, preserveAspectRatio: "none" }, rect);
 }
 
-function lossCaption(whole, losses) {
-  const [first] = losses;
-  const sum = losses.reduce((total, { loss }) => total + loss, 0);
-  const largest = `${points(first.loss)} of ${points(whole)} points`;
-  return `The largest loss is with “${first.pathway.label}” off: ${largest}. The losses sum to ${points(sum)} points; they need not add up to the whole, because some ways replace each other and some need each other.`;
+// The largest loss after a day and after a week.
+function largestLosses(whole, losses) {
+  const largestAt = (i) => {
+    const most = losses.reduce((a, b) => (b.lost[i] > a.lost[i] ? b : a));
+    return `with “${most.pathway.label}” off after ${LOSS_TIMES[i]} (${points(most.lost[i])} of ${points(whole[i])} points)`;
+  };
+  return `The largest loss is ${largestAt(AFTER_DAY)} and ${largestAt(AFTER_WEEK)}`;
+}
+
+// Beside every switch: the score at the clock's time with and without what it is about. Returns the task that simulates.
+export function withAndWithout(state, runs) {
+  const scores = new Map(); // { with, without } by the `data-with` of a switch
+  const show = (hours) => {
+    for (const place of findAll("[data-with]")) {
+      const own = scores.get(place.dataset.with);
+      const [on, off] = ["with", "without"].map((side) => own && Math.round(at(own[side], hours)));
+      const text = own ? `After ${formatTime(hours)} the score is ${on} with it and ${off} without it.` : "";
+      if (place.textContent !== text) place.textContent = text;
+    }
+  };
+  selectedTime.onChange(show);
+  const showLater = () => setTimeout(() => show(selectedTime.hours)); // the opened controls are made by now
+  find("#chapters").addEventListener("toggle", showLater, true);
+  return async (isNewerWaiting) => {
+    scores.clear();
+    const places = findAll("[data-with]").map((place) => place.dataset.with);
+    const variants = state.species ? [] : new Set([...places, ...[...state.pathways.keys()].map((id) => `off:${id}`)]);
+    for (const what of variants) {
+      const [kind, id] = what.split(":");
+      const name = kind === "off" ? "pathwaysOff" : "perturbations";
+      const others = [...state[name]].filter((one) => one !== id);
+      const [bare, added] = [await runs.of({ [name]: new Set(others) }), await runs.of({ [name]: new Set([...others, id]) })];
+      scores.set(what, kind === "off" ? { with: bare.score, without: added.score } : { with: added.score, without: bare.score });
+      if (isNewerWaiting()) return;
+    }
+    show(selectedTime.hours);
+  };
 }
 
 function attributionOfStory(state, components) {

@@ -147,11 +147,12 @@ export const CAPTIONS = {
   },
   networks({ habenula, networks }, hours) {
     const bursting = `${shownAt(habenula, hours)} of habenula cells fire in bursts (${formatWithUnit(firstOf(habenula), habenula.unit, 2)} before)`;
-    return `${bursting}. Prefrontal connection is ${numberAt(networks, hours)} of the healthy value.`;
+    return `${bursting}. Prefrontal connection is ${numberAt(networks, hours)} of the healthy value (${formatNumber(firstOf(networks))} before).`;
   },
   inflammation({ inflammation }, hours) {
     const { il6, tnf } = CURVE.inflammation;
-    return `TNF is ${numberAt(inflammation, hours, tnf)}× and IL-6 ${numberAt(inflammation, hours, il6)}× the healthy value.`;
+    const before = (curve) => `(${formatNumber(firstOf(inflammation, curve))}× before)`;
+    return `TNF is ${numberAt(inflammation, hours, tnf)}× ${before(tnf)} and IL-6 ${numberAt(inflammation, hours, il6)}× ${before(il6)} the healthy value.`;
   },
   felt({ dissociation, sedation }, hours) {
     return `the dissociation score is ${rounded(valueAt(dissociation, hours))} of 92 and sleepiness is ${shownAt(sedation, hours)} of anaesthesia.`;

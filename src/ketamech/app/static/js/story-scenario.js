@@ -96,6 +96,11 @@ export class StoryState {
   }
 
   get scenario() {
+    return this.scenarioWith({});
+  }
+
+  // The scenario with other pathways off, or other blocks.
+  scenarioWith({ pathwaysOff: off = this.pathwaysOff, perturbations: blocks = this.perturbations }) {
     const { unit, regimen } = this.routeRow;
     const { perturbations, schedules } = this.tables;
     const drug = this.roundedDose > 0 ? `${this.drug} ${this.roundedDose} ${unit}` : "placebo";
@@ -104,8 +109,8 @@ export class StoryState {
       title: "Scenario of the story",
       treatments: [treatment.trim()],
       ...(this.species ? { species: this.species, person: {} } : { person: { weight: "70 kg" } }),
-      pathways: Object.fromEntries([...this.pathwaysOff].map((id) => [id, false])),
-      perturbations: [...this.perturbations].map((id) => perturbations.get(id).phrase),
+      pathways: Object.fromEntries([...off].map((id) => [id, false])),
+      perturbations: [...blocks].map((id) => perturbations.get(id).phrase),
       horizon: "31 days", // beyond the end of the time slider
     };
   }
@@ -160,7 +165,8 @@ const CONTROLS = {
   block({ state }, id) {
     const set = (on) => state.toggle(state.perturbations, id, on);
     const isOn = () => state.perturbations.has(id);
-    return stateCheckbox(state, `${state.tables.perturbations.get(id).label} `, isOn, set, { "data-toggle": id });
+    const { label } = state.tables.perturbations.get(id);
+    return stateCheckbox(state, [label, withAndWithoutPlace(`block:${id}`)], isOn, set, { "data-toggle": id });
   },
   pathways: ({ state }) => [...state.pathways.keys()].map((id) => pathwayCheckbox(state, id)),
   comparison: () => element("div", { id: "comparison-controls" }),
@@ -190,15 +196,17 @@ export function pathwayWords(state, id) {
   return words ? [element("small", { text: words }), inField] : [inField];
 }
 
-// A label within a sentence; abbreviations keep their capitals.
-const inSentence = (label) => (/^[A-Z][a-z]/.test(label) ? label.charAt(0).toLowerCase() + label.slice(1) : label);
-
 function pathwayCheckbox(state, id) {
-  const { label } = state.pathways.get(id);
   const set = (on) => state.toggle(state.pathwaysOff, id, on);
   const isOn = () => state.pathwaysOff.has(id);
-  return stateCheckbox(state, [`Turn off ${inSentence(label)} `, element("small", { text: "What it does: " }), ...pathwayWords(state, id)], isOn, set, { "data-toggle": id });
+  const { label, one_line: oneLine } = state.pathways.get(id);
+  const text = state.tables.pathway_words.get(id)?.switch ?? `Without: ${label}`;
+  const inField = element("small", { "data-from": "student", text: ` ${label}: ${oneLine}` });
+  return stateCheckbox(state, [text, inField, withAndWithoutPlace(`off:${id}`)], isOn, set, { "data-toggle": id });
 }
+
+// The score with and without what a switch is about; filled when both are simulated.
+const withAndWithoutPlace = (what) => element("small", { class: "with-and-without", "data-with": what });
 
 // A checkbox that follows the state.
 function stateCheckbox(state, content, isOn, set, attributes) {

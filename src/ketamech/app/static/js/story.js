@@ -9,16 +9,17 @@ import { announce, debounce, element, find, findAll, linkButton } from "./dom.js
 import { trackSeries } from "./figure-data.js";
 import { setPictureSource } from "./figure.js";
 import { glossary } from "./glossary.js";
-import { BEFORE, Hero } from "./hero.js";
+import { Hero } from "./hero.js";
 import { setUpPage } from "./page-setup.js";
 import { markUnmeasured, measuredIn } from "./measurement-notes.js";
+import { BEFORE, MoodRuns } from "./mood-runs.js";
 import { ChapterScroll } from "./chapter-scroll.js";
 import { Scene } from "./scene/scene.js";
 import { linkFiguresToWorkbench, setUpPresentation } from "./presentation.js";
 import { readingLevel, setUpReadingLevel } from "./reading-level.js";
 import { linkTo } from "./share-link.js";
 import { StoryAddress } from "./story-address.js";
-import { pathwayContributions, treatmentComparison } from "./story-chapters.js";
+import { pathwayContributions, treatmentComparison, withAndWithout } from "./story-chapters.js";
 import { CAPTIONS, finding, writeCaption } from "./story-findings.js";
 import { buildChapters } from "./story-page.js";
 import { StoryState } from "./story-scenario.js";
@@ -75,7 +76,8 @@ async function start() {
   address = new StoryAddress(state, VIEW);
   setUpReadingLevel(() => address.replace());
   setPictureSource(() => ({ treatment: [state.description, ...state.changes].join("; "), version: metadata.version }));
-  hero = new Hero(metadata.story, { state, scene, openEvidence, showBands });
+  const runs = new MoodRuns(state);
+  hero = new Hero(metadata.story, { state, runs, scene, openEvidence, showBands });
   selectedTime.onChange((hours) => scene.show(hours));
   scene.show(selectedTime.hours);
   await overview.run();
@@ -91,8 +93,17 @@ async function start() {
   setUpPresentation([find("#start"), ...chapters.map(({ node }) => node)]);
   linkFiguresToWorkbench(state, trackInfo);
   comparison = treatmentComparison(state, leftOut, () => address.replace());
-  const more = [comparison.simulate, pathwayContributions(state, metadata.components)];
-  const updateMore = () => more.forEach((simulateChapter) => simulateChapter());
+  const contributions = pathwayContributions(state, runs, metadata.components);
+  const rest = [(isNewerWaiting) => hero.ribbon.simulate(isNewerWaiting), contributions, withAndWithout(state, runs)];
+  const more = new LatestTask(async (isNewerWaiting) => {
+    try {
+      for (const part of rest) if (!isNewerWaiting()) await part(isNewerWaiting);
+    } catch (error) {
+      if (!(error instanceof ServerError)) throw error; // shown beside the mood curve
+    }
+    if (!isNewerWaiting()) await comparison.simulate();
+  });
+  const updateMore = () => more.run();
   selectedTime.onChange(() => showCaptions(captionsInView));
   onConnectionChange((connected) => connected && update());
   loadBadges().then(() => showOpenClaims(find("#open-claims"), allClaims()));
@@ -140,7 +151,7 @@ function currentScenario() {
 function update() {
   points = [];
   for (const figure of figures.values()) figure.markStale();
-  hero.figure.markStale();
+  hero.markStale();
   overview.run();
   simulationInView.run();
 }

@@ -18,7 +18,7 @@ import {
 import { kindWords, pointCount, pointEntries, pointMark } from "./point-marks.js";
 import { FIRST_HOUR, selectedTime } from "./time-slider.js";
 
-const MARGIN = { left: 46, right: 14, top: 12, bottom: 24 };
+export const MARGIN = { left: 46, right: 14, top: 12, bottom: 24 };
 const FIRST_DRAWN = 0.0166; // h; what comes before the first minute is not drawn
 const NARROW = 480; // px
 const LETTER = 6.6; // px, about, of a tick
@@ -341,7 +341,7 @@ export function pathOf(time, values, x, y, { last } = selectedTime.range) {
 const curvePath = (one, x, y, clock) =>
   svgElement("path", { ...curveAttributes(one), d: pathOf(one.time, one.y, x, y, clock) });
 
-function bandPath(band, x, y, clock) {
+export function bandPath(band, x, y, clock = selectedTime.range) {
   const inside = (t, value) => value !== null && t >= FIRST_DRAWN && t <= clock.last;
   const lower = band.time.map((t, i) => [t, band.low[i]]).filter(([t, value]) => inside(t, value));
   const back = lower.reverse().map(([t, value]) => `L${x.at(t).toFixed(1)} ${y.at(value).toFixed(1)}`);

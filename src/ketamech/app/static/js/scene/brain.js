@@ -135,20 +135,19 @@ const sideOf = (value) => (Math.abs(value - 1) < AS_HEALTHY ? "healthy" : value 
 const list = (names) => (names.length < 2 ? names.join("") : `${names.slice(0, -1).join(", ")} and ${names.at(-1)}`);
 const capital = (text) => text.charAt(0).toUpperCase() + text.slice(1);
 
-// The areas that moved most towards healthy, and away from it.
+// The areas that moved most towards healthy, and away from it; the habenula, which carries much of the first day, always.
 function sentence(frame) {
   const moved = Object.keys(AREAS).map((id) => {
     const before = Math.abs(frame.rest(id) - 1);
     return { id, gain: before - Math.abs(frame.value(id) - 1) };
   });
-  const closer = moved
-    .filter(({ gain }) => gain > 0.03)
-    .sort((a, b) => b.gain - a.gain)
-    .slice(0, 3);
-  const farther = moved
-    .filter(({ gain }) => gain < -0.03)
-    .sort((a, b) => a.gain - b.gain)
-    .slice(0, 2);
+  const most = (sign, count) => {
+    const found = moved.filter(({ gain }) => sign * gain > 0.03).sort((a, b) => sign * (b.gain - a.gain));
+    const own = found.findIndex(({ id }) => id === "habenula");
+    return own < count ? found.slice(0, count) : [...found.slice(0, count - 1), found[own]];
+  };
+  const closer = most(1, 3);
+  const farther = most(-1, 2);
   const words = (found, what) =>
     `${capital(list(found.map(({ id }) => `the ${frame.bindings.rows.get(id).label.toLowerCase()}`)))} ${found.length > 1 ? "are" : "is"} ${what} than before the dose.`;
   const parts = [
