@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -21,12 +22,14 @@ from ketamech.analysis.skill_rows import ScoredRow
 from ketamech.core.csv_table import read_table
 from ketamech.core.environment import DATA
 from ketamech.core.statistics import interval
+from ketamech.simulation.model import folder_of_equations
 
 CONTRASTS = DATA / "scorecard" / "contrasts.csv"
 RESAMPLES, SEED = 2000, 7  # bootstrap over trials
 PIT_BINS = 10
 ALL_LEVELS, UNSET_LEVELS = "all levels", "all levels of rows that set no other value"
 NO_CLASS = "no class of three other trials"
+NULL_COMPARISONS = "published comparisons without significance"
 Samples = Mapping[str, np.ndarray]  # {evidence id: statistic of each replicate, as published}
 
 
@@ -236,6 +239,16 @@ def summary_rows(
     return lines
 
 
+def null_comparisons(chances: pd.DataFrame) -> dict[str, object]:
+    """The summary line of the published comparisons without significance whose source can be opened.
+
+    `chances` as in the scorecard of trials; `chance` is the largest chance of p < 0.05 (percent).
+    """
+    null = chances[~chances["significant"].astype(bool) & (chances["source"] != "recalled")]
+    counts = {"rows": len(null), "trials": null["trial"].nunique()}
+    return {"kind": "null", "group": NULL_COMPARISONS, **counts, "chance": float(null["chance"].max())}
+
+
 def _measures(rows: Sequence[ScoredRow], part: pd.DataFrame, samples: Samples, against: str) -> dict[str, object]:
     value, low, high, compared = skill(part, "crps", f"crps_{against}")
     log_skill, _, _, _ = skill(part, "log_score", f"log_{against}")
@@ -256,9 +269,8 @@ def _measures(rows: Sequence[ScoredRow], part: pd.DataFrame, samples: Samples, a
 
 
 PATH = DATA / "scorecard" / "skill_criteria.csv"
-RESULTS = DATA / "scorecard" / "skill.csv"
 COLUMNS = ("question", "group", "measure", "low", "high", "floor", "stated", "why")
-MEASURES = ("skill", "skill_low", "coverage", "width_ratio", "pit_p", "error", "accuracy", "log_skill")
+MEASURES = ("skill", "skill_low", "coverage", "width_ratio", "pit_p", "error", "accuracy", "log_skill", "chance")
 
 
 @dataclass(frozen=True)
@@ -288,9 +300,21 @@ def load_skill_criteria() -> tuple[SkillCriterion, ...]:
     return tuple(criteria)
 
 
-def load_skill() -> pd.DataFrame:
+def results_file(variant: str = "") -> Path:
+    """Where `ketamech scorecard --publish` writes the result table of the full model, or of a variant with equations of
+    its own.
+    """
+    return (folder_of_equations(variant) if variant else DATA / "scorecard") / "skill.csv"
+
+
+def variants_with_results() -> list[str]:
+    """The variants with equations of their own that have a committed result table."""
+    return sorted(path.parent.name.replace("_", "-") for path in (DATA / "variants").glob("*/skill.csv"))
+
+
+def load_skill(variant: str = "") -> pd.DataFrame:
     """The committed result table of `ketamech scorecard --publish`."""
-    return pd.read_csv(RESULTS, comment="#")
+    return pd.read_csv(results_file(variant), comment="#")
 
 
 def verdicts(skill: pd.DataFrame) -> pd.DataFrame:

@@ -24,8 +24,9 @@ from ketamech.analysis.reference_forecasts import (
     trial_names,
 )
 from ketamech.analysis.scorecard_targets import fitted_rows, roles, rows_set_by_hand
-from ketamech.analysis.skill import load_contrasts, score_contrasts, score_rows, summary_rows
-from ketamech.analysis.skill_rows import scored_rows
+from ketamech.analysis.skill import load_contrasts, null_comparisons, score_contrasts, score_rows, summary_rows
+from ketamech.analysis.skill_rows import NO_PUBLIC_SOURCE, scored_rows
+from ketamech.core.constants import Z95
 from ketamech.core.execution import LOCAL_EXECUTOR, Executor
 from ketamech.core.statistics import interval
 from ketamech.estimation.clinical_targets import (
@@ -108,9 +109,10 @@ def trial_scorecard(
         predicted[name] = run(left_out[used].draws) if used else fitted[name]
     rows = _table(clinical, predicted, model)
     spreads = _table([row for row in load_spread_targets() if row.trial in predicted], predicted, model)
-    skills = _skills(clinical, {LEFT_OUT: predicted, IN_SAMPLE: fitted}, model, posterior)
+    scores, contrasts, skill = _skills(clinical, {LEFT_OUT: predicted, IN_SAMPLE: fitted}, model, posterior)
     criteria = _criteria(rows, predicted) if not names else rows.iloc[:0]
     chances = _significance_probabilities(rows, predicted)
+    skill = pd.concat([skill, pd.DataFrame([{"basis": LEFT_OUT, **null_comparisons(chances)}])], ignore_index=True)
     curves, published = rows.iloc[:0], published_differences(scored_rows(clinical))
     if not names:
         if progress:
@@ -122,7 +124,9 @@ def trial_scorecard(
         spreads,
         _by_stage(rows),
         criteria,
-        *skills,
+        scores,
+        contrasts,
+        skill,
         chances,
         _leave_out_methods(left_out),
         curves,
@@ -169,13 +173,18 @@ def _skills(
 def _significance_probabilities(rows: pd.DataFrame, data: Trials) -> pd.DataFrame:
     """Chance of p < 0.05 for each published difference from control, by analysis of covariance in every replicate.
 
-    Columns: id, trial, name, arm, visit, published, low, high, significant (the published interval excludes 0), chance
+    Differences that are printed, and differences of two printed means. Columns: id, trial, name, arm, visit, published,
+    low, high, significant (the published interval excludes 0), source ("printed", "two arms" or "recalled"), chance
     (percent of replicates, with its 95 % Monte Carlo interval), n (patients).
     """
     lines = []
     names = trial_names()
-    differences = rows[rows["statistic"].isin(("difference", "extra fall")) & (rows["scored"] == "")]
-    for row in differences.to_dict("records"):
+    printed = rows[
+        rows["statistic"].isin(("difference", "extra fall")) & rows["scored"].isin(("", NO_PUBLIC_SOURCE))
+    ].assign(source="printed")
+    printed.loc[printed["scored"] == NO_PUBLIC_SOURCE, "source"] = "recalled"
+    listed: list[dict[Any, Any]] = [*printed.to_dict("records"), *_differences_of_arms(rows, printed)]
+    for row in listed:
         trial, dataset = shipped_trial(row["trial"]), data[row["trial"]]
         visit = f"period 1: {row['visit']}" if trial.washout else row["visit"]
         analysis = ancova(dataset, row["scale"], visit, reference_arm(trial))
@@ -184,11 +193,30 @@ def _significance_probabilities(rows: pd.DataFrame, data: Trials) -> pd.DataFram
         lines.append({
             "id": row["id"], "trial": row["fold"], "name": names.get(row["trial"], row["fold"]), "arm": row["arm"],
             "visit": row["visit"], "published": row["published"], "low": row["low"], "high": row["high"],
-            "significant": bool(row["low"] * row["high"] > 0), "n": trial.patients,
+            "significant": bool(row["low"] * row["high"] > 0), "source": row["source"], "n": trial.patients,
             "chance": 100 * float((p < ALPHA).mean()) if len(p) else float("nan"), "chance_low": low,
             "chance_high": high,
         })  # fmt: skip
     return pd.DataFrame(lines)
+
+
+def _differences_of_arms(rows: pd.DataFrame, printed: pd.DataFrame) -> list[dict[Any, Any]]:
+    """Differences of two scored means of a parallel trial at one visit, where the difference itself is not printed."""
+    known = set(zip(printed["trial"], printed["arm"], printed["visit"], strict=True))
+    means = rows[rows["statistic"].isin(("change", "mean")) & (rows["scored"] == "")]
+    lines: list[dict[Any, Any]] = []
+    for (name, visit, _, _), part in means.groupby(["trial", "visit", "scale", "statistic"], sort=False):
+        trial = shipped_trial(str(name))
+        control = part[part["arm"] == reference_arm(trial)].to_dict("records")
+        for row in part.to_dict("records") if control and not trial.washout else ():
+            if row["arm"] == control[0]["arm"] or (name, row["arm"], visit) in known:
+                continue
+            error = np.hypot(*(one["high"] - one["low"] for one in (row, control[0]))) / (2 * Z95)
+            value = row["published"] - control[0]["published"]
+            low, high = value - Z95 * error, value + Z95 * error
+            names = {"id": f"{row['id']} minus {control[0]['id']}", "source": "two arms"}
+            lines.append({**row, **names, "published": value, "low": low, "high": high})
+    return lines
 
 
 def _leave_out_methods(left_out: Mapping[str, LeftOutDraws]) -> pd.DataFrame:

@@ -11,7 +11,6 @@ from ketamech.cli import terminal
 from ketamech.cli.long_run import long_run, source_checkout
 from ketamech.cli.options import Equations, FigurePng, Resume, Scheduler
 from ketamech.cli.terminal import require_extra
-from ketamech.core import InputError
 from ketamech.core.environment import available_threads
 
 if TYPE_CHECKING:
@@ -50,7 +49,8 @@ def scorecard(
     and a meta-analysis of the other trials. What the model misses is shown first.
 
     --publish writes data/scorecard/skill.csv, docs/trials-scorecard.md, the skill table of docs/limits.md, the verdicts
-    of docs/credibility.md and the pictures. --freeze-references is needed after rows were added.
+    of docs/credibility.md and the pictures. With --variant it writes only the skill.csv of the variant, which the next
+    publication shows beside the full model. --freeze-references is needed after rows were added.
     """
     from ketamech.exchange.output_folder import replace_folder
 
@@ -59,8 +59,6 @@ def scorecard(
     if freeze_references:
         terminal.print_written_files([_freeze()])
         return
-    if publish and variant:
-        raise InputError(f"--publish with --variant {variant}", key="--publish", expected="the full model")
     checkout = source_checkout("--publish", "--markdown FILE") if publish else None
     terminal.refuse_file(out)
     model = terminal.model(variant=variant)
@@ -68,7 +66,7 @@ def scorecard(
     with long_run(out, job, model, resume=resume, scheduler=scheduler) as work, replace_folder(out) as draft:
         drafts = [] if variant else _by_patient(draft, model, rows, png)
         if trials:
-            page = checkout / "docs" / "trials-scorecard.md" if checkout else markdown
+            page = checkout / "docs" / "trials-scorecard.md" if checkout and not variant else markdown
             drafts += _by_trials(draft, model, replicates, page, work, available_threads(None, scheduler), checkout)
         final_paths = [out / path.relative_to(draft) if path.is_relative_to(draft) else path for path in drafts]
     terminal.print_written_files(final_paths)
@@ -119,7 +117,9 @@ def _by_trials(
     if markdown:
         paths.append(write_trial_scorecard(markdown, result))
     if checkout:
-        paths += write_skill(checkout, result.skill, terminal.provenance("scorecard", model), replicates)
+        metadata = terminal.provenance("scorecard", model)
+        paths += write_skill(checkout, result.skill, metadata, replicates, model.variant)
+    if checkout and not model.variant:
         draw_trial_scorecard(checkout / "docs" / "pictures", result, vector=False)
     return [*paths, *draw_trial_scorecard(out, result)]
 

@@ -10,7 +10,14 @@ import numpy as np
 import pandas as pd
 
 from ketamech.analysis.reference_forecasts import load_references
-from ketamech.analysis.skill import RESULTS, load_skill, verdicts
+from ketamech.analysis.skill import (
+    NULL_COMPARISONS,
+    load_skill,
+    load_skill_criteria,
+    results_file,
+    variants_with_results,
+    verdicts,
+)
 from ketamech.core import InputError
 from ketamech.core.atomic_files import atomic_write
 from ketamech.core.constants import DISCLAIMER
@@ -25,7 +32,7 @@ SKILL_BLOCK, VERDICT_BLOCK = "skill table", "verdicts"
 MEASURES = {
     "skill": "skill", "skill_low": "skill, lower limit", "coverage": "coverage", "width_ratio": "width ratio",
     "pit_p": "p of uniformity", "error": "mean error", "accuracy": "share with the right sign",
-    "log_skill": "log skill",
+    "log_skill": "log skill", "chance": "largest chance of p < 0.05, %",
 }  # fmt: skip
 EXPLANATION = """Each trial is predicted from the posterior without its own data. *Skill* is 1 − CRPS of the model /
 CRPS of the reference: above 0 the model is better, below 0 worse. Its 95 % interval is over trials. *Coverage*: share
@@ -52,6 +59,29 @@ def skill_table(skill: pd.DataFrame, *, classes: bool = False) -> str:
     header = ["predicted", "rows (trials)", "skill (95 %)", "against", "coverage", "width", "mean error", "right sign",
             "in sample"]  # fmt: skip
     return markdown_table(header, lines)
+
+
+def variant_table(skill: pd.DataFrame, variant: pd.DataFrame) -> str:
+    """Skill, coverage, width and mean error of a variant beside the full model (first number), lowest skill first."""
+    kinds = ["overall", "family", "difference", "contrast", "null"]
+    full, other = (
+        part[(part["basis"] == "left out") & part["kind"].isin(kinds)].set_index(["kind", "group"], drop=False)
+        for part in (skill, variant)
+    )
+    lines = []
+    for own in other.sort_values("skill", kind="stable").to_dict("records"):
+        row = full.loc[(own["kind"], own["group"])].to_dict()
+        name = f"contrast: {row['group']}" if row["kind"] == "contrast" else str(row["group"])
+        counts = str(row["rows"]) if row["rows"] == own["rows"] else f"{row['rows']}, {own['rows']}"
+        measures = [_pair(row[one], own[one]) for one in ("coverage", "width_ratio", "error", "chance")]
+        lines.append([name, counts, _with_interval(row), _with_interval(own), *measures])
+    header = ["predicted", "rows", "skill, full (95 %)", "skill, variant (95 %)", "coverage", "width", "mean error",
+              MEASURES["chance"]]  # fmt: skip
+    return markdown_table(header, lines)
+
+
+def _pair(full: float, variant: float) -> str:
+    return f"{number(full)}, {number(variant)}" if np.isfinite(full) and np.isfinite(variant) else ""
 
 
 def _with_interval(row: Mapping[Any, Any]) -> str:
@@ -100,6 +130,7 @@ def verdict_table(skill: pd.DataFrame) -> str:
 
 def chance_table(chances: pd.DataFrame) -> str:
     """Chance of p < 0.05 beside each published comparison; the published ones that were least expected first."""
+    limit = next(one.high for one in load_skill_criteria() if one.group == NULL_COMPARISONS)
     unexpectedness = np.where(chances["significant"], 100 - chances["chance"], chances["chance"])
     lines = []
     for row in chances.iloc[np.argsort(-unexpectedness, kind="stable")].to_dict("records"):
@@ -107,8 +138,10 @@ def chance_table(chances: pd.DataFrame) -> str:
         chance = f"{row['chance']:.0f} ({row['chance_low']:.0f} to {row['chance_high']:.0f})"
         result = "p < 0.05" if row["significant"] else "not significant"
         comparison = f"{row['name']}: {row['arm']}, {row['visit']}"
-        lines.append([comparison, row["n"], published, result, chance])
-    header = ["trial", "patients", "published difference (95 %)", "published", "chance of p < 0.05, %"]
+        verdict = "" if row["significant"] else "met" if row["chance"] <= limit else "**not met**"
+        lines.append([comparison, row["n"], published, row["source"], result, chance, verdict])
+    header = ["trial", "patients", "published difference (95 %)", "source", "published", "chance of p < 0.05, %",
+              f"at most {number(limit)} %"]  # fmt: skip
     return markdown_table(header, lines)
 
 
@@ -139,15 +172,22 @@ def read_block(path: Path, name: str) -> str:
     return page.split(f"<!-- {name}:", 1)[1].split("-->\n", 1)[1].split(f"\n<!-- end of {name} -->", 1)[0]
 
 
-def write_skill(checkout: Path, skill: pd.DataFrame, metadata: Mapping[str, object], replicates: int) -> list[Path]:
-    """Write the result table of a checkout, and the blocks of its pages that show it."""
-    docs = checkout / "docs"
+def write_skill(
+    checkout: Path, skill: pd.DataFrame, metadata: Mapping[str, object], replicates: int, variant: str = ""
+) -> list[Path]:
+    """Write the result table of a checkout, and the blocks of its pages that show it.
+
+    That of a variant with equations of its own is shown beside the full model by the page of trials only.
+    """
+    docs, results = checkout / "docs", results_file(variant)
     text = csv_with_metadata(skill, {"replicates": replicates, **short_facts(metadata)}, digits="%.4g")
-    RESULTS.write_text(text, encoding="utf-8")
+    results.write_text(text, encoding="utf-8")
+    if variant:
+        return [results]
     stored_skill = load_skill()  # with the digits of the file
     write_block(docs / "limits.md", SKILL_BLOCK, skill_table(stored_skill))
     write_block(docs / "credibility.md", VERDICT_BLOCK, verdict_table(stored_skill))
-    return [RESULTS, docs / "limits.md", docs / "credibility.md"]
+    return [results, docs / "limits.md", docs / "credibility.md"]
 
 
 def short_facts(metadata: Mapping[str, object]) -> dict[str, object]:
@@ -186,12 +226,18 @@ FIGURES = """![Skill of each group of rows, and histograms of the place of the p
 ![Dose-response and time course of the model with all published differences](pictures/dose_and_time.png)"""
 
 CHANCES = """Analysis of covariance in every virtual trial of the published size. A published result that was unlikely
-stands first."""
+stands first. *Source*: the difference is printed, or follows from the printed means and errors of two arms; one that is
+recalled, because its source cannot be opened, does not count for the criterion. The last column is the criterion for
+comparisons that were not significant."""
 
 LEFT_OUT = """The posterior of all trials is reweighted by Pareto smoothed importance sampling. Where the Pareto shape k
 exceeds 0.7 the weights are not reliable, and the posterior is sampled again on the emulator without the rows of the
 trial. Trials that are not listed gave nothing to the posterior. Other diagnostics of the posterior:
 [diagnostics of the calibration](made/credibility/calibration.md)."""
+
+VARIANT = """The model variant `{name}` ([decision](decisions/0037-reduced-core.md)) on the same trials, each predicted
+without its own data. First the full model, then the variant; rows of trials that the variant cannot record are
+missing."""
 
 SPREADS = """Standard deviations of change (or score) behind printed SDs, errors and t values. They are not rows of the
 evidence tables and do not count for any goal."""
@@ -208,6 +254,8 @@ def write_trial_scorecard(path: Path, card: TrialScorecard) -> Path:
     parts += ["### Scores on both bases", detail_table(card.skill)]
     parts += ["### Contrasts, largest error first", _contrasts(card.contrasts)]
     parts += ["## Chance of p < 0.05", CHANCES, chance_table(card.significance_probabilities)]
+    for name in variants_with_results():
+        parts += [f"## Variant {name}", VARIANT.format(name=name), variant_table(card.skill, load_skill(name))]
     parts += ["## How trials were left out", LEFT_OUT, left_out_table(card.leave_out_methods)]
     parts += ["## Goals", _goals(card.criteria)]
     parts += ["## By outcome", _outcomes(card.by_stage), "## Variability within arms", SPREADS]

@@ -24,6 +24,7 @@ from ketamech.core import InputError
 from ketamech.core.environment import DATA
 from ketamech.estimation.clinical_targets import load_clinical_targets
 from ketamech.estimation.leave_one_trial_out import load_left_out
+from ketamech.evidence import standard_error
 from ketamech.report import trial_scorecard_page
 from ketamech.trials.posterior import load_posterior
 
@@ -150,6 +151,28 @@ def test_published_differences_are_placed_by_dose_and_course(rows):
     assert "lii23-diff" not in found  # asleep
 
 
+def test_comparisons_without_significance_have_a_verdict_each():
+    significant, sources = [False, False, False, True], ["printed", "two arms", "recalled", "printed"]
+    chances = pd.DataFrame({
+        "name": list("abcd"), "trial": list("abcd"), "arm": "drug", "visit": "24 h", "published": -2.0, "low": -4.0,
+        "high": 0.5, "significant": significant, "source": sources, "n": 20, "chance": [30.0, 100 / 3, 80.0, 90.0],
+        "chance_low": 0.0, "chance_high": 100.0,
+    })  # fmt: skip
+    summary = scores.null_comparisons(chances)
+    assert (summary["rows"], summary["chance"]) == (2, pytest.approx(100 / 3))  # recalled ones do not count
+    lines = [line.split(" | ") for line in trial_scorecard_page.chance_table(chances).splitlines()[2:]]
+    verdicts_shown = {line[0].strip("| ")[0]: line[-1].strip("| ") for line in lines}
+    assert verdicts_shown == {"a": "met", "b": "met", "c": "**not met**", "d": ""}
+
+
+def test_a_variant_is_shown_beside_the_full_model():
+    skill = load_skill()
+    worse = skill.assign(skill=skill["skill"] - 1, rows=skill["rows"] - 1)
+    first = trial_scorecard_page.variant_table(skill, worse).splitlines()[2]
+    assert first.startswith("| contrast: setting | 3, 2 | **−0.18**")
+    assert "**−1.18**" in first
+
+
 def test_no_measure_is_below_its_floor():
     """The committed result of `ketamech scorecard --publish`."""
     found = verdicts(load_skill())
@@ -191,4 +214,15 @@ def test_a_few_replicates_predict_left_out_trials_no_worse_than_the_floor(model)
     ours = card.skill_rows.pivot_table(index="id", columns="basis", values="simulated")
     assert (ours["left out"] != ours["in sample"]).mean() > 0.9  # other draws
     assert set(card.significance_probabilities["trial"]) >= {"transform-2", "aspire", "canuso-2018", "lapidus-2014"}
-    assert card.significance_probabilities["chance"].between(0, 100).all()
+    chances = card.significance_probabilities.set_index("id")
+    assert chances["chance"].between(0, 100).all()
+    assert set(chances["source"]) == {"printed", "two arms"}
+    pair = chances.loc["synapse-madrs-28-24h minus synapse-madrs-pbo-24h"]
+    rows = {target.row.id: target.row for target in load_clinical_targets()}
+    arms = [rows["synapse-madrs-28-24h"], rows["synapse-madrs-pbo-24h"]]
+    assert pair["published"] == pytest.approx(arms[0].value - arms[1].value)
+    error = np.hypot(*(standard_error(row) for row in arms))
+    assert pair["high"] - pair["low"] == pytest.approx(2 * 1.959964 * error)
+    assert not any(name.startswith("synapse-madrs-84") for name in chances.index)  # these differences are printed
+    found = card.skill[card.skill["kind"] == "null"].iloc[0]
+    assert found["chance"] == chances.loc[~chances["significant"], "chance"].max()
