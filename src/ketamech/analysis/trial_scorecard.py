@@ -26,7 +26,6 @@ from ketamech.analysis.reference_forecasts import (
 from ketamech.analysis.scorecard_targets import fitted_rows, roles, rows_set_by_hand
 from ketamech.analysis.skill import load_contrasts, null_comparisons, score_contrasts, score_rows, summary_rows
 from ketamech.analysis.skill_rows import NO_PUBLIC_SOURCE, scored_rows
-from ketamech.core.constants import Z95
 from ketamech.core.execution import LOCAL_EXECUTOR, Executor
 from ketamech.core.statistics import interval
 from ketamech.estimation.clinical_targets import (
@@ -179,12 +178,7 @@ def _significance_probabilities(rows: pd.DataFrame, data: Trials) -> pd.DataFram
     """
     lines = []
     names = trial_names()
-    printed = rows[
-        rows["statistic"].isin(("difference", "extra fall")) & rows["scored"].isin(("", NO_PUBLIC_SOURCE))
-    ].assign(source="printed")
-    printed.loc[printed["scored"] == NO_PUBLIC_SOURCE, "source"] = "recalled"
-    listed: list[dict[Any, Any]] = [*printed.to_dict("records"), *_differences_of_arms(rows, printed)]
-    for row in listed:
+    for row in _published_comparisons(rows):
         trial, dataset = shipped_trial(row["trial"]), data[row["trial"]]
         visit = f"period 1: {row['visit']}" if trial.washout else row["visit"]
         analysis = ancova(dataset, row["scale"], visit, reference_arm(trial))
@@ -200,23 +194,31 @@ def _significance_probabilities(rows: pd.DataFrame, data: Trials) -> pd.DataFram
     return pd.DataFrame(lines)
 
 
-def _differences_of_arms(rows: pd.DataFrame, printed: pd.DataFrame) -> list[dict[Any, Any]]:
-    """Differences of two scored means of a parallel trial at one visit, where the difference itself is not printed."""
-    known = set(zip(printed["trial"], printed["arm"], printed["visit"], strict=True))
-    means = rows[rows["statistic"].isin(("change", "mean")) & (rows["scored"] == "")]
-    lines: list[dict[Any, Any]] = []
-    for (name, visit, _, _), part in means.groupby(["trial", "visit", "scale", "statistic"], sort=False):
-        trial = shipped_trial(str(name))
-        control = part[part["arm"] == reference_arm(trial)].to_dict("records")
-        for row in part.to_dict("records") if control and not trial.washout else ():
-            if row["arm"] == control[0]["arm"] or (name, row["arm"], visit) in known:
-                continue
-            error = np.hypot(*(one["high"] - one["low"] for one in (row, control[0]))) / (2 * Z95)
-            value = row["published"] - control[0]["published"]
-            low, high = value - Z95 * error, value + Z95 * error
-            names = {"id": f"{row['id']} minus {control[0]['id']}", "source": "two arms"}
-            lines.append({**row, **names, "published": value, "low": low, "high": high})
-    return lines
+def _published_comparisons(rows: pd.DataFrame) -> list[dict[Any, Any]]:
+    """Rows of printed differences, then differences of two scored means of a parallel trial at one visit, then recalled
+    differences; one of each arm and visit.
+    """
+    differences = rows[rows["statistic"].isin(("difference", "extra fall"))]
+    printed = differences[differences["scored"] == ""].assign(source="printed").to_dict("records")
+    recalled = differences[differences["scored"] == NO_PUBLIC_SOURCE].assign(source="recalled").to_dict("records")
+    means = rows[rows["statistic"].isin(("change", "mean")) & (rows["scored"] == "") & np.isfinite(rows["low"])]
+    pairs: list[dict[Any, Any]] = []
+    for (name, _, _, _), part in means.groupby(["trial", "visit", "scale", "statistic"], sort=False):
+        trial, arms = shipped_trial(str(name)), part.to_dict("records")
+        control = next((row for row in arms if row["arm"] == reference_arm(trial)), None)
+        if control and not trial.washout:
+            pairs += [_difference_of_arms(row, control) for row in arms if row is not control]
+    found: dict[tuple[str, ...], dict[Any, Any]] = {}
+    for row in (*printed, *pairs, *recalled):
+        found.setdefault((row["trial"], row["arm"], row["visit"], row["scale"]), row)
+    return list(found.values())
+
+
+def _difference_of_arms(row: dict[Any, Any], control: dict[Any, Any]) -> dict[Any, Any]:
+    """The row with the difference of two means and its 95 % interval from the intervals of both."""
+    half = np.hypot(*(one["high"] - one["low"] for one in (row, control))) / 2
+    value, name = row["published"] - control["published"], f"{row['id']} minus {control['id']}"
+    return {**row, "id": name, "source": "two arms", "published": value, "low": value - half, "high": value + half}
 
 
 def _leave_out_methods(left_out: Mapping[str, LeftOutDraws]) -> pd.DataFrame:

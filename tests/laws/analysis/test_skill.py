@@ -151,6 +151,30 @@ def test_published_differences_are_placed_by_dose_and_course(rows):
     assert "lii23-diff" not in found  # asleep
 
 
+def test_a_forecast_that_knows_mean_and_spread_of_trials_is_wider_than_one_and_a_half(rows):
+    """Decision 38: the median width of levels over the published one, which holds sampling only."""
+    levels = [row for row in rows if not row.reason and row.group == "level" and row.published_width() > 0]
+    floors = []
+    for name in {row.name for row in levels}:
+        own = [row for row in levels if row.name == name]
+        if len({row.trial for row in own}) < 3:
+            continue
+        errors = np.array([sampling_error(row) for row in own])
+        values = np.array([float(row.on_interval_scale(row.target.published)) for row in own])
+        half = np.array([row.published_width() for row in own]) / 2 / 1.959964
+        floors += list(np.hypot(errors, random_effects(values, errors)[1]) / half)
+    assert len(floors) == 52
+    assert np.median(floors) == pytest.approx(1.75, abs=0.03)
+
+
+def sampling_error(row):
+    """Standard error on the scale of intervals."""
+    if not row.target.is_share:
+        return row.published_width() / 2 / 1.959964
+    n, count = row.target.row.n, row.target.published / 100 * row.target.row.n
+    return np.sqrt(1 / (count + 0.5) + 1 / (n - count + 0.5))
+
+
 def test_comparisons_without_significance_have_a_verdict_each():
     significant, sources = [False, False, False, True], ["printed", "two arms", "recalled", "printed"]
     chances = pd.DataFrame({
