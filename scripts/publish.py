@@ -101,13 +101,19 @@ def references() -> None:
 
 
 @app.command()
-def scorecard(results: Path) -> None:
-    """Write the page, the skill table, the blocks of the pages that show it, and the pictures."""
-    atomic_write(DOCS / "trials-scorecard.md", scorecard_page(results).encode())
+def scorecard(results: Path, variant: str = "") -> None:
+    """Write the page, the skill table, the blocks of the pages that show it, and the pictures.
+
+    Of a model variant only its skill table, which the page of the full model shows at its next publication.
+    """
     metadata = read_csv_metadata(results / "skill.csv")
     facts = {name: value for name, value in metadata.items() if name.split()[-1] in IDENTIFYING_METADATA}
     text = csv_with_metadata(pd.read_csv(results / "skill.csv"), facts, digits="%.4g")
+    if variant:
+        (folder_of_equations(variant) / SKILL.name).write_text(text, encoding="utf-8")
+        return
     SKILL.write_text(text, encoding="utf-8")
+    atomic_write(DOCS / "trials-scorecard.md", scorecard_page(results).encode())
     skill = load_skill()  # with the digits of the file
     write_block(DOCS / "limits.md", SKILL_BLOCK, skill_table(skill))
     write_block(DOCS / "credibility.md", VERDICT_BLOCK, verdict_table(skill))

@@ -10,15 +10,17 @@ import numpy as np
 import pandas as pd
 
 from ketamech.analysis.reference_forecasts import load_references
-from ketamech.analysis.skill import verdicts
+from ketamech.analysis.skill import NULL_COMPARISONS, load_skill_criteria, verdicts
 from ketamech.core.constants import DISCLAIMER
+from ketamech.core.environment import DATA
 from ketamech.exchange.result_metadata import read_csv_metadata
 from ketamech.report.number_format import markdown_table, number, signed, with_interval
 
+VARIANTS = DATA / "variants"
 MEASURES = {
     "skill": "skill", "skill_low": "skill, lower limit", "coverage": "coverage", "width_ratio": "width ratio",
     "pit_p": "p of uniformity", "error": "mean error", "accuracy": "share with the right sign",
-    "log_skill": "log skill",
+    "log_skill": "log skill", "chance": "largest chance of p < 0.05",
 }  # fmt: skip
 EXPLANATION = """Each trial is predicted from the posterior without its own data. *Skill* is 1 − CRPS of the model /
 CRPS of the reference: above 0 the model is better, below 0 worse. Its 95 % interval is over trials. *Coverage*: share
@@ -45,6 +47,29 @@ def skill_table(skill: pd.DataFrame, *, classes: bool = False) -> str:
     header = ["predicted", "rows (trials)", "skill (95 %)", "against", "coverage", "width", "mean error", "right sign",
             "in sample"]  # fmt: skip
     return markdown_table(header, lines)
+
+
+def variant_table(skill: pd.DataFrame, variant: pd.DataFrame) -> str:
+    """Skill, coverage, width and mean error of a variant beside the full model (first number), lowest skill first."""
+    kinds = ["overall", "family", "difference", "contrast", "null"]
+    full, other = (
+        part[(part["basis"] == "left out") & part["kind"].isin(kinds)].set_index(["kind", "group"], drop=False)
+        for part in (skill, variant)
+    )
+    lines = []
+    for own in other.sort_values("skill", kind="stable").to_dict("records"):
+        row = full.loc[(own["kind"], own["group"])].to_dict()
+        name = f"contrast: {row['group']}" if row["kind"] == "contrast" else str(row["group"])
+        counts = str(row["rows"]) if row["rows"] == own["rows"] else f"{row['rows']}, {own['rows']}"
+        measures = [_pair(row[one], own[one]) for one in ("coverage", "width_ratio", "error", "chance")]
+        lines.append([name, counts, _with_interval(row), _with_interval(own), *measures])
+    header = ["predicted", "rows", "skill, full (95 %)", "skill, variant (95 %)", "coverage", "width", "mean error",
+              MEASURES["chance"]]  # fmt: skip
+    return markdown_table(header, lines)
+
+
+def _pair(full: float, variant: float) -> str:
+    return f"{number(full)}, {number(variant)}" if np.isfinite(full) and np.isfinite(variant) else ""
 
 
 def _with_interval(row: Mapping[Any, Any]) -> str:
@@ -93,6 +118,7 @@ def verdict_table(skill: pd.DataFrame) -> str:
 
 def chance_table(chances: pd.DataFrame) -> str:
     """Chance of p < 0.05 beside each published comparison; the published ones that were least expected first."""
+    limit = next(one.high for one in load_skill_criteria() if one.group == NULL_COMPARISONS)
     unexpectedness = np.where(chances["significant"], 1 - chances["chance"], chances["chance"])
     lines = []
     for row in chances.iloc[np.argsort(-unexpectedness, kind="stable")].to_dict("records"):
@@ -100,8 +126,11 @@ def chance_table(chances: pd.DataFrame) -> str:
         chance, low, high = (100 * row[name] for name in ("chance", "chance_low", "chance_high"))
         result = "p < 0.05" if row["significant"] else "not significant"
         comparison = f"{row['name']}: {row['arm']}, {row['visit']}"
-        lines.append([comparison, row["n"], published, result, f"{chance:.0f} ({low:.0f} to {high:.0f})"])
-    header = ["trial", "patients", "published difference (95 %)", "published", "chance of p < 0.05, %"]
+        verdict = "" if row["significant"] else "met" if row["chance"] <= limit else "**not met**"
+        cells = [row["source"], result, f"{chance:.0f} ({low:.0f} to {high:.0f})", verdict]
+        lines.append([comparison, row["n"], published, *cells])
+    header = ["trial", "patients", "published difference (95 %)", "source", "published", "chance of p < 0.05, %",
+              f"at most {number(100 * limit)} %"]  # fmt: skip
     return markdown_table(header, lines)
 
 
@@ -144,12 +173,18 @@ FIGURES = """![Skill of each group of rows, and histograms of the place of the p
 ![Dose-response and time course of the model with all published differences](pictures/dose_and_time.png)"""
 
 CHANCES = """Analysis of covariance in every virtual trial of the published size. A published result that was unlikely
-stands first."""
+stands first. *Source*: the difference is printed, or follows from the printed means and errors of two arms; one that is
+recalled, because its source cannot be opened, does not count for the criterion. The last column is the criterion for
+comparisons that were not significant."""
 
 LEFT_OUT = """The posterior of all trials is reweighted by Pareto smoothed importance sampling. Where the Pareto shape k
 exceeds 0.7 the weights are not reliable, and the posterior is sampled again on the emulator without the rows of the
 trial. Trials that are not listed gave nothing to the posterior. Other diagnostics of the posterior:
 [diagnostics of the calibration](made/credibility/calibration.md)."""
+
+VARIANT = """The model variant `{name}` ([decision](decisions/0037-reduced-core.md)) on the same trials, each predicted
+without its own data. First the full model, then the variant; rows of trials that the variant cannot record are
+missing."""
 
 SPREADS = """Standard deviations of change (or score) behind printed SDs, errors and t values. They are not rows of the
 evidence tables and do not count for any goal."""
@@ -167,6 +202,9 @@ def scorecard_page(folder: Path) -> str:
     parts += ["### Scores on both bases", detail_table(skill)]
     parts += ["### Contrasts, largest error first", _contrasts(tables["contrasts"])]
     parts += ["## Chance of p < 0.05", CHANCES, chance_table(tables["chances"])]
+    for path in sorted(VARIANTS.glob("*/skill.csv")):
+        name = path.parent.name.replace("_", "-")
+        parts += [f"## Variant {name}", VARIANT.format(name=name), variant_table(skill, pd.read_csv(path, comment="#"))]
     parts += ["## How trials were left out", LEFT_OUT, left_out_table(tables["left_out"])]
     parts += ["## Goals", _goals(tables["trial_goals"])]
     parts += ["## By clinical outcome", _outcomes(tables["by_stage"]), "## Variability within arms", SPREADS]

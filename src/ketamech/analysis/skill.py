@@ -27,6 +27,7 @@ RESAMPLES, SEED = 2000, 7  # bootstrap over trials
 PIT_BINS = 10
 ALL_LEVELS, UNSET_LEVELS = "all levels", "all levels of rows that set no other value"
 NO_CLASS = "no class of three other trials"
+NULL_COMPARISONS = "published comparisons without significance"
 Samples = Mapping[str, np.ndarray]  # {evidence id: statistic of each replicate, as published}
 
 
@@ -236,6 +237,16 @@ def summary_rows(
     return lines
 
 
+def null_comparisons(chances: pd.DataFrame) -> dict[str, object]:
+    """The summary line of the published comparisons without significance whose source can be opened.
+
+    `chances` as in the scorecard of trials; `chance` is the largest chance of p < 0.05.
+    """
+    null = chances[~chances["significant"].astype(bool) & (chances["source"] != "recalled")]
+    counts = {"rows": len(null), "trials": null["trial"].nunique()}
+    return {"kind": "null", "group": NULL_COMPARISONS, **counts, "chance": float(null["chance"].max())}
+
+
 def _measures(rows: Sequence[ScoredRow], part: pd.DataFrame, samples: Samples, against: str) -> dict[str, object]:
     value, low, high, compared = skill(part, "crps", f"crps_{against}")
     log_skill, _, _, _ = skill(part, "log_score", f"log_{against}")
@@ -257,7 +268,7 @@ def _measures(rows: Sequence[ScoredRow], part: pd.DataFrame, samples: Samples, a
 
 PATH = DATA / "scorecard" / "skill_criteria.csv"
 COLUMNS = ("question", "group", "measure", "low", "high", "floor", "stated", "why")
-MEASURES = ("skill", "skill_low", "coverage", "width_ratio", "pit_p", "error", "accuracy", "log_skill")
+MEASURES = ("skill", "skill_low", "coverage", "width_ratio", "pit_p", "error", "accuracy", "log_skill", "chance")
 
 
 @dataclass(frozen=True)

@@ -26,6 +26,7 @@ DIFFERENCES = ("difference", "extra fall", "effect size", "odds ratio", "hazard 
 NEGATED = ("fall", "extra fall")  # a fall is a negative change
 MIN_RELAPSE_DAYS = 0.5  # of a time to relapse, before its logarithm
 CONTINUITY_CORRECTION = 0.5  # added to counts before log odds
+NO_PUBLIC_SOURCE = "source cannot be opened"  # why a row is not scored
 
 
 @dataclass(frozen=True)
@@ -135,7 +136,7 @@ def _classified(target: ClinicalTarget) -> ScoredRow:
     if target.visit == "baseline":
         reason = "baseline, set by the population"
     elif target.row.use != "calibrate" or not target.row.has_public_source:
-        reason = "source cannot be opened"
+        reason = NO_PUBLIC_SOURCE
     elif fold.pool_of:
         reason = "pool of trials that are scored themselves"
     return ScoredRow(target, fold.trial, group, family, _kind_of_arm(target), statistic, reason)

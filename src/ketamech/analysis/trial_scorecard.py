@@ -24,8 +24,8 @@ from ketamech.analysis.reference_forecasts import (
     trial_names,
 )
 from ketamech.analysis.scorecard_targets import fitted_rows, roles, rows_set_by_hand
-from ketamech.analysis.skill import load_contrasts, score_contrasts, score_rows, summary_rows
-from ketamech.analysis.skill_rows import scored_rows
+from ketamech.analysis.skill import load_contrasts, null_comparisons, score_contrasts, score_rows, summary_rows
+from ketamech.analysis.skill_rows import NO_PUBLIC_SOURCE, scored_rows
 from ketamech.calibration.clinical_targets import (
     ClinicalTarget,
     load_clinical_targets,
@@ -108,9 +108,10 @@ def trial_scorecard(
         predicted[name] = run(left_out[used].draws) if used else fitted[name]
     rows = _table(clinical, predicted, model)
     spreads = _table([row for row in load_spread_targets() if row.trial in predicted], predicted, model)
-    skills = _skills(clinical, {LEFT_OUT: predicted, IN_SAMPLE: fitted}, model, posterior)
+    scores, contrasts, skill = _skills(clinical, {LEFT_OUT: predicted, IN_SAMPLE: fitted}, model, posterior)
     criteria = _criteria(rows, predicted) if not names else rows.iloc[:0]
     chances = _significance_probabilities(rows, predicted)
+    skill = pd.concat([skill, pd.DataFrame([{"basis": LEFT_OUT, **null_comparisons(chances)}])], ignore_index=True)
     curves, published = rows.iloc[:0], published_differences(scored_rows(clinical))
     if not names:
         if progress:
@@ -122,7 +123,9 @@ def trial_scorecard(
         spreads,
         _by_stage(rows),
         criteria,
-        *skills,
+        scores,
+        contrasts,
+        skill,
         chances,
         _leave_out_methods(left_out),
         curves,
@@ -169,13 +172,13 @@ def _skills(
 def _significance_probabilities(rows: pd.DataFrame, data: Trials) -> pd.DataFrame:
     """Chance of p < 0.05 for each published difference from control, by analysis of covariance in every replicate.
 
-    Columns: id, trial, name, arm, visit, published, low, high, significant (the published interval excludes 0), chance
+    Differences that are printed, and differences of two printed means. Columns: id, trial, name, arm, visit, published,
+    low, high, significant (the published interval excludes 0), source ("printed", "two arms" or "recalled"), chance
     (share of replicates, with its 95 % Monte Carlo interval), n (patients).
     """
     lines = []
     names = trial_names()
-    differences = rows[rows["statistic"].isin(("difference", "extra fall")) & (rows["scored"] == "")]
-    for row in differences.to_dict("records"):
+    for row in _published_comparisons(rows):
         trial, dataset = shipped_trial(row["trial"]), data[row["trial"]]
         visit = f"period 1: {row['visit']}" if trial.washout else row["visit"]
         analysis = ancova(dataset, row["scale"], visit, reference_arm(trial))
@@ -184,11 +187,38 @@ def _significance_probabilities(rows: pd.DataFrame, data: Trials) -> pd.DataFram
         lines.append({
             "id": row["id"], "trial": row["fold"], "name": names.get(row["trial"], row["fold"]), "arm": row["arm"],
             "visit": row["visit"], "published": row["published"], "low": row["low"], "high": row["high"],
-            "significant": bool(row["low"] * row["high"] > 0), "n": trial.patients,
+            "significant": bool(row["low"] * row["high"] > 0), "source": row["source"], "n": trial.patients,
             "chance": float((p < ALPHA).mean()) if len(p) else float("nan"), "chance_low": low,
             "chance_high": high,
         })  # fmt: skip
     return pd.DataFrame(lines)
+
+
+def _published_comparisons(rows: pd.DataFrame) -> list[dict[Any, Any]]:
+    """Rows of printed differences, then differences of two scored means of a parallel trial at one visit, then recalled
+    differences; one of each arm and visit.
+    """
+    differences = rows[rows["statistic"].isin(("difference", "extra fall"))]
+    printed = differences[differences["scored"] == ""].assign(source="printed").to_dict("records")
+    recalled = differences[differences["scored"] == NO_PUBLIC_SOURCE].assign(source="recalled").to_dict("records")
+    means = rows[rows["statistic"].isin(("change", "mean")) & (rows["scored"] == "") & np.isfinite(rows["low"])]
+    pairs: list[dict[Any, Any]] = []
+    for (name, _, _, _), part in means.groupby(["trial", "visit", "scale", "statistic"], sort=False):
+        trial, arms = shipped_trial(str(name)), part.to_dict("records")
+        control = next((row for row in arms if row["arm"] == reference_arm(trial)), None)
+        if control and not trial.washout:
+            pairs += [_difference_of_arms(row, control) for row in arms if row is not control]
+    found: dict[tuple[str, ...], dict[Any, Any]] = {}
+    for row in (*printed, *pairs, *recalled):
+        found.setdefault((row["trial"], row["arm"], row["visit"], row["scale"]), row)
+    return list(found.values())
+
+
+def _difference_of_arms(row: dict[Any, Any], control: dict[Any, Any]) -> dict[Any, Any]:
+    """The row with the difference of two means and its 95 % interval from the intervals of both."""
+    half = np.hypot(*(one["high"] - one["low"] for one in (row, control))) / 2
+    value, name = row["published"] - control["published"], f"{row['id']} minus {control['id']}"
+    return {**row, "id": name, "source": "two arms", "published": value, "low": value - half, "high": value + half}
 
 
 def _leave_out_methods(left_out: Mapping[str, LeftOutDraws]) -> pd.DataFrame:

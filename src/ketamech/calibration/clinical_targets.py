@@ -77,24 +77,23 @@ def load_spread_targets() -> tuple[ClinicalTarget, ...]:
 
 
 def standard_error_of(row: ClinicalTarget) -> float:
-    """Standard error of the printed number: given, printed, or that of a share of n patients."""
+    """Standard error of the printed number: given, printed, or of a share of n patients; NaN if unknown."""
     if row.se > 0:
         return row.se
-    if row.is_share:
-        n = row.row.n or 20
+    n = row.row.n
+    if row.is_share and n:
         p = min(max(row.published / 100, 0.5 / n), 1 - 0.5 / n)
         return float(100 * np.sqrt(p * (1 - p) / n))
-    error = standard_error(row.row)
-    return error if np.isfinite(error) else float("nan")
+    return standard_error(row.row)
 
 
 def published_interval(row: ClinicalTarget) -> tuple[float, float]:
     """The published 95 % interval: as printed; exact (Clopper-Pearson) for a share of patients; else 1.96 standard
-    errors around the number. NaN where none is known.
+    errors around the number. NaN where none is known: a range of values or of trials is no interval.
     """
     spread, n = row.row.spread, row.row.n
     if not np.isfinite(row.sd):
-        if spread.kind in ("ci", "range") and spread.low is not None and spread.high is not None:
+        if spread.kind == "ci" and spread.low is not None and spread.high is not None:
             return spread.low, spread.high
         if row.is_share and n:
             return exact_share_interval(row.published, n)

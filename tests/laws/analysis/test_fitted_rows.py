@@ -102,6 +102,13 @@ def test_printed_intervals_are_used_as_printed():
     assert published_interval(CLINICAL["murrough13-diff-24h"]) == (-12.71, -3.2)
 
 
+@pytest.mark.parametrize("name", ["phillips19-lit-relapse", "spravato-diss-lo", "spravato-diss-plo"])
+def test_a_printed_range_is_no_interval(name):
+    target = CLINICAL[name]
+    assert target.row.spread.kind == "range"
+    assert np.isnan(published_interval(target)).all()  # of several trials, whose number is not printed
+
+
 def test_shares_have_exact_intervals_from_0_to_100_percent():
     for target in CLINICAL.values():
         low, high = published_interval(target)

@@ -26,9 +26,10 @@ from ketamech.calibration.leave_one_trial_out import load_left_out
 from ketamech.cli.scorecard import write_trial_tables
 from ketamech.core import InputError
 from ketamech.core.environment import DATA
+from ketamech.evidence import standard_error
 from ketamech.trials.posterior_draws import load_posterior
 from scripts import publish
-from scripts.scorecard_page import scorecard_page, skill_table, verdict_table
+from scripts.scorecard_page import chance_table, scorecard_page, skill_table, variant_table, verdict_table
 
 DOCS = DATA.parents[2] / "docs"
 LIVE = ("murrough2013", "synapse", "transform2", "aspire1", "canuso2018", "lapidus2014")
@@ -153,6 +154,52 @@ def test_published_differences_are_placed_by_dose_and_course(rows):
     assert "lii23-diff" not in found  # asleep
 
 
+def test_a_forecast_that_knows_mean_and_spread_of_trials_is_wider_than_one_and_a_half(rows):
+    """Decision 38: the median width of levels over the published one, which holds sampling only."""
+    levels = [row for row in rows if not row.reason and row.group == "level" and row.published_width() > 0]
+    floors = []
+    for name in {row.name for row in levels}:
+        own = [row for row in levels if row.name == name]
+        if len({row.trial for row in own}) < 3:
+            continue
+        errors = np.array([sampling_error(row) for row in own])
+        values = np.array([float(row.on_interval_scale(row.target.published)) for row in own])
+        half = np.array([row.published_width() for row in own]) / 2 / 1.959964
+        floors += list(np.hypot(errors, random_effects(values, errors)[1]) / half)
+    assert len(floors) == 52
+    assert np.median(floors) == pytest.approx(1.75, abs=0.03)
+
+
+def sampling_error(row):
+    """Standard error on the scale of intervals."""
+    if not row.target.is_share:
+        return row.published_width() / 2 / 1.959964
+    n, count = row.target.row.n, row.target.published / 100 * row.target.row.n
+    return np.sqrt(1 / (count + 0.5) + 1 / (n - count + 0.5))
+
+
+def test_comparisons_without_significance_have_a_verdict_each():
+    significant, sources = [False, False, False, True], ["printed", "two arms", "recalled", "printed"]
+    chances = pd.DataFrame({
+        "name": list("abcd"), "trial": list("abcd"), "arm": "drug", "visit": "24 h", "published": -2.0, "low": -4.0,
+        "high": 0.5, "significant": significant, "source": sources, "n": 20, "chance": [0.3, 1 / 3, 0.8, 0.9],
+        "chance_low": 0.0, "chance_high": 1.0,
+    })  # fmt: skip
+    summary = scores.null_comparisons(chances)
+    assert (summary["rows"], summary["chance"]) == (2, pytest.approx(1 / 3))  # recalled ones do not count
+    lines = [line.split(" | ") for line in chance_table(chances).splitlines()[2:]]
+    verdicts_shown = {line[0].strip("| ")[0]: line[-1].strip("| ") for line in lines}
+    assert verdicts_shown == {"a": "met", "b": "met", "c": "**not met**", "d": ""}
+
+
+def test_a_variant_is_shown_beside_the_full_model():
+    skill = publish.load_skill()
+    worse = skill.assign(skill=skill["skill"] - 1, rows=skill["rows"] - 1)
+    first = variant_table(skill, worse).splitlines()[2]
+    assert first.startswith("| contrast: setting | 3, 2 | **−0.18**")
+    assert "**−1.18**" in first
+
+
 def test_no_measure_is_below_its_floor():
     """The committed result of `ketamech scorecard`."""
     found = verdicts(publish.load_skill())
@@ -199,7 +246,18 @@ def test_a_few_replicates_predict_left_out_trials_no_worse_than_the_floor(model,
     ours = card.skill_rows.pivot_table(index="id", columns="basis", values="simulated")
     assert (ours["left out"] != ours["in sample"]).mean() > 0.9  # other draws
     assert set(card.significance_probabilities["trial"]) >= {"transform-2", "aspire", "canuso-2018", "lapidus-2014"}
-    assert card.significance_probabilities["chance"].between(0, 1).all()
+    chances = card.significance_probabilities.set_index("id")
+    assert chances["chance"].between(0, 1).all()
+    assert set(chances["source"]) == {"printed", "two arms"}
+    pair = chances.loc["synapse-madrs-28-24h minus synapse-madrs-pbo-24h"]
+    rows = {target.row.id: target.row for target in load_clinical_targets()}
+    arms = [rows["synapse-madrs-28-24h"], rows["synapse-madrs-pbo-24h"]]
+    assert pair["published"] == pytest.approx(arms[0].value - arms[1].value)
+    error = np.hypot(*(standard_error(row) for row in arms))
+    assert pair["high"] - pair["low"] == pytest.approx(2 * 1.959964 * error)
+    assert not any(name.startswith("synapse-madrs-84") for name in chances.index)  # these differences are printed
+    found = card.skill[card.skill["kind"] == "null"].iloc[0]
+    assert found["chance"] == chances.loc[~chances["significant"], "chance"].max()
     write_trial_tables(tmp_path, card, {"replicates": "8"})
     page = scorecard_page(tmp_path)
     assert "simulated 8 times" in page
