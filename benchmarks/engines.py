@@ -104,8 +104,8 @@ ENGINES = (
         "SciPy",
         "LSODA (odeint) on equations and Jacobian compiled by numba",
         lsoda.load,
-        ("scipy", "numba", "threadpoolctl"),
-        ("scipy", "numba", "threadpoolctl"),
+        ("scipy", "numba"),
+        ("scipy", "numba"),
     ),
     Engine(
         BY_HAND,
