@@ -53,3 +53,10 @@ def response(m: Stage) -> None:
     m.rate(level, -turnover * level, because="loss")
     change = m.output("response.change", level / m.baseline("response.level", "1") - 1, "1")
     m.output("response.rise", positive_part(change, width), "1")
+
+
+def expectancy(m: Stage) -> None:
+    """The states that visits enter."""
+    for name in ("belief", "anticipation"):
+        state = m.state(f"expectancy.{name}", "1")
+        m.rate(state, -m.parameter("expectancy.decay_rate") * state, because="fades")

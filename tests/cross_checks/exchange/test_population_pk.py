@@ -23,6 +23,7 @@ from ketamech.population.virtual_population import load_population
 from ketamech.simulation.ensemble import Ensemble, Subject
 from ketamech.simulation.model import Model
 from molar_masses import KETAMINE
+from toy_models import expectancy
 
 TABLE = load_parameters()
 EXAMPLE = Path(__file__).parents[3] / "examples" / "fit" / "otto_2021.yaml"
@@ -41,13 +42,6 @@ def kinetics_of(folder, text=TWO):
     path = folder / "pop.yaml"
     path.write_text(text, encoding="utf-8")
     return read_population_pk(path)
-
-
-def expectancy(m):
-    """The states that visits enter."""
-    for name in ("belief", "anticipation"):
-        state = m.state(f"expectancy.{name}", "1")
-        m.rate(state, -m.parameter("expectancy.decay_rate") * state, because="fades")
 
 
 def model_of(kinetics):

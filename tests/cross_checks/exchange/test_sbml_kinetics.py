@@ -21,6 +21,7 @@ from ketamech.simulation.ensemble import Ensemble, Subject
 from ketamech.simulation.ensemble import run_subjects as run_courses
 from ketamech.simulation.load_scenario import load_scenario
 from ketamech.simulation.simulate import subjects
+from toy_models import expectancy
 
 TABLE = load_parameters()
 OUTPUTS = [
@@ -88,13 +89,6 @@ def test_a_dose_enters_the_imported_species(tmp_path):
         share = (vectors @ (np.exp(eigenvalues * 4.0) * np.linalg.solve(vectors, [1.0, 0.0])))[0]
         assert plasma[2] == pytest.approx(at_first * share, rel=1e-6)
         assert found["mood.madrs"].values[0, 2] < found["mood.madrs"].values[0, 0]
-
-
-def expectancy(m):
-    """The states that visits enter."""
-    for name in ("belief", "anticipation"):
-        state = m.state(f"expectancy.{name}", "1")
-        m.rate(state, -m.parameter("expectancy.decay_rate") * state, because="fades")
 
 
 @pytest.mark.parametrize(("time", "hours"), [("h", 1.0), ("min", 1 / 60), ("day", 24.0)])
