@@ -39,6 +39,7 @@ class Limits(BaseModel):
     trial_patients: int = Field(60_000, description="most patients times replicates of one trial")
     job_seconds: float = Field(600.0, description="longest time a job may take")
     solver_steps: int = Field(80_000, description="most solver steps of one patient; 800 infusions take up to 55,000")
+    attribution_steps: int = Field(40_000, description="of one patient of an attribution, which is cancelled after it")
     quick_steps: int = Field(5_000, description="steps above which curves wait for others of that kind")
     csv_numbers: int = Field(1_500_000, description="most numbers of one CSV; Parquet takes ten times as many")
     jobs_running: int = Field(2, description="jobs that run at once")
