@@ -38,7 +38,7 @@ class Limits(BaseModel):
     population_patients: int = Field(2000, description="most virtual patients of one request for percentiles")
     population_seconds: float = Field(20.0, description="longest time a request for percentiles may take")
     trial_patients: int = Field(60_000, description="most patients times replicates of one trial")
-    trial_doses: int = Field(500_000, description="most doses of all patients of one replicate of a trial")
+    trial_doses: int = Field(250_000, description="most doses of all patients of one replicate of a trial")
     output_numbers: int = Field(200_000, description="most times of a request for outputs, times outputs")
     job_seconds: float = Field(600.0, description="longest time a job may take")
     solver_steps: int = Field(80_000, description="most solver steps of one patient; 800 infusions take up to 55,000")

@@ -118,7 +118,7 @@ def test_ctrl_c_ends_the_server_within_three_seconds_while_a_job_runs():
     try:
         address = re.search(r"http://\S+:\d+/", running.stdout.readline())[0]
         arms = {name: "racemic 0.5 mg/kg IV over 40 min every 12 h for 300 days" for name in "ab"}  # a minute of work
-        trial = {"arms": arms, "patients_per_arm": 400, "replicates": 1, "days": [299]}
+        trial = {"arms": arms, "patients_per_arm": 200, "replicates": 1, "days": [299]}
         headers = {"content-type": "application/json"}
         job = urllib.request.Request(f"{address}api/jobs/trial", json.dumps(trial).encode(), headers)
         with urllib.request.urlopen(job, timeout=60) as answer:

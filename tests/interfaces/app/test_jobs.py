@@ -183,7 +183,7 @@ def test_a_cancelled_job_stops_at_its_next_progress_report_and_a_waiting_one_nev
 
 
 LONG_TRIAL = {"arms": {name: "racemic 0.5 mg/kg IV over 40 min every 12 h for 300 days" for name in "ab"},
-              "patients_per_arm": 400, "replicates": 1, "days": [1, 299]}  # fmt: skip
+              "patients_per_arm": 200, "replicates": 1, "days": [1, 299]}  # fmt: skip
 
 
 def test_a_trial_is_cancelled_within_a_step(client):
@@ -209,7 +209,7 @@ def test_the_doses_of_a_trial_are_limited_and_its_replicates_are_solved_in_parts
     parts, task = [], trial_tasks.TrialTask.of(engine, request)
     with pytest.raises(IndexError):
         task.simulate(lambda *_: None, task.patients)
-    assert parts == [4], "200 patients with 599 doses each, of 500,000"
+    assert parts == [2], "200 patients with 599 doses each, of 250,000"
 
 
 def test_the_analysis_of_a_trial_can_be_interrupted(monkeypatch):
