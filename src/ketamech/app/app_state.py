@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections import OrderedDict
 from collections.abc import Callable
+from contextlib import suppress
 from copy import copy
 from dataclasses import replace
 from enum import Enum
@@ -37,8 +38,11 @@ class Limits(BaseModel):
     population_patients: int = Field(2000, description="most virtual patients of one request for percentiles")
     population_seconds: float = Field(20.0, description="longest time a request for percentiles may take")
     trial_patients: int = Field(60_000, description="most patients times replicates of one trial")
+    trial_doses: int = Field(250_000, description="most doses of all patients of one replicate of a trial")
+    output_numbers: int = Field(200_000, description="most times of a request for outputs, times outputs")
     job_seconds: float = Field(600.0, description="longest time a job may take")
     solver_steps: int = Field(80_000, description="most solver steps of one patient; 800 infusions take up to 55,000")
+    attribution_steps: int = Field(40_000, description="of one patient of an attribution, which is cancelled after it")
     quick_steps: int = Field(5_000, description="steps above which curves wait for others of that kind")
     csv_numbers: int = Field(1_500_000, description="most numbers of one CSV; Parquet takes ten times as many")
     jobs_running: int = Field(2, description="jobs that run at once")
@@ -82,6 +86,12 @@ def deadline(seconds: float, instead: str) -> Callable[[int], None]:
             raise LimitExceeded(f"this took longer than {seconds:g} s", instead)
 
     return check
+
+
+def _check_cancelled() -> None:
+    """End the work of this thread where its request is cancelled."""
+    with suppress(RuntimeError):  # a thread that the work has started
+        anyio.from_thread.check_cancelled()
 
 
 class LruCache:
@@ -187,7 +197,7 @@ class AppState:
             raise LimitExceeded(f"{most} requests wait already", "the same request in a few seconds")
 
         def run() -> Any:
-            with interrupted_by(anyio.from_thread.check_cancelled):
+            with interrupted_by(_check_cancelled):
                 return work()
 
         return await anyio.to_thread.run_sync(run, limiter=limiter)

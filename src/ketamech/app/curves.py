@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ketamech.app.app_state import AppState, deadline
+from ketamech.app.app_state import AppState, LimitExceeded, deadline
 from ketamech.app.scenarios import scenario_of
 from ketamech.app.schemas import CurvesRequest, OutputsRequest, PopulationRequest
 from ketamech.core import require_known
@@ -72,10 +72,13 @@ def curves_of(app_state: AppState, request: CurvesRequest) -> dict[str, Any]:
 
 
 def outputs_of(app_state: AppState, request: OutputsRequest) -> dict[str, Any]:
-    """The response `schemas.OutputsResponse`. Raises UnknownNameError, InputError, SolverError."""
+    """The response `schemas.OutputsResponse`. Raises UnknownNameError, InputError, SolverError, LimitExceeded."""
     model = app_state.model
     scenario = scenario_of(request.scenario, model)
     times, names = np.array(request.times), tuple(dict.fromkeys(request.outputs))
+    if times.size * len(names) > app_state.limits.output_numbers:
+        what = f"{len(names)} outputs at {times.size:,} times"
+        raise LimitExceeded(what, f"at most {app_state.limits.output_numbers:,} numbers: fewer outputs or times")
     require_outputs(scenario.group, names)
     curves = _solve(model, subjects(scenario, model), times, names)
     treated, *control = (

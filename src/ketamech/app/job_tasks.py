@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -51,7 +52,7 @@ def attribution_work(app_state: AppState, request: AttributionRequest) -> Work:
 
     Raises InputError for an invalid scenario.
     """
-    model = app_state.model
+    model = replace(app_state.model, max_steps=app_state.limits.attribution_steps)
     scenario = scenario_of(request.scenario, model)
 
     def work(progress: JobProgress) -> dict[str, Any]:

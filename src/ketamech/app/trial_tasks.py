@@ -148,23 +148,33 @@ def _most_visits(trial: Trial) -> tuple[Arm, list[str]]:
 
 @dataclass(frozen=True)
 class TrialTask:
-    """One requested trial: its design, the text of its file, and the criterion of its primary comparison."""
+    """One requested trial: its design, the text of its file, and the criterion of its primary comparison.
+
+    `doses_per_patient` are those of the arm with the most.
+    """
 
     app_state: AppState
     request: TrialRequest
     trial: Trial
     file: str
     criterion: SuccessCriterion
+    doses_per_patient: int
 
     @classmethod
     def of(cls, app_state: AppState, request: TrialRequest) -> TrialTask:
-        """The checked task of a request. Raises InputError, and LimitExceeded for an arm of too many doses."""
+        """The checked task of a request. Raises InputError, and LimitExceeded for too many doses."""
         trial, file = planned_trial(app_state, request)
+        doses = 0
         for name, regimen in trial.regimens.items():
             n_doses = sum(len(treatment.starts(trial.horizon)) for treatment in regimen.treatments) if regimen else 0
             if n_doses > MAX_OCCASIONS:
                 raise LimitExceeded(f"{n_doses} doses of arm '{name}'", f"at most {MAX_OCCASIONS} until the last visit")
-        return cls(app_state, request, trial, file, success_criterion(trial, request.alpha, request.margin))
+            doses = max(doses, n_doses)
+        task = cls(app_state, request, trial, file, success_criterion(trial, request.alpha, request.margin), doses)
+        if task.patients > task.max_patients:
+            most = f"at most {app_state.limits.trial_doses:,} doses together: fewer patients or doses"
+            raise LimitExceeded(f"{task.patients:,} patients with {doses} doses each", most)
+        return task
 
     @property
     def patients(self) -> int:
@@ -173,11 +183,16 @@ class TrialTask:
             return self.trial.patients
         return self.request.patients_per_arm * (1 if self.trial.washout else len(self.trial.arms))
 
+    @property
+    def max_patients(self) -> int:
+        """Most patients of one replicate, by the doses that they take together."""
+        return self.app_state.limits.trial_doses // max(1, self.doses_per_patient)
+
     def simulate(self, progress: JobProgress, patients: int, label: str = "") -> xr.Dataset:
-        """The replicates in parts, so that the job can report its progress."""
+        """The replicates in parts, so that the job can report its progress and takes little memory."""
         replicates = self.request.replicates
         draws = load_posterior(table=self.app_state.model.parameters)
-        step = max(1, math.ceil(replicates / PARTS))
+        step = max(1, min(math.ceil(replicates / PARTS), self.max_patients // patients))
         datasets = []
         for first in range(0, replicates, step):
             progress(0.9 * first / replicates, f"{label}trial {first + 1} of {replicates}")
@@ -219,7 +234,8 @@ def sample_size_work(app_state: AppState, request: SampleSizeRequest) -> tuple[s
 
 
 def _find_sample_size(task: TrialTask, request: SampleSizeRequest, progress: JobProgress) -> ResultWithFiles:
-    max_patients = max(4 * len(task.trial.arms), task.app_state.limits.trial_patients // request.replicates)
+    max_patients = min(task.max_patients, task.app_state.limits.trial_patients // request.replicates)
+    max_patients = max(4 * len(task.trial.arms), max_patients)
     simulated = 0
 
     def run(patients: int) -> xr.Dataset:

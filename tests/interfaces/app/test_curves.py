@@ -120,3 +120,10 @@ def test_a_difference_between_falls_is_drawn_from_the_control(client, infusion):
     difference = found["murrough13-diff-24h"]
     assert difference["translated"]
     assert "difference from the control" in difference["how"]
+
+
+def test_more_numbers_of_outputs_than_the_limit_are_refused(client, engine, infusion):
+    names = list(engine.model.layout.output_names[:101])
+    request = {"scenario": infusion, "outputs": names, "times": [i / 10 for i in range(2000)]}
+    told = client.post("/api/outputs", json=request)
+    assert (told.status_code, told.json()["error"]) == (429, "101 outputs at 2,000 times")

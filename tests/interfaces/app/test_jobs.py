@@ -208,12 +208,12 @@ def test_a_cancelled_job_stops_at_its_next_progress_report_and_a_waiting_one_nev
     assert second.progress == 0
 
 
-LONG_TRIAL = {"arms": {name: "racemic 0.5 mg/kg IV over 40 min every 12 h for 300 days" for name in "abc"},
-              "patients_per_arm": 2000, "replicates": 1, "days": [1, 299]}  # fmt: skip
+LONG_TRIAL = {"arms": {name: "racemic 0.5 mg/kg IV over 40 min every 12 h for 300 days" for name in "ab"},
+              "patients_per_arm": 200, "replicates": 1, "days": [1, 299]}  # fmt: skip
 
 
 def test_a_trial_is_cancelled_within_a_step(client):
-    """The single step of this trial would take minutes."""
+    """The single step of this trial would take a minute."""
     begun = client.post("/api/jobs/trial", json=LONG_TRIAL).json()
     time.sleep(1.0)
     assert client.get(f"/api/jobs/{begun['id']}").json()["state"] == "running"
@@ -221,6 +221,21 @@ def test_a_trial_is_cancelled_within_a_step(client):
     client.delete(f"/api/jobs/{begun['id']}")
     assert finished(client, begun["id"])[-1]["state"] == "cancelled"
     assert time.process_time() - cancelled < 3
+
+
+def test_the_doses_of_a_trial_are_limited_and_its_replicates_are_solved_in_parts(client, engine, monkeypatch):
+    from ketamech.app import trial_tasks
+    from ketamech.app.schemas import TrialRequest
+
+    told = client.post("/api/jobs/trial", json={**LONG_TRIAL, "patients_per_arm": 2000})
+    assert told.status_code == 429
+    assert told.json()["error"] == "4,000 patients with 599 doses each"
+    monkeypatch.setattr(trial_tasks, "run_trial", lambda *_, replicates, **__: parts.append(replicates) or parts[1_000])
+    request = TrialRequest.model_validate({**LONG_TRIAL, "patients_per_arm": 100, "replicates": 60})
+    parts, task = [], trial_tasks.TrialTask.of(engine, request)
+    with pytest.raises(IndexError):
+        task.simulate(lambda *_: None, task.patients)
+    assert parts == [2], "200 patients with 599 doses each, of 250,000"
 
 
 def test_the_analysis_of_a_trial_can_be_interrupted(monkeypatch):
