@@ -83,8 +83,10 @@ def _exercise(row: CsvRow) -> Exercise:
         "person": dict(_pair(cell) for cell in row.listed("person")),
     }  # fmt: skip
     perturbed = {name: float(value) for name, value in map(_pair, row.listed("perturbations"))}
-    off = dict.fromkeys(row.listed("pathways_off"), False)
-    changed: dict[str, Any] = {"perturbations": perturbed or [], "pathways": off}
+    changed: dict[str, Any] = {
+        "perturbations": perturbed or [],
+        "pathways": dict.fromkeys(row.listed("pathways_off"), False),
+    }
     other, contrast = row["compared_with"], row["contrast"]
     if bool(other) != bool(contrast):
         raise row.error("contrast", "a contrast and what it compares with belong together", expected="both or none")

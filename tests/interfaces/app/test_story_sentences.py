@@ -45,6 +45,9 @@ def test_block_of_mtorc1_leaves_more_than_half_of_the_effect(curves):
 def test_the_number_of_pathways(curves):
     assert "There are eight ideas about how the drug works in this model, and you can turn each of them off" in TEXT
     assert len(load_pathways()) == 8
+    switches = {row["id"]: row["switch"] for row in read_records(DATA / "story" / "pathway_words.csv")}
+    assert set(switches) == set(load_pathways())
+    assert all(text.startswith("Without ") for text in switches.values()), "a switch states what it removes"
 
 
 def test_the_habenula_carries_more_than_the_way_to_new_spines(curves):

@@ -18,6 +18,7 @@ import { selectedTime } from "./time-slider.js";
 import { WaysRibbon } from "./ways-ribbon.js";
 
 const PRESENT = 0.1; // of the peak in the brain
+const LOW_SCREEN = 928; // px
 const RAT =
   "A rat is simulated, as in most studies of cells. It has no mood score; everything in the drawing is computed for it.";
 const NO_RATING = "The MADRS score exists for people only; a rat is simulated now.";
@@ -27,7 +28,7 @@ export class Hero {
   // `showBands` gets the bands of the simulated people, also where they are removed.
   constructor(tables, { state, runs, scene, openEvidence, showBands }) {
     Object.assign(this, { tables, state, scene, openEvidence, showBands, bands: tables.severity, points: [], people: null });
-    this.figure = new MoodFigure({ bands: tables.severity, openEvidence });
+    this.figure = new MoodFigure({ bands: tables.severity, openEvidence, height: innerHeight < LOW_SCREEN ? 226 : 266 });
     find("#mood-figure").append(this.figure.node);
     const height = Math.min(420, Math.max(300, innerHeight - 420)); // on a low screen the legend needs room below
     this.largeFigure = new MoodFigure({ bands: tables.severity, openEvidence, height, narrowHeight: 190 });

@@ -46,6 +46,8 @@ function change(v, v0, unit) {
 const healthyChange = (v) => (Math.abs(v - 1) < AS_HEALTHY ? 0 : Math.round(100 * (v - 1)));
 const side = (percent) => `${Math.abs(percent)} % ${percent > 0 ? "above" : "below"}`;
 
+const SINGULAR = { are: "is", have: "has", were: "was" };
+
 const DISPLAYS = {
   parts: { short: (row, v) => String(v) },
   change: {
@@ -157,6 +159,7 @@ class Frame {
   text(id) {
     const row = this.bindings.rows.get(id);
     const { words, short } = DISPLAYS[row.display];
-    return row.text.replace("{}", (words ?? short)(row, this.value(id), this.rest(id)));
+    const text = row.text.replace("{}", (words ?? short)(row, this.value(id), this.rest(id)));
+    return text.replace(/^1 parts( of 100)? (are|have|were)/, (_, of = "", verb) => `1 part${of} ${SINGULAR[verb]}`);
   }
 }
