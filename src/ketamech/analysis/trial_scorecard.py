@@ -200,7 +200,7 @@ def _published_comparisons(rows: pd.DataFrame) -> list[dict[Any, Any]]:
     """
     differences = rows[rows["statistic"].isin(("difference", "extra fall"))]
     printed = differences[differences["scored"] == ""].assign(source="printed").to_dict("records")
-    of_scored_trials = rows["trial"].isin(rows.loc[rows["scored"] == "", "trial"])
+    of_scored_trials = differences["trial"].isin(rows.loc[rows["scored"] == "", "trial"])
     recalled = differences[(differences["scored"] == NO_PUBLIC_SOURCE) & of_scored_trials].assign(source="recalled")
     means = rows[rows["statistic"].isin(("change", "mean")) & (rows["scored"] == "") & np.isfinite(rows["low"])]
     pairs: list[dict[Any, Any]] = []
