@@ -51,7 +51,7 @@ def skill_table(skill: pd.DataFrame, *, classes: bool = False) -> str:
 
 def variant_table(skill: pd.DataFrame, variant: pd.DataFrame) -> str:
     """Skill, coverage, width and mean error of a variant beside the full model (first number), lowest skill first."""
-    kinds = ["overall", "family", "difference", "contrast", "null"]
+    kinds = ["overall", "family", "difference", "contrast", "significance"]
     full, other = (
         part[(part["basis"] == "left out") & part["kind"].isin(kinds)].set_index(["kind", "group"], drop=False)
         for part in (skill, variant)

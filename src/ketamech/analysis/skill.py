@@ -244,7 +244,7 @@ def null_comparisons(chances: pd.DataFrame) -> dict[str, object]:
     """
     null = chances[~chances["significant"].astype(bool) & (chances["source"] != "recalled")]
     counts = {"rows": len(null), "trials": null["trial"].nunique()}
-    return {"kind": "null", "group": NULL_COMPARISONS, **counts, "chance": float(null["chance"].max())}
+    return {"kind": "significance", "group": NULL_COMPARISONS, **counts, "chance": float(null["chance"].max())}
 
 
 def _measures(rows: Sequence[ScoredRow], part: pd.DataFrame, samples: Samples, against: str) -> dict[str, object]:

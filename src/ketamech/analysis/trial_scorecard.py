@@ -196,11 +196,12 @@ def _significance_probabilities(rows: pd.DataFrame, data: Trials) -> pd.DataFram
 
 def _published_comparisons(rows: pd.DataFrame) -> list[dict[Any, Any]]:
     """Rows of printed differences, then differences of two scored means of a parallel trial at one visit, then recalled
-    differences; one of each arm and visit.
+    differences; of trials that are scored; one of each arm and visit.
     """
     differences = rows[rows["statistic"].isin(("difference", "extra fall"))]
     printed = differences[differences["scored"] == ""].assign(source="printed").to_dict("records")
-    recalled = differences[differences["scored"] == NO_PUBLIC_SOURCE].assign(source="recalled").to_dict("records")
+    of_scored_trials = differences["trial"].isin(rows.loc[rows["scored"] == "", "trial"])
+    recalled = differences[(differences["scored"] == NO_PUBLIC_SOURCE) & of_scored_trials].assign(source="recalled")
     means = rows[rows["statistic"].isin(("change", "mean")) & (rows["scored"] == "") & np.isfinite(rows["low"])]
     pairs: list[dict[Any, Any]] = []
     for (name, _, _, _), part in means.groupby(["trial", "visit", "scale", "statistic"], sort=False):
@@ -209,7 +210,7 @@ def _published_comparisons(rows: pd.DataFrame) -> list[dict[Any, Any]]:
         if control and not trial.washout:
             pairs += [_difference_of_arms(row, control) for row in arms if row is not control]
     found: dict[tuple[str, ...], dict[Any, Any]] = {}
-    for row in (*printed, *pairs, *recalled):
+    for row in (*printed, *pairs, *recalled.to_dict("records")):
         found.setdefault((row["trial"], row["arm"], row["visit"], row["scale"]), row)
     return list(found.values())
 

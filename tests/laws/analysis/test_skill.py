@@ -198,6 +198,7 @@ def test_a_variant_is_shown_beside_the_full_model():
     first = variant_table(skill, worse).splitlines()[2]
     assert first.startswith("| contrast: setting | 3, 2 | **−0.18**")
     assert "**−1.18**" in first
+    assert scores.NULL_COMPARISONS in trial_scorecard_page.variant_table(skill, worse)
 
 
 def test_no_measure_is_below_its_floor():
@@ -256,7 +257,7 @@ def test_a_few_replicates_predict_left_out_trials_no_worse_than_the_floor(model,
     error = np.hypot(*(standard_error(row) for row in arms))
     assert pair["high"] - pair["low"] == pytest.approx(2 * 1.959964 * error)
     assert not any(name.startswith("synapse-madrs-84") for name in chances.index)  # these differences are printed
-    found = card.skill[card.skill["kind"] == "null"].iloc[0]
+    found = card.skill[card.skill["kind"] == "significance"].iloc[0]
     assert found["chance"] == chances.loc[~chances["significant"], "chance"].max()
     write_trial_tables(tmp_path, card, {"replicates": "8"})
     page = scorecard_page(tmp_path)
