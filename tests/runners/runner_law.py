@@ -296,7 +296,10 @@ RUNNERS = (
 def same_settings() -> Iterator[None]:
     """Every runner solves with the tolerance of `simulate`."""
     modules = (sensitivity, regimen_search, attribution, perturbation_scorecard, run_trial, page)
-    names = [next(name for name in ("SCORE_TOLERANCE", "TOLERANCE") if hasattr(module, name)) for module in modules]
+    names = [
+        next(name for name in ("SCORE_TOLERANCE", "PROTOCOL_TOLERANCE", "TOLERANCE") if hasattr(module, name))
+        for module in modules
+    ]
     before = [getattr(module, name) for module, name in zip(modules, names, strict=True)]
     for module, name in zip(modules, names, strict=True):
         setattr(module, name, TOLERANCE)
