@@ -17,6 +17,7 @@ from ketamech.exchange.result_metadata import read_csv_metadata
 from ketamech.report.number_format import markdown_table, number, signed, with_interval
 
 VARIANTS = DATA / "variants"
+TEXT_COLUMNS = ("scored", "unit", "against")  # these may be empty in every row
 MEASURES = {
     "skill": "skill", "skill_low": "skill, lower limit", "coverage": "coverage", "width_ratio": "width ratio",
     "pit_p": "p of uniformity", "error": "mean error", "accuracy": "share with the right sign",
@@ -214,8 +215,8 @@ def scorecard_page(folder: Path) -> str:
 
 def _read(path: Path) -> pd.DataFrame:
     """A table with empty cells of text as empty text."""
-    table = pd.read_csv(path)
-    texts = table.select_dtypes("object").columns
+    table = pd.read_csv(path, dtype=dict.fromkeys(TEXT_COLUMNS, object))
+    texts = table.select_dtypes(exclude=["number", "bool"]).columns
     return table.assign(**{name: table[name].fillna("") for name in texts})
 
 
