@@ -497,7 +497,7 @@ def test_the_ribbon_divides_what_the_drug_adds_and_follows_the_clock(page, addre
         join = [found[tuple(sorted((*others, i)))] - found[others] for others in ((), (a,), (b,), (a, b))]
         return join[0] / 3 + (join[1] + join[2]) / 6 + join[3] / 3
 
-    expected = {"what people feel": found[()], "the habenula": mean_gain(0), "synapse and spines": mean_gain(1)}
+    expected = {"felt effects": found[()], "the habenula": mean_gain(0), "synapse and spines": mean_gain(1)}
     open_story(page, address)
     until(page, "document.querySelector('#ways-now').textContent.length > 20")
     for i, hours in enumerate((24, 72, 168)):
@@ -514,7 +514,7 @@ def test_the_ribbon_divides_what_the_drug_adds_and_follows_the_clock(page, addre
     label = page.locator("#ways svg").get_attribute("aria-label")
     assert [time in label for time in ("After 1 hour", "After 24 hours", "After 3 days", "After 7 days")] == [True] * 4
     acts = page.locator("#habenula-share").text_content()
-    assert re.search("what people feel until .* hours, the habenula .* until .* hours, then synapse and spines", acts)
+    assert re.search(r"felt effects \(.*\) until .* hours, the habenula \(.*\) until .* hours, then synapse and", acts)
     set_slider(page, page.locator("[data-dose]").first, 0.0)
     until(page, "document.querySelector('#ways-now').textContent.includes('hardly anything')")
     assert page.locator("#ways path.band").count() == 0

@@ -58,7 +58,7 @@ TEXT_COLUMNS = {  # data/story/README.md explains the columns
     "crisis_lines": ("country", "number", "name", "source", "checked"),
     "equations": ("chapter", "stage", "quantity", "parameters"),
     "pathway_words": ("id", "words", "switch"),
-    "ways": ("id", "label", "by", "colour", "pathways"),
+    "ways": ("id", "label", "by", "means", "colour", "pathways"),
     "shares": ("id", "chapter", "title", "track", "threshold", "words", "published", "evidence"),
     "guesses": (
         "id", "chapter", "question", "hint", "x_label", "x_unit", "x_from", "x_to", "points", "y_label", "y_unit",

@@ -109,7 +109,7 @@ export class WaysRibbon {
     if (whole < 0.05) return "the drug adds nothing.";
     const [sum, ...values] = tenths(whole, this.found.values.map((curve) => at(curve, hours)));
     const parts = this.ways.map(({ by }, i) => ({ by, value: values[i] })).filter(({ value }) => value);
-    const words = parts.sort((a, b) => b.value - a.value).map(({ by, value }) => `${minus(value / 10)} ${by}`);
+    const words = parts.sort((a, b) => b.value - a.value).map(({ by, value }) => `${minus(value / 10)} by ${by}`);
     const list = [words.slice(0, -1).join(", "), words.at(-1)].filter(Boolean).join(" and ");
     return `the drug adds ${minus(sum / 10)} ${sum === 10 ? "point" : "points"}: ${list}.`;
   }
@@ -133,7 +133,7 @@ export class WaysRibbon {
       acts.at(-1).until = hours;
     });
     const words = acts.map(({ way, until }, i) => {
-      const name = `${way.by.replace(/^by /, "")}${way.id === "habenula" ? " (a tiny spot deep in the brain)" : ""}`;
+      const name = `${way.by} (${way.means})`;
       return i === acts.length - 1 && acts.length > 1 ? `then ${name}` : `${name} until ${formatTimeLong(until)}`;
     });
     return `In this model, most of what the drug adds comes from ${words.join(", ")}. How large each part is, is largely assumed.`;
