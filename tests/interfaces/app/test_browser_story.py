@@ -295,6 +295,47 @@ def test_words_levels_and_chips_of_the_scene_are_in_view(page, address, size):
         assert page.evaluate(HIDDEN, "#lead") == 0
 
 
+SET_TIME = "hours => import('/js/time-slider.js').then(({ selectedTime }) => selectedTime.set(hours))"
+LABELS_OUT_OF_VIEW = """() => {
+  const stage = document.querySelector('.stage').getBoundingClientRect();
+  return [...document.querySelectorAll('.drawing[data-level=synapse] .label text, .inset rect')].filter(e => {
+    const { width, left, right, top, bottom } = e.getBoundingClientRect();
+    const across = left < stage.left - 1 || right > stage.right + 1;
+    return width && (across || top < stage.top - 1 || bottom > stage.bottom + 1);
+  }).map(e => e.textContent || 'inset');
+}"""
+
+
+def test_at_every_time_a_laptop_shows_the_whole_synapse_and_what_its_colours_mean(page, address):
+    page.set_viewport_size({"width": 1366, "height": 768})
+    open_story(page, address)
+    found = set()
+    for hours in (1 / 60, 2 / 3, 4, 24, 72, 168, 720):
+        page.evaluate(SET_TIME, hours)
+        page.wait_for_timeout(100)
+        names = page.evaluate(f"{VISIBLE}('.drawing[data-level=synapse] .label').map(e => e.textContent)")
+        assert {"Habenula", "Inhibitory axon", "NMDA", "Sending cell", "Branch of thereceiving cell"} <= set(names)
+        assert page.locator(".inset rect").is_visible()
+        assert page.evaluate(LABELS_OUT_OF_VIEW) == []
+        found.add(page.evaluate("document.querySelector('.stage').clientHeight"))
+    assert len(found) == 1, f"the height of the drawing depends on the caption: {found}"
+    for level in ("body", "brain", "synapse", "spine"):
+        page.click(f"button[data-level={level}]")
+        box, dock = (page.locator(name).bounding_box() for name in (".scene-note", "#time-bar"))
+        assert box["height"] > 10, level
+        assert box["y"] + box["height"] <= dock["y"], level
+
+
+def test_a_phone_has_a_chip_for_the_habenula(page, address):
+    page.set_viewport_size({"width": 390, "height": 844})
+    open_story(page, address)
+    chips = page.locator(".scene-legend li")
+    assert "Habenula" in chips.filter(visible=True).all_inner_texts()[0]
+    for i in range(chips.count()):
+        box = chips.nth(i).locator("b").bounding_box()
+        assert box is None or box["x"] + box["width"] <= 390
+
+
 def test_a_phone_shows_every_part_of_the_dose_and_every_area(page, address):
     page.set_viewport_size({"width": 390, "height": 844})
     open_story(page, address)

@@ -198,7 +198,7 @@ def test_a_variant_is_shown_beside_the_full_model():
     first = variant_table(skill, worse).splitlines()[2]
     assert first.startswith("| contrast: setting | 3, 2 | **−0.18**")
     assert "**−1.18**" in first
-    assert scores.NULL_COMPARISONS in trial_scorecard_page.variant_table(skill, worse)
+    assert scores.NULL_COMPARISONS in variant_table(skill, worse)
 
 
 def test_no_measure_is_below_its_floor():

@@ -14,27 +14,45 @@ import { synapse } from "./synapse.js";
 const LEVELS = ["body", "brain", "synapse", "spine"];
 const BUILDERS = { body, brain, synapse, spine };
 const NAMES = { body: "Body", brain: "Brain", synapse: "Synapse", spine: "Spine" };
-const WIDE = 800; // px
+const WIDE = 760; // px
 const MEDIUM = 540;
 const LOW = 300;
 const LATE = 12; // h; on a phone the synapse then shows the new spine
 const REST = 600; // ms after which the sentence is read out
 const PRINTED = [2 / 3, 2, 24, 168]; // h
 const STILL_HEIGHT = 208; // px, as in the stylesheet
+// What the marks of a level mean: the key, which is always in view, and the rest, where there is room.
 const RULE = {
-  body: "Each hexagon is one hundredth of the dose: filled is the drug itself, hollow is what the body made of it. The deeper the tint, the more drug is there now.",
-  brain:
-    "Ring: healthy level, 100. Broken ring: not in the midline. Differences are doubled in discs and tripled in lines; the pale line is the healthy width.",
-  synapse:
-    "Pale: resting level. Full colour: above rest. Hollow: below rest. Not to scale: channels and gaps are drawn about four times too large, cell bodies tens of times too small.",
-  spine:
-    "A branch with places for 40 spines. Dotted: empty. Pale green: new and thin. Full green: new and mature. Only the net change is drawn.",
+  body: [
+    "Each hexagon is one hundredth of the dose: filled is the drug itself, hollow is what the body made of it.",
+    "The deeper the tint, the more drug is there now.",
+  ],
+  brain: [
+    "Ring: healthy level, 100. Broken ring: not in the midline. Differences are doubled in discs and tripled in lines.",
+    "The pale line is the healthy width.",
+  ],
+  synapse: [
+    "Pale: resting level. Full colour: above rest. Hollow: below rest.",
+    "Not to scale: channels and gaps are drawn about four times too large, cell bodies tens of times too small.",
+  ],
+  spine: [
+    "Dotted: empty place. Pale green: new and thin. Full green: new and mature.",
+    "A branch with places for 40 spines; only the net change is drawn.",
+  ],
 };
 const VIEW_RULE = {
-  felt: "Bar: share of the largest score, of full anaesthesia, or of a rise by 40 mmHg. The hexagons show where the dose is.",
-  inflammation:
-    "Ring: healthy level. The area of the disc is the level now, drawn up to 4.8 times healthy. The hexagons show where the dose is.",
+  felt: [
+    "Bar: share of the largest score, of full anaesthesia, or of a rise by 40 mmHg.",
+    "The hexagons show where the dose is.",
+  ],
+  inflammation: [
+    "Ring: healthy level. The area of the disc is the level now, drawn up to 4.8 times healthy.",
+    "The hexagons show where the dose is.",
+  ],
 };
+const MOOD_RULE = [
+  "Lines are computed. Points are published values: half filled where a part of their place is the model’s, square where they were used to fit it.",
+];
 const ANIMALS = { synapse: " Measured mostly in rats and mice.", body: "", brain: "", spine: "" };
 
 export class Scene {
@@ -137,8 +155,9 @@ export class Scene {
   }
 
   showNote() {
-    if (this.level === "mood") return (this.note.textContent = "Lines are computed. Points are published values: half filled where a part of their place is the model’s, square where they were used to fit it.");
-    this.note.textContent = (VIEW_RULE[this.view] ?? RULE[this.level]) + ANIMALS[this.level] + (this.remark ?? "");
+    const [key, more = ""] = this.level === "mood" ? MOOD_RULE : (VIEW_RULE[this.view] ?? RULE[this.level]);
+    const rest = ` ${more}${ANIMALS[this.level] ?? ""}${this.remark ?? ""}`;
+    this.note.replaceChildren(key, element("span", { class: "only-tall", text: rest }));
   }
 
   fillLegend() {

@@ -200,12 +200,12 @@ export function synapse() {
       dots(glutamate.slice(0, 100), "pale glutamate", 3.3),
       dots(glutamate.slice(100), "full glutamate", 4.4),
     ),
-    habenula_bursts: strokes(HABENULA_STROKES, "habenula-burst"),
     bdnf: new LevelMarks(
       bdnfPlaces.slice(0, 12).map((p, i) => dumbbell(p, i, "pale growth")),
       bdnfPlaces.slice(12).map((p, i) => dumbbell(p, i, "full growth")),
     ),
   };
+  const habenulaBursts = strokes(HABENULA_STROKES, "habenula-burst");
   const ampaRest = RECEPTORS.filter(({ kind }) => kind === "A").map(({ x }) => ampa(x, 400, "pale ampa"));
   const inner = RECEPTORS.filter(({ kind }) => kind === "a").sort((a, b) => Math.abs(a.x - 600) - Math.abs(b.x - 600));
   const ampaNew = inner.map(({ x }) => ampa(x, 400, "full ampa"));
@@ -221,7 +221,13 @@ export function synapse() {
   const node = group(
     "synapse",
     background(),
-    group("inset", rect(20, 570, 172, 56, 8)),
+    group(
+      "inset",
+      rect(20, 570, 172, 56, 8),
+      habenulaBursts.rest,
+      habenulaBursts.extra.nodes,
+      label(30, 592, ["Habenula"], { sizes: "wide medium" }),
+    ),
     interneuronGrid.rings,
     spineGrid.rings,
     interneuronGrid.count,
@@ -258,7 +264,7 @@ export function synapse() {
 
   return {
     node,
-    wideHeight: 430, // px
+    wideHeight: 370, // px
     cameras: {
       wide: FRAME,
       medium: [190, 0, 1000, 744],
@@ -267,6 +273,7 @@ export function synapse() {
     },
     update(frame) {
       for (const [id, part] of Object.entries(parts)) part.show(frame.amount(id));
+      habenulaBursts.show(frame.amount("habenula_bursts"));
       for (const [count, id] of [
         [interneuronGrid.count, "blocked_interneuron"],
         [spineGrid.count, "blocked_spine"],
@@ -359,7 +366,6 @@ function labels(bdnf) {
     label(822, 572, ["BDNF"], { leader: [818, 572, ...bdnf], sizes: "medium" }),
     label(888, 592, ["BDNF"], { anchor: "end", sizes: "narrow-late" }),
     label(846, 634, ["TrkB"], { leader: [843, 628, TRKB_PLACES.at(-1) + 8, 630], sizes: "wide medium" }),
-    label(30, 592, ["Habenula"], { sizes: "wide" }),
     label(24, 694, ["Branch of the", "receiving cell"], { sizes: "wide" }),
     label(494, 710, ["mTORC1"], { sizes: "wide medium" }),
     label(1006, 712, ["protein makers"], { sizes: "wide medium" }),
