@@ -145,7 +145,7 @@ class AttributionRequest(ScenarioRequest):
 class ErrorResponse(BaseModel):
     """An error with the text of the command line and the field or line that it concerns."""
 
-    kind: str = Field(description="InputError, UnknownNameError, SolverError, LimitExceeded, NotFound")
+    kind: str = Field(description="the class: InputError, UnknownNameError, SolverError, LimitExceeded, NotFound ...")
     error: str
     key: str | None = Field(None, description="the field, e.g. treatments[0].dose")
     line: int | None = Field(None, description="the line of an uploaded file")

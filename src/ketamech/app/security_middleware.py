@@ -84,13 +84,13 @@ def _host_name(host: str) -> str:
 
 
 async def _read(receive: Any, max_bytes: int) -> list[bytes] | None:
-    """The parts of a body; None when it is larger than `max_bytes`."""
+    """The parts of a body; None when it is larger than `max_bytes`, or the client has gone."""
     parts: list[bytes] = []
     size = 0
     while True:
         message = await receive()
         if message["type"] != "http.request":
-            return parts
+            return None
         parts.append(message.get("body", b""))
         size += len(parts[-1])
         if size > max_bytes:

@@ -26,11 +26,13 @@ from ketamech.dosing.regimen import Regimen
 
 @pytest.fixture(scope="module")
 def port(model):
-    """A server that waits one second for a request."""
+    """A server that waits one second for a request, and refuses requests above 40 connections."""
     limits = Limits.model_validate({"body_seconds": 1.0})
     listening = socket.socket(proto=socket.IPPROTO_TCP)
     listening.bind(("127.0.0.1", 0))
-    server = uvicorn.Server(server_config(make_app(AppState(model, limits))))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(app_server, "REFUSED_ABOVE", 40)
+        server = uvicorn.Server(server_config(make_app(AppState(model, limits))))
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
     before, app_server.REQUEST_SECONDS = app_server.REQUEST_SECONDS, 1.0
     thread.start()
@@ -280,6 +282,7 @@ def test_others_get_through_where_one_client_holds_too_many_connections(port, se
         for connection in held:
             with contextlib.suppress(OSError):
                 connection.sendall(sent)
+        time.sleep(0.5)  # until what they sent is read
         assert served(port) == b"HTTP/1.1 200"
 
 
