@@ -136,7 +136,7 @@ export class WaysRibbon {
       const name = `${way.by} (${way.means})`;
       return i === acts.length - 1 && acts.length > 1 ? `then ${name}` : `${name} until ${formatTimeLong(until)}`;
     });
-    return `In this model, most of what the drug adds comes from ${words.join(", ")}. How large each part is, is largely assumed.`;
+    return `In this model, most of what the drug adds comes from ${words.join(", ")}. The size of each part is largely assumed.`;
   }
 }
 
