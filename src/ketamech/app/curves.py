@@ -46,6 +46,7 @@ MAX_DECIMALS = 300  # NumPy cannot round to more
 PERCENTILES = (5, 25, 50, 75, 95)
 POPULATION_TOLERANCE, POPULATION_THREADS = 1e-3, 2  # fast enough for a slider
 POPULATION_TIMES, MAX_POPULATION_TIMES = 56, 150
+INFUSION_ENDS = 12  # of each treatment; `static/engine/output-times.js` has the same number
 
 
 def curves_of(app_state: AppState, request: CurvesRequest) -> dict[str, Any]:
@@ -59,7 +60,7 @@ def curves_of(app_state: AppState, request: CurvesRequest) -> dict[str, Any]:
     ]
     starts = treatment_times(scenario)
     first_start = min(starts, default=0.0)
-    times = curve_times(end_time(scenario, first_start, request.until), starts)
+    times = curve_times(end_time(scenario, first_start, request.until), starts, infusion_ends(scenario))
     curves = _solve(model, subjects(scenario, model), times, _output_names(tracks, model))
     return {
         "time": np.round(curves["time"].values - first_start, 5).tolist(),
@@ -96,7 +97,7 @@ def population_of(app_state: AppState, request: PopulationRequest) -> dict[str, 
     starts = treatment_times(scenario)
     first_start = min(starts, default=0.0)
     end = end_time(scenario, first_start, request.until)
-    times = curve_times(end, starts, count=POPULATION_TIMES, most=MAX_POPULATION_TIMES)
+    times = curve_times(end, starts, infusion_ends(scenario), count=POPULATION_TIMES, most=MAX_POPULATION_TIMES)
     cohort = Cohort(
         model, replace(scenario, horizon=float(times[-1])), request.patients, _output_names([track], model), times,
         request.seed, tolerance=POPULATION_TOLERANCE, threads=POPULATION_THREADS, chunk=limits.population_patients,
@@ -130,7 +131,8 @@ def published_values_of(app_state: AppState, keys: ScenarioFile) -> dict[str, An
     model = app_state.model
     scenario = scenario_of(keys, model)
     run = describe_run(scenario, model)
-    dataset = _solve(model, run.subjects, curve_times(scenario.horizon, treatment_times(scenario)))
+    times = curve_times(scenario.horizon, treatment_times(scenario), infusion_ends(scenario))
+    dataset = _solve(model, run.subjects, times)
     curves = curves_by_sum(model)
     points = published_points(dataset, run, model, app_state.evidence)
     drawable = [(point, curves[key]) for point in points if (key := sorted_sum(point.output)) in curves]
@@ -192,6 +194,13 @@ def treatment_times(scenario: Scenario) -> list[float]:
         if not times or start - times[-1] > 0.5:
             times.append(float(start))
     return times
+
+
+def infusion_ends(scenario: Scenario) -> list[float]:
+    """Ends (h) of the first infusions of each treatment."""
+    infusions = [t for t in scenario.regimen.treatments if t.duration]
+    first = [(t, list(t.taken(scenario.horizon).values())[:INFUSION_ENDS]) for t in infusions]
+    return [float(start + t.lag + t.duration) for t, starts in first for start in starts]
 
 
 # JSON values

@@ -29,13 +29,17 @@ def output_times(horizon: float, starts: Sequence[float] = (0.0,), *, per_dose: 
     return np.unique(np.round(np.concatenate(grid), 6))
 
 
-def curve_times(horizon: float, starts: Sequence[float], *, count: int = 150, most: int = 900) -> np.ndarray:
+def curve_times(
+    horizon: float, starts: Sequence[float], ends: Sequence[float] = (), *, count: int = 150, most: int = 900
+) -> np.ndarray:
     """Times of a drawn curve: `count` geometric ones from the first start, more after each dose, about `most` in all.
+
+    `ends` of infusions are times as well: levels have their peak there, which no line between neighbours shows.
 
     `static/engine/output-times.js` gives the same times.
     """
     first = min(starts, default=0.0)
-    grid = [np.array([0.0, first, horizon]), first + np.geomspace(MINUTE, max(horizon - first, 0.1), count)]
+    grid = [np.array([0.0, first, horizon, *ends]), first + np.geomspace(MINUTE, max(horizon - first, 0.1), count)]
     if horizon - first > MONTH:
         grid.append(np.linspace(first, horizon, LONG_HORIZON_TIMES))
     doses = sorted({start for start in starts if start < horizon})

@@ -298,7 +298,7 @@ def test_words_levels_and_chips_of_the_scene_are_in_view(page, address, size):
 SET_TIME = "hours => import('/js/time-slider.js').then(({ selectedTime }) => selectedTime.set(hours))"
 LABELS_OUT_OF_VIEW = """() => {
   const stage = document.querySelector('.stage').getBoundingClientRect();
-  return [...document.querySelectorAll('.drawing[data-level=synapse] .label text, .inset rect')].filter(e => {
+  return [...document.querySelectorAll('.drawing[data-level=synapse] .label text, .inset .frame')].filter(e => {
     const { width, left, right, top, bottom } = e.getBoundingClientRect();
     const across = left < stage.left - 1 || right > stage.right + 1;
     return width && (across || top < stage.top - 1 || bottom > stage.bottom + 1);
@@ -315,7 +315,7 @@ def test_at_every_time_a_laptop_shows_the_whole_synapse_and_what_its_colours_mea
         page.wait_for_timeout(100)
         names = page.evaluate(f"{VISIBLE}('.drawing[data-level=synapse] .label').map(e => e.textContent)")
         assert {"Habenula", "Inhibitory axon", "NMDA", "Sending cell", "Branch of thereceiving cell"} <= set(names)
-        assert page.locator(".inset rect").is_visible()
+        assert page.locator(".inset .frame").is_visible()
         assert page.evaluate(LABELS_OUT_OF_VIEW) == []
         found.add(page.evaluate("document.querySelector('.stage').clientHeight"))
     assert len(found) == 1, f"the height of the drawing depends on the caption: {found}"
@@ -324,6 +324,31 @@ def test_at_every_time_a_laptop_shows_the_whole_synapse_and_what_its_colours_mea
         box, dock = (page.locator(name).bounding_box() for name in (".scene-note", "#time-bar"))
         assert box["height"] > 10, level
         assert box["y"] + box["height"] <= dock["y"], level
+
+
+def test_the_lit_row_of_spines_is_that_of_the_clock_and_its_signs_are_named(page, address):
+    page.set_viewport_size({"width": 1366, "height": 768})
+    open_story(page, address)
+    page.click("button[data-level=spine]")
+    lit = page.locator(".spine-row[data-now=yes]")
+    counts = {}
+    for hours, name in ((2 / 3, "40minutes"), (72, "3days"), (672, "28days")):
+        page.evaluate(SET_TIME, hours)
+        until(page, "name => document.querySelector('[data-now=yes] .spine-time').textContent === name", name)
+        counts[hours] = lit.locator(".spine-count").text_content()
+        assert page.locator(".scene-legend [data-row=sites] b").text_content() == f"{counts[hours]} of 100"
+        drawn = lit.locator(".new-spine").evaluate_all("all => all.filter(e => e.getAttribute('d')).length")
+        assert (drawn > 0) == (hours > 1)
+    assert int(counts[72]) > int(counts[2 / 3])
+    empty = lit.locator(".missing").evaluate_all(
+        "all => all.filter(e => e.getAttribute('visibility') !== 'hidden').length"
+    )
+    before = int(page.locator(".spine-row:not([data-now]) .spine-count").first.text_content())
+    assert empty == pytest.approx(40 * (1 - before / 100), abs=0.7)
+    row = page.locator(".spine-row:not([data-now])", has_text="3 days").bounding_box()
+    most = page.locator(".spine-most").bounding_box()
+    assert row["y"] < most["y"] < row["y"] + row["height"]
+    assert page.locator(".scene-legend .key").all_inner_texts() == ["empty place", "new, thin", "new, mature"]
 
 
 def test_a_phone_has_a_chip_for_the_habenula(page, address):

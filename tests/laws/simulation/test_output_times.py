@@ -23,7 +23,7 @@ const [folder, request] = process.argv.slice(1);
 const { outputTimes, dailyTimes, peakTimes, unique } = await import(folder + "/engine/output-times.js");
 const { cases, options } = JSON.parse(request);
 const all = ([horizon, starts]) => [
-  outputTimes(horizon, starts, options),
+  outputTimes(horizon, starts, starts.slice(0, 3).map((at) => at + 2 / 3), options),
   dailyTimes(horizon, starts, { ...options, first_hour: [] }),
   unique(peakTimes(horizon, starts, options)),
 ];
@@ -33,7 +33,7 @@ console.log(JSON.stringify(cases.map(all)));
 
 def of(horizon, starts):
     return (
-        grids.curve_times(horizon, starts),
+        grids.curve_times(horizon, starts, [start + 2 / 3 for start in starts[:3]]),
         grids.daily_times(horizon, starts),
         grids.peak_times(horizon, starts),
         grids.output_times(horizon, starts),

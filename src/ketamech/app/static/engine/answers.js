@@ -5,7 +5,7 @@ import { general, InputError } from "./errors.js";
 import { PublishedValues } from "./evidence-points.js";
 import { Kernel } from "./kernel.js";
 import { Model } from "./model.js";
-import { outputTimes, treatmentTimes } from "./output-times.js";
+import { infusionEnds, outputTimes, treatmentTimes } from "./output-times.js";
 import { VirtualPatients } from "./virtual-patients.js";
 import { RegimenReader } from "./regimen.js";
 import { treatmentSentences } from "./regimen-text.js";
@@ -258,7 +258,7 @@ export class Answers {
     const starts = treatmentTimes(scenario);
     const first = Math.min(...starts, Infinity) === Infinity ? 0 : Math.min(...starts);
     const end = until === null ? scenario.horizon : Math.min(scenario.horizon, first + until);
-    return { starts, first, times: outputTimes(end, starts, options) };
+    return { starts, first, times: outputTimes(end, starts, infusionEnds(scenario), options) };
   }
 }
 

@@ -12,11 +12,19 @@ export function treatmentTimes({ treatments, horizon }) {
   return found;
 }
 
-// `count` times spaced logarithmically from the first start, more after each dose, about `most` in all.
-export function outputTimes(horizon, starts, options) {
+// Ends (h) of the first infusions of each treatment.
+const INFUSION_ENDS = 12;
+export function infusionEnds({ treatments, horizon }) {
+  const infusions = treatments.filter(({ duration }) => duration > 0);
+  return infusions.flatMap((one) => one.taken(horizon).slice(0, INFUSION_ENDS).map((at) => at + one.lag + one.duration));
+}
+
+// `count` times spaced logarithmically from the first start, more after each dose, about `most` in all,
+// and the `ends` of infusions, where levels have their peak.
+export function outputTimes(horizon, starts, ends, options) {
   const { after_a_dose: after, long_horizon: long, count = 150, most = 900 } = options;
   const first = starts.length ? Math.min(...starts) : 0;
-  const grid = [0, first, horizon, ...geometric(MINUTE, Math.max(horizon - first, 0.1), count).map((t) => first + t)];
+  const grid = [0, first, horizon, ...ends, ...geometric(MINUTE, Math.max(horizon - first, 0.1), count).map((t) => first + t)];
   if (horizon - first > MONTH) grid.push(...linear(first, horizon, long));
   const doses = starts.filter((start) => start < horizon).sort((a, b) => a - b);
   const each = Math.max(2, Math.min(after.length, Math.floor((most - count) / Math.max(1, doses.length))));

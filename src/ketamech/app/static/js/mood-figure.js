@@ -11,7 +11,9 @@ const SHADES = [0, 0.025, 0.055, 0.1];
 const ROOMY = 440; // px: below this width only some words are written
 const LETTER = 6.7; // px, about, of a word of 13 px
 const LINE = 14;
-const LOW = 27; // px: no name in a lower band
+const LOW = 27; // px: the name of a lower band stands at its right end, and the bar of the drug at its left
+const LEAST = 15; // px: no name in a band lower still
+const SHORT = 200; // px: in a lower drawing only the words about a day after the dose are written
 
 export class MoodFigure extends TimeFigure {
   constructor({ bands, openEvidence, height = 266, narrowHeight = 178 }) {
@@ -40,11 +42,12 @@ export class MoodFigure extends TimeFigure {
     const bands = this.severity.map(({ band, from, to }, i) => {
       const [top, bottom] = [y.at(Math.min(to, RANGE[1])), y.at(from)];
       const isTop = from === 0 || to > RANGE[1];
-      const side = isLinear ? { x: x.end - 6, "text-anchor": "end" } : { x: x.start + 8, "text-anchor": "start" };
-      const name = { ...side, y: isTop ? top + 15 : bottom - 5 };
+      const isLow = bottom - top < LOW;
+      const side = isLinear || isLow ? { x: x.end - 6, "text-anchor": "end" } : { x: x.start + 8, "text-anchor": "start" };
+      const name = { ...side, y: isTop && !isLow ? top + 15 : bottom - 5 };
       const place = { x: x.start, y: top, width: x.end - x.start, height: bottom - top };
       const area = svgElement("rect", { class: "severity", ...place, opacity: SHADES[i] });
-      return { area, name: bottom - top < LOW ? [] : [svgElement("text", { class: "severity-name", ...name }, band)] };
+      return { area, name: bottom - top < LEAST ? [] : [svgElement("text", { class: "severity-name", ...name }, band)] };
     });
     const names = bands.flatMap(({ name }) => name);
     return svgElement("g", {}, bands.map(({ area }) => area), super.axes(width), this.peopleCurves(), names);
@@ -65,7 +68,8 @@ export class MoodFigure extends TimeFigure {
     const [main] = data.series;
     const control = data.series.find(({ kind }) => kind === "control");
     const scoreAt = (hours, one = main) => interpolate(one.time, one.y, hours);
-    const isRoomy = this.width > ROOMY;
+    const isShort = y.start - y.end < SHORT;
+    const isRoomy = this.width > ROOMY && !isShort;
     const [first] = main.y;
     const line = (name, x1, y1, x2, y2) => svgElement("line", { class: name, x1, y1, x2, y2 });
     const around = (index, text, name) => {
@@ -83,7 +87,8 @@ export class MoodFigure extends TimeFigure {
     if (drug >= 1) {
       const edge = x.at(DAY) + 11;
       const [top, middle, bottom] = [first, scoreAt(DAY, control), scoreAt(DAY)].map((score) => y.at(score));
-      const beside = (from, to) => [0, 9, -9, 18].map((shift) => [edge - 24, (from + to) / 2 + 4 + shift, "end"]);
+      const shifts = isShort ? [0, -3, 3, -6, 6] : [0, 9, -9, 18];
+      const beside = (from, to) => shifts.map((shift) => [edge - 24, (from + to) / 2 + 4 + shift, "end"]);
       const unit = isRoomy ? " points" : "";
       const bracket = (from, to, kind) => [line(`bracket ${kind}`, edge, from, edge, to)];
       found.push(
@@ -91,7 +96,7 @@ export class MoodFigure extends TimeFigure {
         { text: `${(first - scoreAt(DAY, control)).toFixed(1)}${unit}: expectancy`, name: "expected-points", places: beside(top, middle), marks: bracket(top, middle - 2, "expected") },
       );
       const last = main.y.findLastIndex((score, i) => interpolate(control.time, control.y, main.time[i]) - score >= this.largest / 2);
-      found.push(around(last, `drug’s part halved ${isRoomy ? "after" : "at"} ${formatTime(main.time[last])}`, "half-left"));
+      if (!isShort) found.push(around(last, `drug’s part halved ${isRoomy ? "after" : "at"} ${formatTime(main.time[last])}`, "half-left"));
     }
     if (isRoomy) {
       const half = y.at(first / 2);

@@ -3,12 +3,13 @@
 import { MONTH } from "../engine/units.js";
 import { simulate } from "../simulate.js";
 import { interpolate } from "./format.js";
-import { FIRST_HOUR } from "./time-slider.js";
+import { FIRST_HOUR, STILLS } from "./time-slider.js";
 
-const POINTS = 170; // of a curve, evenly spaced on the logarithmic clock
+const POINTS = 170; // of a curve, evenly spaced on the logarithmic clock, beside the round times of the clock
 const STORED = 80; // variants
 export const BEFORE = -1; // h: before anything is given, also a block; the level at rest
-export const TIMES = [BEFORE, ...Array.from({ length: POINTS }, (_, i) => FIRST_HOUR * (MONTH / FIRST_HOUR) ** (i / (POINTS - 1)))];
+const EVEN = Array.from({ length: POINTS }, (_, i) => FIRST_HOUR * (MONTH / FIRST_HOUR) ** (i / (POINTS - 1)));
+export const TIMES = [BEFORE, ...new Set([...EVEN, ...STILLS])].sort((a, b) => a - b);
 export const MOOD = "mood.madrs";
 
 export const at = (curve, hours) => interpolate(TIMES, curve, hours);

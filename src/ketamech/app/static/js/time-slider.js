@@ -133,8 +133,8 @@ function tick([hours, text]) {
   return node;
 }
 
-// Where motion is not wanted, the play button goes from one still to the next.
-const STILLS = [1 / 60, 1 / 6, 1 / 3, 2 / 3, 1, 2, 4, 12, 24, 72, 168, 672]; // h
+// Where motion is not wanted, the play button goes from one still to the next. The usual infusion ends at one of them.
+export const STILLS = [1 / 60, 1 / 6, 1 / 3, 2 / 3, 1, 2, 4, 12, 24, 72, 168, 672]; // h
 
 function showNextStill() {
   selectedTime.set(STILLS.find((hours) => hours > selectedTime.hours * 1.001) ?? STILLS[0]);

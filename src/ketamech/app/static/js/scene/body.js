@@ -120,8 +120,9 @@ export function body() {
         if (name === view) show(frame);
       }
       setAttribute(liverTint, "opacity", Math.min(0.6, frame.amount("liver") / 25).toFixed(2));
-      setAttribute(infusion, "opacity", frame.amount("bag") > 0 ? "1" : "0.45");
       const isDrip = ["nose", "injection", "gut"].every((id) => !(frame.peak(id) > 0));
+      const isHanging = isDrip || frame.amount("bag") > 0; // what is not yet given by another route has no drip
+      setAttribute(infusion, "opacity", !isHanging ? "0" : frame.amount("bag") > 0 ? "1" : "0.45");
       setAttribute(drip, "opacity", isDrip ? "1" : "0");
       const blood = frame.amount("vessels").toFixed(2);
       setAttribute(tinted.vessels, "opacity", blood);

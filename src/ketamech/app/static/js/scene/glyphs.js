@@ -50,6 +50,13 @@ const DRAWINGS = {
     rect(21, 6, 7, 7, 1, "full growth"),
   ],
   band: () => [rect(4, 8, 24, 6, 2, "density"), path("M6 15H26C25 23 20 25 16 25S7 23 6 15Z", "full growth")],
+  spine_empty: () => scaled(path(spinePath(0, 0, 1, 0.5), "missing"), "translate(16 30) scale(0.24)"),
+  spine_thin: () => scaled(path(spinePath(0, 0, 1, 0), "new-spine"), "translate(16 30) scale(0.24)"),
+  spine_mature: () => {
+    const node = path(spinePath(0, 0, 1, 1), "new-spine");
+    node.setAttribute("data-mature", "yes");
+    return scaled(node, "translate(16 30) scale(0.24)");
+  },
   spine: () => scaled(path(spinePath(0, 0, 1, 0.9), "new-spine"), "translate(16 30) scale(0.24)"),
   madrs: () => [
     ...[0.12, 0.25, 0.42, 0.62].map((shade, i) => {

@@ -36,10 +36,11 @@ const RULE = {
     "Not to scale: channels and gaps are drawn about four times too large, cell bodies tens of times too small.",
   ],
   spine: [
-    "Dotted: empty place. Pale green: new and thin. Full green: new and mature.",
-    "A branch with places for 40 spines; only the net change is drawn.",
+    "A branch with places for 40 spines, at the time of the clock and at six others. Only the net change is drawn.",
   ],
 };
+// Signs of a level that have a name and no value.
+const KEY = { spine: [["spine_empty", "empty place"], ["spine_thin", "new, thin"], ["spine_mature", "new, mature"]] };
 const VIEW_RULE = {
   felt: [
     "Bar: share of the largest score, of full anaesthesia, or of a rise by 40 mmHg.",
@@ -174,7 +175,8 @@ export class Scene {
       const node = element("li", attributes, sign, name, value);
       return { row, sign, value, node };
     });
-    this.legend.replaceChildren(...this.entries.map(({ node }) => node));
+    const key = (KEY[this.level] ?? []).map(([sign, text]) => element("li", { class: "key" }, glyph(sign), element("span", { text })));
+    this.legend.replaceChildren(...this.entries.map(({ node }) => node), ...key);
   }
 
   // Curves of another scenario; `remark` is added to the note.

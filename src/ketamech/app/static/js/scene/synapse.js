@@ -223,7 +223,7 @@ export function synapse() {
     background(),
     group(
       "inset",
-      rect(20, 570, 172, 56, 8),
+      rect(20, 570, 172, 56, 8, "frame"),
       habenulaBursts.rest,
       habenulaBursts.extra.nodes,
       label(30, 592, ["Habenula"], { sizes: "wide medium" }),
