@@ -51,14 +51,17 @@ def skill_table(skill: pd.DataFrame, *, classes: bool = False) -> str:
 
 
 def variant_table(skill: pd.DataFrame, variant: pd.DataFrame) -> str:
-    """Skill, coverage, width and mean error of a variant beside the full model (first number), lowest skill first."""
+    """Skill, coverage, width and mean error of a variant beside the full model (first number), lowest skill first.
+
+    Groups of rows that only one of them has are left out.
+    """
     kinds = ["overall", "family", "difference", "contrast", "significance"]
     full, other = (
         part[(part["basis"] == "left out") & part["kind"].isin(kinds)].set_index(["kind", "group"], drop=False)
         for part in (skill, variant)
     )
     lines = []
-    for own in other.sort_values("skill", kind="stable").to_dict("records"):
+    for own in other[other.index.isin(full.index)].sort_values("skill", kind="stable").to_dict("records"):
         row = full.loc[(own["kind"], own["group"])].to_dict()
         name = f"contrast: {row['group']}" if row["kind"] == "contrast" else str(row["group"])
         counts = str(row["rows"]) if row["rows"] == own["rows"] else f"{row['rows']}, {own['rows']}"
