@@ -326,6 +326,22 @@ def test_at_every_time_a_laptop_shows_the_whole_synapse_and_what_its_colours_mea
         assert box["y"] + box["height"] <= dock["y"], level
 
 
+@pytest.mark.parametrize("way", ["a link of the list", "an address"])
+def test_a_link_to_a_chapter_ends_at_its_heading(page, address, way):
+    """Figures above the chapter grow when they are drawn; the chapter stays at the top."""
+    page.set_viewport_size({"width": 1366, "height": 768})
+    open_story(page, f"{address}/#safety&read=expert" if way == "an address" else f"{address}/#&read=expert")
+    if way != "an address":
+        page.locator(".chapter-nav summary").click()
+        page.locator("#chapter-list a[href='#safety']").click()
+    until(page, "[...document.querySelectorAll('#safety path.curve')].length > 0")
+    page.wait_for_timeout(2500)
+    assert abs(page.locator("#safety").bounding_box()["y"] - 67) < 40, "below the header"
+    page.mouse.wheel(0, 300)
+    page.wait_for_timeout(300)
+    assert page.locator("#safety").bounding_box()["y"] < 0, "the reader moves on"
+
+
 def test_the_lit_row_of_spines_is_that_of_the_clock_and_its_signs_are_named(page, address):
     page.set_viewport_size({"width": 1366, "height": 768})
     open_story(page, address)
