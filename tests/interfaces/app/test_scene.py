@@ -262,6 +262,16 @@ def test_the_bag_stays_empty_and_the_sentence_names_all_hundred_parts(story):
         assert ("not yet given" in sentence) == (hours < 0.5), sentence
 
 
+def test_after_a_spray_no_bag_hangs_and_nothing_is_left_to_give(page, address):
+    open_story(page, f"{address}/#&route=nasal&hours=0.667")
+    page.click("button[data-level=body]")
+    until(page, "document.querySelector('.infusion').getAttribute('opacity') === '0'")
+    assert "not yet given" not in page.evaluate(BODY_SENTENCE_JS, 2 / 3)
+    shown = "document.querySelector('.scene-legend').innerText"
+    assert "Not yet given" not in page.evaluate(shown)
+    assert "In the nose" in page.evaluate(shown)
+
+
 def test_the_clock_and_the_levels_drive_the_drawing_and_its_sentence(story):
     until(story, "document.querySelector('#scene-sentence').textContent.includes('12 of 100') || true")
     before = story.locator("#scene-sentence").inner_text()

@@ -7,6 +7,30 @@ import { selectedTime } from "./time-slider.js";
 const MOVE = 700; // ms
 const SETTLE = 120; // ms: a chapter that is only passed changes nothing
 
+const GROWING = 12_000; // ms during which figures above a chapter may still grow
+
+// Keeps a chapter that a link or an address leads to at the top while the page grows, until the reader moves.
+export function landOn(node) {
+  const growth = new ResizeObserver(() => node.scrollIntoView({ behavior: "instant" }));
+  const end = new AbortController();
+  const stop = () => {
+    growth.disconnect();
+    end.abort();
+  };
+  growth.observe(find("#chapters"));
+  for (const name of ["wheel", "touchstart", "pointerdown", "keydown"]) addEventListener(name, stop, { passive: true, signal: end.signal });
+  setTimeout(stop, GROWING);
+}
+
+// After every link to a chapter.
+export function followChapterLinks() {
+  document.addEventListener("click", ({ target }) => {
+    const link = target.closest?.('a[href^="#"]');
+    const node = link && document.getElementById(link.getAttribute("href").slice(1));
+    if (node?.matches(".chapter")) landOn(node);
+  });
+}
+
 export class ChapterScroll {
   // `isTimeGiven`: the address holds a time.
   constructor(chapters, scene, isTimeGiven) {

@@ -7,6 +7,10 @@ const AS_HEALTHY = 0.015;
 const PARTS = 100;
 const CONCENTRATION_DIGITS = 2;
 
+// Without an infusion, what the model still releases of a single dose lies where the dose was put: the first of these.
+const PLACES_OF_RELEASE = ["nose", "injection", "gut"];
+const RELEASED = 4; // h
+
 // From the value `v` (before the dose `v0`) of a row to the amount drawn; data/scene/README.md explains the mappings.
 const limited = (amount, { limit }) => (limit ? Math.min(amount, limit) : amount);
 const MAPPINGS = {
@@ -97,10 +101,14 @@ export class Bindings {
     this.curves = new Map([...this.rows.values()].map(({ id, names }) => [id, sum(names)]));
     const given = times.map((_, i) => this.shares.reduce((total, { id }) => total + this.curves.get(id)[i], 0));
     const all = Math.max(...given);
-    this.curves.set(
-      "bag",
-      given.map((value) => Math.max(0, all - value)),
-    );
+    const rest = given.map((value) => Math.max(0, all - value));
+    this.curves.set("bag", rest);
+    const site = PLACES_OF_RELEASE.find((id) => Math.max(...this.curves.get(id)) > 1e-9);
+    const isOneDose = times.every((hours, i) => hours < RELEASED || rest[i] < 0.001 * all);
+    if (site && isOneDose) {
+      this.curves.set(site, this.curves.get(site).map((value, i) => (times[i] < 0 ? value : value + rest[i])));
+      this.curves.set("bag", rest.map(() => 0));
+    }
     this.peaks = new Map([...this.curves].map(([id, curve]) => [id, Math.max(...curve)]));
   }
 

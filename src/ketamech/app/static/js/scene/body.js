@@ -24,6 +24,11 @@ const LIVER =
   "M300 438C336 420 400 424 438 440C440 452 428 456 410 458C396 480 350 510 316 512C296 500 292 460 300 438Z";
 const STOMACH =
   "M440 446C470 432 490 460 486 490C484 520 450 530 426 522C418 512 432 504 446 500C452 486 430 462 440 446Z";
+const INTESTINE =
+  "M322 612C322 596 340 592 356 598C372 590 384 594 392 600C402 592 420 592 430 598C448 592 464 598 464 614C474 630 472 650 464 662" +
+  "C470 682 460 700 444 704C430 714 410 712 396 706C380 714 352 712 342 702C324 698 316 680 322 662C312 648 312 628 322 612Z";
+const INTESTINE_FOLDS =
+  "M334 630C360 618 376 640 392 626S440 618 454 634M330 662C356 648 372 672 392 658S438 650 458 666M344 690C366 678 380 698 396 686S432 682 446 692";
 const KIDNEYS = [
   "M340 536C328 536 324 552 332 560C322 572 326 584 340 582C352 580 354 560 350 550C352 544 348 536 340 536Z",
   "M450 536C462 536 466 552 458 560C468 572 464 584 450 582C438 580 436 560 440 550C438 544 442 536 450 536Z",
@@ -37,7 +42,13 @@ const PLACES = {
   bag: { boxes: [[70, 150, 76, 60]], gap: 9.5 },
   nose: { boxes: [[486, 128, 104, 90]], gap: 11 },
   injection: { boxes: [[576, 300, 44, 130]], gap: 10 },
-  gut: { boxes: [[362, 446, 130, 160]], gap: 10.5 },
+  gut: {
+    boxes: [
+      [416, 440, 76, 90],
+      [314, 590, 156, 122],
+    ],
+    gap: 10.5,
+  },
   blood: {
     boxes: [
       [180, 280, 430, 460],
@@ -55,14 +66,15 @@ export function body() {
   const rim = insideOf([TORSO], 9);
   const inBody = (x, y) => torso(x, y) && rim(x - 9, y) && torso(x + 9, y) && torso(x - 9, y);
   const vessels = onStroke(VESSELS, 9);
-  const organs = insideOf([LIVER, STOMACH, HEART, BRAIN], 6);
+  const organs = insideOf([LIVER, STOMACH, INTESTINE, HEART, BRAIN], 6);
+  const gut = insideOf([STOMACH, INTESTINE], 0);
   const liver = insideOf([LIVER], 0);
   const rules = {
     blood: (x, y) => vessels(x, y),
     tissue: (x, y) => inBody(x, y) && !vessels(x, y) && !organs(x, y),
     metabolite: (x, y) => inBody(x, y) && !vessels(x, y) && !organs(x, y),
     liver: (x, y) => liver(x, y),
-    gut: (x, y) => !liver(x, y) && !vessels(x, y),
+    gut: (x, y) => gut(x, y) && !vessels(x, y),
   };
   const parts = {};
   Object.entries(PLACES).forEach(([id, { boxes, gap, hollow }], k) => {
@@ -82,12 +94,15 @@ export function body() {
     drip,
     label(108, 28, ["Not yet given"], { anchor: "middle", sizes: "wide medium" }),
   );
+  const inNose = label(486, 122, ["In the nose"], { leader: [480, 118, 402, 156], sizes: "wide medium" });
   const node = group(
     "body-level",
     rect(-600, -300, 2400, 1500, 0, "fluid"),
     cell(TORSO, "tissue"),
     LUNGS.map((d) => path(d, "organ")),
     path(STOMACH, "organ"),
+    path(INTESTINE, "organ"),
+    path(INTESTINE_FOLDS, "fold"),
     KIDNEYS.map((d) => path(d, "organ")),
     path(LIVER, "organ liver"),
     path(BRAIN, "organ"),
@@ -101,6 +116,7 @@ export function body() {
     path(BRAIN_FOLDS, "fold"),
     path(NOSE, "organ nose"),
     infusion,
+    inNose,
     Object.values(parts).map((one) => one.nodes),
     Object.values(values),
     label(368, 476, ["Liver"], { anchor: "middle", sizes: "wide medium" }),
@@ -124,6 +140,7 @@ export function body() {
       const isHanging = isDrip || frame.amount("bag") > 0; // what is not yet given by another route has no drip
       setAttribute(infusion, "opacity", !isHanging ? "0" : frame.amount("bag") > 0 ? "1" : "0.45");
       setAttribute(drip, "opacity", isDrip ? "1" : "0");
+      setAttribute(inNose, "visibility", frame.amount("nose") > 0 ? "visible" : "hidden");
       const blood = frame.amount("vessels").toFixed(2);
       setAttribute(tinted.vessels, "opacity", blood);
       setAttribute(tinted.heart, "opacity", blood);
