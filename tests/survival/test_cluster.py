@@ -213,7 +213,7 @@ def test_a_calibration_and_a_search_of_regimens_have_the_same_bits_on_a_cluster(
     task = replace(task, rows=task.rows[:2])
     points = np.random.default_rng(3).normal(size=(4, len(task.estimated))) / 4
     asked = [regimen_search.CandidateRegimen("one", "racemic 0.5 mg/kg IV over 40 min weekly for 1 weeks")]
-    how = {"weeks": 1, "persons": 10, "posterior": load_posterior()[:4]}
+    how = {"weeks": 1, "patients": 10, "posterior": load_posterior()[:4]}
     with connect(cluster.scheduler_address) as dask:
         work = Executor(cluster=dask)
         assert np.array_equal(

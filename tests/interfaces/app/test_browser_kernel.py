@@ -1,5 +1,7 @@
 """The served pages simulate in the browser with the packaged module, and ask the server only where it cannot."""
 
+import gzip
+import hashlib
 import json
 
 import pytest
@@ -111,10 +113,10 @@ def test_the_loops_of_the_module_do_not_depend_on_the_processor():
 
 @pytest.mark.parametrize("change", [{"fingerprint": "other"}, {"engine": "other"}, {"sha256": "other"}, {}])
 def test_a_module_of_other_equations_or_a_damaged_one_is_not_used(tmp_path, model, change):
-    made = {"kernel.wasm": b"\0asm", "facts.json": b'{"rows": {}}'}
-    packaged_kernel.write_packaged_files("equations", made, tmp_path)
-    facts = tmp_path / packaged_kernel.FACTS_FILE
-    facts.write_text(json.dumps({**json.loads(facts.read_text()), **change}))
+    stored = {"fingerprint": "equations", "engine": packaged_kernel.engine_sources(), "layout": {"rows": {}}}
+    stored["sha256"] = hashlib.sha256(b"\0asm").hexdigest()
+    (tmp_path / packaged_kernel.MODULE_FILE).write_bytes(gzip.compress(b"\0asm"))
+    (tmp_path / packaged_kernel.FACTS_FILE).write_text(json.dumps({**stored, **change}))
     if not change:
         assert packaged_kernel.packaged_files("equations", tmp_path)["kernel.wasm"] == b"\0asm"
         (tmp_path / packaged_kernel.MODULE_FILE).write_bytes(b"damaged")
