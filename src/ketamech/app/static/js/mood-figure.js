@@ -13,7 +13,7 @@ const LETTER = 6.7; // px, about, of a word of 13 px
 const LINE = 14;
 const LOW = 27; // px: the name of a lower band stands at its right end, and the bar of the drug at its left
 const LEAST = 15; // px: no name in a band lower still
-const SHORT = 200; // px: in a lower drawing only the words about a day after the dose are written
+const SHORT = 170; // px: in a lower drawing only the words about a day after the dose are written
 
 export class MoodFigure extends TimeFigure {
   constructor({ bands, openEvidence, height = 266, narrowHeight = 178 }) {
