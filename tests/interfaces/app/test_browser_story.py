@@ -558,7 +558,7 @@ def test_the_points_lost_without_a_mechanism_are_those_of_the_model(page, addres
     place = "#networks [data-with='off:habenula']"
     until(page, f'document.querySelector("{place}").textContent.length > 20')
     shown = re.search(
-        r"After 40 min the score is (\d+) with it and (\d+) without it", page.locator(place).text_content()
+        r"After 40 min the score is (\d+) with this switch off and (\d+) with it on", page.locator(place).text_content()
     )
     assert int(shown[1]) <= int(shown[2])
     assert page.locator(".drawing[data-level=synapse] .habenula-burst").count() > 9

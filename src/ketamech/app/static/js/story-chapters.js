@@ -219,14 +219,14 @@ function largestLosses(whole, losses) {
   return `The largest loss is ${largestAt(AFTER_DAY)} and ${largestAt(AFTER_WEEK)}`;
 }
 
-// Beside every switch: the score at the clock's time with and without what it is about. Returns the task that simulates.
+// Beside every switch: the score at the clock's time with the switch off and on. Returns the task that simulates.
 export function withAndWithout(state, runs) {
-  const scores = new Map(); // { with, without } by the `data-with` of a switch
+  const scores = new Map(); // { off, on } of a switch, by its `data-with`
   const show = (hours) => {
     for (const place of findAll("[data-with]")) {
       const own = scores.get(place.dataset.with);
-      const [on, off] = ["with", "without"].map((side) => own && Math.round(at(own[side], hours)));
-      const text = own ? `After ${formatTime(hours)} the score is ${on} with it and ${off} without it.` : "";
+      const [off, on] = ["off", "on"].map((side) => own && Math.round(at(own[side], hours)));
+      const text = own ? `After ${formatTime(hours)} the score is ${off} with this switch off and ${on} with it on.` : "";
       if (place.textContent !== text) place.textContent = text;
     }
   };
@@ -242,7 +242,7 @@ export function withAndWithout(state, runs) {
       const name = kind === "off" ? "pathwaysOff" : "perturbations";
       const others = [...state[name]].filter((one) => one !== id);
       const [bare, added] = [await runs.of({ [name]: new Set(others) }), await runs.of({ [name]: new Set([...others, id]) })];
-      scores.set(what, kind === "off" ? { with: bare.score, without: added.score } : { with: added.score, without: bare.score });
+      scores.set(what, { off: bare.score, on: added.score });
       if (isNewerWaiting()) return;
     }
     show(selectedTime.hours);
