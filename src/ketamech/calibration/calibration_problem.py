@@ -1,11 +1,12 @@
 """Estimation of the parameters that clinical trials inform, from whole simulated trials.
 
-Every evaluation simulates the arms of the fitted trials with the same virtual patients (common random numbers), so that
-only the parameters change the result. Besides the printed numbers, the standard deviations within arms are fitted. The
-likelihood is normal about the simulated statistics. The variance of a row is the sum of the printed standard error, the
-Monte Carlo error of the simulated arm and a model error. Rows of one trial also share the study effects of that trial:
-its control response and its drug effect differ from the average of trials (data/calibration/study_effects.csv), with
-standard deviations that are estimated. Parameters vary on the logarithmic scale about the median of their prior.
+Every evaluation simulates the fitted trials with the same virtual patients (common random numbers), the same ones in
+every arm of a trial, so that only the parameters and the treatments change the result. Besides the printed numbers, the
+standard deviations within arms are fitted. The likelihood is normal about the simulated statistics. The variance of a
+row is the sum of the printed standard error, the Monte Carlo error of the simulated arm and a model error. Rows of one
+trial also share the study effects of that trial: its control response and its drug effect differ from the average of
+trials (data/calibration/study_effects.csv), with standard deviations that are estimated. Parameters vary on the
+logarithmic scale about the median of their prior.
 `surrogate_posterior` samples the posterior.
 """
 
@@ -122,6 +123,7 @@ class CalibrationProblem:
         return {
             "patients_per_arm": self.patients_per_arm,
             "seed of patients": SEED,
+            "arms": "paired",
             "estimated": [f"{p.name} {p.prior_median!r} {p.prior_log_sd!r}" for p in self.estimated],
             "rows": [
                 " ".join([r.row.id, repr(r.published), r.trial, r.arm, r.control_arm, r.scale, r.visit, r.statistic])
@@ -153,6 +155,7 @@ class CalibrationProblem:
             window=0.0,
             events={},
             study_size=trial.study_size or trial.patients,
+            paired_arms=not trial.washout,
         )
 
     @cached_property

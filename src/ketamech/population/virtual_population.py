@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 
 
 FILE = DATA / "people" / "natural_course.csv"
-LOAD, ONSET = "course.load", "course.onset"
+PRIOR_LOAD, LOAD, ONSET = "course.prior_load", "course.load", "course.onset"
 REVERSION = "course.reversion_rate"
 WARM_UP = 40  # weeks before the start after which a mean-reverting load no longer depends on its first value
 Value = Callable[[str], float]
@@ -77,7 +77,8 @@ class NaturalCourse:
         """Events of patients from `begin` to before `until` (h), whose times and amounts are arrays [patient].
 
         With `in_progress` the load at `begin` is that of a process that has run for a long time; otherwise it is 0,
-        because the baseline of the patient is stated for that time.
+        because the baseline of the patient is stated for that time. Treatment begins at 0 h: the load in progress and
+        events before 0 h enter the load from which a drug does not protect.
         """
         weeks = max(0, int(np.ceil((until - begin) / WEEK)))
         drawn = self._uniforms(seed, patient_ids, replicate, 3 + 3 * (WARM_UP + weeks))
@@ -85,10 +86,14 @@ class NaturalCourse:
         events = []
         if in_progress:
             remaining = np.exp(-self.reversion_rate * WEEK * np.arange(WARM_UP, 0, -1))
-            events.append(DoseEvent(begin, LOAD, np.sum(changes[:, :WARM_UP] * remaining, axis=1)))
+            events.append(DoseEvent(begin, PRIOR_LOAD, np.sum(changes[:, :WARM_UP] * remaining, axis=1)))
         for k in range(weeks):
             time = begin + WEEK * (k + drawn[:, 0])
-            events.append(DoseEvent(time, LOAD, np.where(time < until, changes[:, WARM_UP + k], 0.0)))
+            change = np.where(time < until, changes[:, WARM_UP + k], 0.0)
+            if begin + WEEK * k < 0:
+                events.append(DoseEvent(time, PRIOR_LOAD, np.where(time < 0, change, 0.0)))
+            if begin + WEEK * (k + 1) > 0:
+                events.append(DoseEvent(time, LOAD, np.where(time >= 0, change, 0.0)))
         onset = begin + self._time_to_remission(drawn[:, 1], drawn[:, 2])
         events.append(DoseEvent(np.minimum(onset, until), ONSET, np.where(onset < until, 1.0, 0.0)))
         return tuple(events)

@@ -6,8 +6,17 @@ import pytest
 from ketamech import simulate
 from ketamech.core.units import WEEK
 from ketamech.dosing.dose_events import DoseEvent, dose_events_from_text
+from ketamech.model.stage import declare_stage
+from ketamech.model.stages.course import course as declare_course
 from ketamech.parameters import load_parameters
-from ketamech.population.virtual_population import LOAD, ONSET, NaturalCourse, load_population, natural_course
+from ketamech.population.virtual_population import (
+    LOAD,
+    ONSET,
+    PRIOR_LOAD,
+    NaturalCourse,
+    load_population,
+    natural_course,
+)
 from ketamech.simulation.ensemble import Subject, run_subjects
 
 TABLE = load_parameters()
@@ -23,12 +32,12 @@ def course(**changes):
     return NaturalCourse(**{**usual.__dict__, **changes})
 
 
-def load_at(events, hour, rate):
+def load_at(events, hour, rate, compartments=(PRIOR_LOAD, LOAD)):
     """Load [patient] at a time, from the events alone."""
     return sum(
         np.where(e.time <= hour, e.amount * np.exp(-rate * (hour - e.time)), 0.0)
         for e in events
-        if e.compartment == LOAD
+        if e.compartment in compartments
     )
 
 
@@ -58,6 +67,29 @@ def test_a_load_in_progress_has_its_variance_and_mean_0():
         assert np.mean(load) == pytest.approx(0.0, abs=0.03)
         if not hour:  # exactly at the beginning of a week
             assert np.var(load) == pytest.approx(expected, rel=0.08)
+
+
+def test_events_before_treatment_are_prior_load_and_the_sum_is_that_of_one_process():
+    """Treatment begins at 0 h: the loads before and after it add up to the process that began with screening."""
+    one, begin, until = course(), -(4 * WEEK + 24.0), 8 * WEEK
+    parts = one.events(1, MANY[:300], begin, until, in_progress=True)
+    whole = one.events(1, MANY[:300], 0.0, until - begin, in_progress=True)
+    for event in parts:
+        times = np.broadcast_to(event.time, event.amount.shape)[event.amount != 0]
+        if event.compartment != ONSET:
+            assert (times < 0).all() if event.compartment == PRIOR_LOAD else (times >= 0).all()
+    for hour in (begin, -300.0, -1.0, 0.0, 1.0, 100.0, 6 * WEEK):
+        expected = load_at(whole, hour - begin, one.reversion_rate)
+        assert load_at(parts, hour, one.reversion_rate) == pytest.approx(expected, abs=1e-12)
+    later = load_at(parts, 6 * WEEK, one.reversion_rate, (LOAD,))
+    assert np.abs(later).max() > 0.3
+    assert np.abs(load_at(parts, 6 * WEEK, one.reversion_rate, (PRIOR_LOAD,))).max() > 0.1
+
+
+def test_the_list_of_events_depends_on_no_patient():
+    """Replicates are solved together, event by event."""
+    lists = [course().events(1, [i], -100.0, 5 * WEEK, in_progress=True) for i in range(20)]
+    assert len({tuple(e.compartment for e in events) for events in lists}) == 1
 
 
 def test_a_stated_baseline_begins_without_load_and_becomes_more_variable():
@@ -95,6 +127,40 @@ def test_volunteers_and_the_typical_patient_have_no_natural_course(model):
     assert not any(np.any(e.amount) for e in healthy)
     typical = simulate("racemic 0.5 mg/kg IV over 40 min", model=model)
     assert not typical["course.relief"].values.any()
+
+
+def relief_of(stage, values):
+    """Relief from the equation of the stage alone, in the arithmetic of Python."""
+    expression = stage.outputs["course.relief"].expression
+    return float(expression.subs({symbol: values.get(symbol.name, 0.0) for symbol in expression.free_symbols}))
+
+
+def test_without_protection_only_the_sum_of_the_loads_matters():
+    stage = declare_stage(declare_course, TABLE)
+    usual = {row: value_of(row) for row in stage.used_parameters if not row.startswith("person.")}
+    usual |= {"person.baseline_madrs": 33.0, "mood.madrs": 20.0, "brain_network.medial_prefrontal_tone": 1.2}
+    pairs = [(0.7, 0.0), (0.0, 0.7), (0.25, 0.45), (-0.3, 1.0)]
+    loads = [{"course.prior_load": prior, "course.load": later} for prior, later in pairs]
+    at_baseline = {"rest(brain_network.medial_prefrontal_tone)": 1.2}
+    without = [relief_of(stage, {**usual, **load, **at_baseline}) for load in loads]
+    assert without == pytest.approx([-0.7 * (60 - 20) / (60 - 33)] * 4, abs=1e-12)
+    regained = {"rest(brain_network.medial_prefrontal_tone)": 1.1}
+    protected = [relief_of(stage, {**usual, **load, **regained}) for load in loads]
+    assert protected[0] == pytest.approx(without[0], abs=1e-12)
+    assert protected[1] == pytest.approx(without[0] / 2, abs=1e-12)  # a gain of 0.1 protects half
+
+
+def test_a_drug_protects_from_later_load_and_not_from_prior_load(model):
+    """Relief divided by the distance from the worst score is minus the load that acts."""
+    drug = dose_events_from_text("esketamine 84 mg nasal twice weekly for 4 weeks", TABLE, {}, 28 * 24.0)
+    hours = np.array([0.0, 14 * 24.0, 28 * 24.0])
+    subjects = [Subject(name, (*drug, DoseEvent(0.0, name, 0.7))) for name in (PRIOR_LOAD, LOAD)]
+    found = run_subjects(model, subjects, hours)
+    distance = (60 - found["mood.madrs"].values) / (60 - value_of("person.baseline_madrs"))
+    acting = -found["course.relief"].values / distance
+    alone = 0.7 * np.exp(-value_of("course.reversion_rate") * hours)
+    assert acting[0, 1:] == pytest.approx(alone[1:], rel=1e-4)
+    assert (acting[1, 1:] < 0.8 * alone[1:]).all()
 
 
 def test_load_returns_with_its_rate_and_a_recovered_person_has_more_to_lose(model):
