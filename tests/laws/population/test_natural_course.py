@@ -2,10 +2,13 @@
 
 import numpy as np
 import pytest
+import sympy
 
 from ketamech import simulate
 from ketamech.core.units import WEEK
 from ketamech.dosing.dose_events import DoseEvent, dose_events_from_text
+from ketamech.model.functions import hill
+from ketamech.model.reference_rhs import NUMPY
 from ketamech.model.stage import declare_stage
 from ketamech.model.stages.course import course as declare_course
 from ketamech.parameters import load_parameters
@@ -132,7 +135,8 @@ def test_volunteers_and_the_typical_patient_have_no_natural_course(model):
 def relief_of(stage, values):
     """Relief from the equation of the stage alone, in the arithmetic of Python."""
     expression = stage.outputs["course.relief"].expression
-    return float(expression.subs({symbol: values.get(symbol.name, 0.0) for symbol in expression.free_symbols}))
+    numbers = expression.subs({symbol: values.get(symbol.name, 0.0) for symbol in expression.free_symbols})
+    return float(numbers.replace(hill, lambda *terms: sympy.Float(NUMPY["hill"](*map(float, terms)))))
 
 
 def test_without_protection_only_the_sum_of_the_loads_matters():

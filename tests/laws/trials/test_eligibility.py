@@ -161,7 +161,7 @@ def test_load_at_enrolment_is_split_off_for_protection_only(model, monkeypatch):
 
 
 def test_paired_arms_have_the_same_patients(model):
-    paired = trial(arms=COMPARED).replace(paired_arms=True)
+    paired = trial(arms=COMPARED).replace(paired_arms=True, study_size=48)
     found = run_trial(paired, model, threads=1)
     arms = found["arm"].values[0, :, 0]
     assert (arms == np.repeat(["esketamine", "placebo"], 24)).all()
