@@ -160,8 +160,11 @@ def test_load_at_enrolment_is_split_off_for_protection_only(model, monkeypatch):
     assert np.abs(fall[~treated]).max() < 2e-3
 
 
-def test_paired_arms_have_the_same_patients(model):
-    paired = trial(arms=COMPARED).replace(paired_arms=True, study_size=48)
+@pytest.mark.parametrize("criteria", [PLAIN["eligibility"], None])
+def test_paired_arms_have_the_same_patients(model, criteria):
+    stated = {**PLAIN, "eligibility": criteria, "arms": COMPARED}
+    plain = load_trial({key: value for key, value in stated.items() if value})
+    paired = plain.replace(paired_arms=True, study_size=48)
     found = run_trial(paired, model, threads=1)
     arms = found["arm"].values[0, :, 0]
     assert (arms == np.repeat(["esketamine", "placebo"], 24)).all()
