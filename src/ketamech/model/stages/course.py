@@ -19,17 +19,17 @@ def course(stage: Stage) -> None:
     support mood for some days. Load acts in proportion to the distance from the worst score: a very ill person can
     hardly become worse, and a recovered person has more to lose.
 
-    Regained prefrontal tone protects from the load of later events, not from load that a patient has when treatment
-    begins: ketamine before a week of stress prevents its effect in mice (r-ket-prophyl). The two loads are therefore
-    two states. Where nothing protects only their sum matters.
+    Regained prefrontal tone protects from adverse events that come after the first dose, and from no other load:
+    ketamine before a week of stress prevents its effect in mice (r-ket-prophyl). These events have a state of their own.
+    Where nothing protects, only the sum of the two loads matters.
     """
-    prior_load = _returning_load(stage, "course.prior_load", "load when treatment begins, log odds")
-    load = _returning_load(stage, "course.load", "load of events after treatment has begun, log odds")
+    load = _returning_load(stage, "course.load", "burden above the person's own average, log odds")
+    event_load = _returning_load(stage, "course.event_load", "burden of adverse events since treatment began, log odds")
     stage.output(
         "course.relief",
         stage.parameter("course.remission_weight") * _remission(stage)
         + stage.parameter("course.support_weight") * _support(stage)
-        - (prior_load + load * _vulnerability(stage)) * _distance_from_worst(stage),
+        - (load + event_load * _vulnerability(stage)) * _distance_from_worst(stage),
         "1",
         description="drive towards recovery without treatment, 0 at the own average, log odds of the scale",
     )
@@ -49,7 +49,7 @@ def _distance_from_worst(stage: Stage) -> sympy.Expr:
 
 
 def _vulnerability(stage: Stage) -> sympy.Expr:
-    """Effect of later load relative to that without treatment: less while prefrontal tone is above the own baseline."""
+    """Effect of adverse events relative to that without treatment: less while prefrontal tone is above the own baseline."""
     name = "brain_network.medial_prefrontal_tone"
     gain = stage.input(name, "1") - stage.baseline(name, "1")
     return 1 - hill(gain, stage.parameter("course.protection_ec50"), 1)
