@@ -20,8 +20,8 @@ def course(stage: Stage) -> None:
     hardly become worse, and a recovered person has more to lose.
 
     Regained prefrontal tone protects from adverse events that come after the first dose, and from no other load:
-    ketamine before a week of stress prevents its effect in mice (r-ket-prophyl). Their load is a state of its own; where
-    nothing protects, only the sum of the two loads matters.
+    ketamine before a week of stress prevents its effect in mice (r-ket-prophyl). Their load is a state of its own.
+    Where nothing protects, only the sum of the two loads matters.
     """
     load = _returning_load(stage, "course.load", "burden above the person's own average, log odds")
     event_load = _returning_load(stage, "course.event_load", "burden of adverse events since treatment began, log odds")
