@@ -1,11 +1,12 @@
 """Estimation of the parameters that clinical trials inform, from whole simulated trials.
 
-Every evaluation simulates the arms of the fitted trials with the same virtual patients (common random numbers), so that
-only the parameters change the result. Besides the printed numbers, the standard deviations within arms are fitted. The
-likelihood is normal about the simulated statistics. The variance of a row is the sum of the printed standard error, the
-Monte Carlo error of the simulated arm and a model error. Rows of one trial also share the study effects of that trial:
-its control response and its drug effect differ from the average of trials (data/calibration/study_effects.csv), with
-standard deviations that are estimated. Parameters vary on the logarithmic scale about the median of their prior.
+Every evaluation simulates the fitted trials with the same virtual patients (common random numbers), so that only the
+parameters change the result; a trial has the same patients in all its arms, and others than the other trials. Besides
+the printed numbers, the standard deviations within arms are fitted. The likelihood is normal about the simulated
+statistics. The variance of a row is the sum of the printed standard error, the Monte Carlo error of the simulated arm
+and a model error. Rows of one trial also share the study effects of that trial: its control response and its drug
+effect differ from the average of trials (data/calibration/study_effects.csv), with standard deviations that are
+estimated. Parameters vary on the logarithmic scale about the median of their prior.
 `surrogate_posterior` samples the posterior.
 """
 
@@ -122,6 +123,7 @@ class CalibrationProblem:
         return {
             "patients_per_arm": self.patients_per_arm,
             "seed of patients": SEED,
+            "cohorts": "one for each trial, the same in all arms",
             "estimated": [f"{p.name} {p.prior_median!r} {p.prior_log_sd!r}" for p in self.estimated],
             "rows": [
                 " ".join([r.row.id, repr(r.published), r.trial, r.arm, r.control_arm, r.scale, r.visit, r.statistic])
@@ -153,6 +155,7 @@ class CalibrationProblem:
             window=0.0,
             events={},
             study_size=trial.study_size or trial.patients,
+            paired_arms=not trial.washout,
         )
 
     @cached_property
@@ -207,7 +210,10 @@ class CalibrationProblem:
         draw = self.values(x)
         data = {
             name: run_trial(
-                replace(trial, values={**draw, **trial.values}), self.model, seed=SEED, threads=self.threads
+                replace(trial, values={**draw, **trial.values}),
+                self.model,
+                seed=cohort_seed(name),
+                threads=self.threads,
             )
             for name, trial in self.trials.items()
         }
@@ -371,6 +377,11 @@ def in_table_units(task: CalibrationProblem, x: np.ndarray) -> np.ndarray:
     table = task.model.parameters
     factors = [unit(table[p.name].unit).factor for p in task.estimated]
     return np.array([[v / f for v, f in zip(task.values(draw).values(), factors, strict=True)] for draw in x])
+
+
+def cohort_seed(trial: str) -> int:
+    """Seed of the patients of a trial: each trial has its own, so that trials do not share the chance of one cohort."""
+    return SEED + int(short_hash(trial, 8), 16)
 
 
 def _name(x: np.ndarray) -> str:

@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 
 
 FILE = DATA / "people" / "natural_course.csv"
-LOAD, ONSET = "course.load", "course.onset"
+LOAD, EVENT_LOAD, ONSET = "course.load", "course.event_load", "course.onset"
 REVERSION = "course.reversion_rate"
 WARM_UP = 40  # weeks before the start after which a mean-reverting load no longer depends on its first value
 Value = Callable[[str], float]
@@ -77,18 +77,23 @@ class NaturalCourse:
         """Events of patients from `begin` to before `until` (h), whose times and amounts are arrays [patient].
 
         With `in_progress` the load at `begin` is that of a process that has run for a long time; otherwise it is 0,
-        because the baseline of the patient is stated for that time.
+        because the baseline of the patient is stated for that time. Treatment begins at 0 h: life events from then on
+        enter a load of their own, from which a drug can protect.
         """
         weeks = max(0, int(np.ceil((until - begin) / WEEK)))
         drawn = self._uniforms(seed, patient_ids, replicate, 3 + 3 * (WARM_UP + weeks))
-        changes = self._weekly_changes(drawn[:, 3:].reshape(len(drawn), -1, 3))
+        usual, adverse = self._weekly_changes(drawn[:, 3:].reshape(len(drawn), -1, 3))
         events = []
         if in_progress:
             remaining = np.exp(-self.reversion_rate * WEEK * np.arange(WARM_UP, 0, -1))
-            events.append(DoseEvent(begin, LOAD, np.sum(changes[:, :WARM_UP] * remaining, axis=1)))
+            events.append(DoseEvent(begin, LOAD, np.sum((usual + adverse)[:, :WARM_UP] * remaining, axis=1)))
         for k in range(weeks):
             time = begin + WEEK * (k + drawn[:, 0])
-            events.append(DoseEvent(time, LOAD, np.where(time < until, changes[:, WARM_UP + k], 0.0)))
+            before, now, later = time < 0, WARM_UP + k, (time >= 0) & (time < until)
+            change = usual[:, now] + np.where(before, adverse[:, now], 0.0)
+            events.append(DoseEvent(time, LOAD, np.where(before | later, change, 0.0)))
+            if begin + WEEK * (k + 1) > 0:
+                events.append(DoseEvent(time, EVENT_LOAD, np.where(later, adverse[:, now], 0.0)))
         onset = begin + self._time_to_remission(drawn[:, 1], drawn[:, 2])
         events.append(DoseEvent(np.minimum(onset, until), ONSET, np.where(onset < until, 1.0, 0.0)))
         return tuple(events)
@@ -98,15 +103,18 @@ class NaturalCourse:
         streams = patient_streams(seed, patient_ids, "course", replicate=replicate)
         return np.array([generator.random(count) for generator in streams]).reshape(len(patient_ids), count)
 
-    def _weekly_changes(self, u: np.ndarray) -> np.ndarray:
-        """Changes of load [patient, week] of mean 0, from uniform numbers [patient, week, 3]."""
+    def _weekly_changes(self, u: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Usual changes of load and adverse life events [patient, week], from uniform numbers [patient, week, 3].
+
+        Their sum has mean 0.
+        """
         from scipy.special import ndtri
 
         weekly_sd = self.load_sd * np.sqrt(-np.expm1(-2 * self.reversion_rate * WEEK))
         chance = -np.expm1(-self.life_event_rate * WEEK)
         sizes = np.where(u[:, :, 1] < chance, -self.life_event_size * np.log1p(-u[:, :, 2]), 0.0)
         usual = np.clip(u[:, :, 0], 1e-12, 1 - 1e-12)
-        return np.asarray(weekly_sd * ndtri(usual) + sizes - chance * self.life_event_size)
+        return np.asarray(weekly_sd * ndtri(usual) - chance * self.life_event_size), sizes
 
     def _time_to_remission(self, u_episode: np.ndarray, u_remission: np.ndarray) -> np.ndarray:
         """Time (h) to a spontaneous remission of patients who have been ill for some time without one [patient]."""

@@ -76,9 +76,9 @@ def enrol(
     """All patients of replicate `number` before the first dose.
 
     `base` {parameter: population value, canonical units}. `candidates` are the numbers of the patients (default: 0 to
-    the number of patients).
+    the number of patients; with paired arms, to the number in an arm).
     """
-    patient_ids = np.arange(trial.patients) if candidates is None else candidates
+    patient_ids = _patient_numbers(trial) if candidates is None else candidates
     visits, size = len(trial.visit_schedule), trial.study_size or trial.patients
     people = population.draw(parameters, seed, patient_ids, replicate=number, base=base, study_size=size)
     reasons = 1 + len(trial.dropout_rules)
@@ -102,6 +102,13 @@ def enrol(
         rerandomisation_uniforms, dropout_uniforms, rating_normals, fluctuation_normals, screening_normals, inflation,
         course,
     )  # fmt: skip
+
+
+def _patient_numbers(trial: Trial) -> np.ndarray:
+    """Number of the patient in each place of the trial; in paired arms the same numbers, arm by arm."""
+    if trial.paired_arms:
+        return np.concatenate([np.arange(arm.n) for arm in trial.arms])
+    return np.arange(trial.patients)
 
 
 def _screening_numbers(generators: Iterator[np.random.Generator], scales: int) -> tuple[np.ndarray, np.ndarray]:
@@ -144,7 +151,12 @@ def _strata(trial: Trial, u: np.ndarray) -> np.ndarray:
 
 
 def _allocate(trial: Trial, stratum: np.ndarray, seed: int, number: int) -> np.ndarray:
-    """Index of the sequence of arms of each patient: permuted blocks in order of enrolment within the stratum."""
+    """Index of the sequence of arms of each patient: permuted blocks in order of enrolment within the stratum.
+
+    Paired arms follow each other, without chance.
+    """
+    if trial.paired_arms:
+        return np.repeat(np.arange(len(trial.arms)), [arm.n for arm in trial.arms])[: len(stratum)]
     block = _block(trial)
     arms = np.empty(len(stratum), dtype=int)
     for k, name in enumerate(sorted(set(stratum))):
@@ -203,7 +215,8 @@ def enrol_eligible(trial: Trial, model: Model, draw: Draw, tolerance: float, thr
     `draw` returns candidates, by number, with their parameter values. Raises InputError if no candidate for a place
     is eligible.
     """
-    places = np.arange(trial.patients)
+    numbers = _patient_numbers(trial)
+    places = np.arange(numbers.max() + 1)
     chosen, screened, missing = places.copy(), np.zeros(len(places), dtype=int), places
     ratings = {name: np.full(len(places), np.nan) for name in _recorded_baseline(trial)}
     for attempt in range(MAX_CANDIDATES):
@@ -217,7 +230,8 @@ def enrol_eligible(trial: Trial, model: Model, draw: Draw, tolerance: float, thr
             own[here] = rated[name][eligible, -1]
         missing = missing[~eligible]
         if not missing.size:
-            return replace(draw(chosen)[0], baseline_ratings=ratings, screened=screened)
+            baseline = {name: own[numbers] for name, own in ratings.items()}
+            return replace(draw(chosen[numbers])[0], baseline_ratings=baseline, screened=screened[numbers])
     share = (len(places) - len(missing)) / screened.sum()
     what = f"none of {MAX_CANDIDATES} candidates for a place is eligible; {share:.1%} of all candidates are"
     expected = "criteria that more patients of the population meet, or another distribution in people:"

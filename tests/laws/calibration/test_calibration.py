@@ -12,6 +12,7 @@ from ketamech.calibration.calibration_problem import (
     CalibrationProblem,
     EstimatedParameter,
     TrialEffect,
+    cohort_seed,
     load_estimated,
     shipped_problem,
 )
@@ -278,3 +279,9 @@ def test_a_row_that_cannot_be_opened_is_not_fitted_again(model):
     assert closed == {"zarate06-d-24h", "zarate06-d-d7", "murrough13-resp-ket-d7", "murrough13-resp-mdz-d7"}
     assert not used & closed
     assert len(used) > 30
+
+
+def test_each_fitted_trial_has_a_cohort_of_its_own_in_all_arms(model):
+    trials = shipped_problem(model, patients_per_arm=10).trials
+    assert len({cohort_seed(name) for name in trials}) == len(trials) > 15
+    assert all(trial.paired_arms != bool(trial.washout) for trial in trials.values())

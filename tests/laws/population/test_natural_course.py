@@ -2,12 +2,24 @@
 
 import numpy as np
 import pytest
+import sympy
 
 from ketamech import simulate
 from ketamech.core.units import WEEK
 from ketamech.dosing.dose_events import DoseEvent, dose_events_from_text
+from ketamech.model.functions import hill
+from ketamech.model.reference_rhs import NUMPY
+from ketamech.model.stage import declare_stage
+from ketamech.model.stages.course import course as declare_course
 from ketamech.parameters import load_parameters
-from ketamech.population.virtual_population import LOAD, ONSET, NaturalCourse, load_population, natural_course
+from ketamech.population.virtual_population import (
+    EVENT_LOAD,
+    LOAD,
+    ONSET,
+    NaturalCourse,
+    load_population,
+    natural_course,
+)
 from ketamech.simulation.ensemble import Subject, run_subjects
 
 TABLE = load_parameters()
@@ -23,12 +35,12 @@ def course(**changes):
     return NaturalCourse(**{**usual.__dict__, **changes})
 
 
-def load_at(events, hour, rate):
+def load_at(events, hour, rate, compartments=(LOAD, EVENT_LOAD)):
     """Load [patient] at a time, from the events alone."""
     return sum(
         np.where(e.time <= hour, e.amount * np.exp(-rate * (hour - e.time)), 0.0)
         for e in events
-        if e.compartment == LOAD
+        if e.compartment in compartments
     )
 
 
@@ -60,6 +72,31 @@ def test_a_load_in_progress_has_its_variance_and_mean_0():
             assert np.var(load) == pytest.approx(expected, rel=0.08)
 
 
+def test_adverse_events_since_treatment_began_are_apart_and_the_sum_is_that_of_one_process():
+    """Treatment begins at 0 h: the two loads add up to the process that began with screening."""
+    one, begin, until = course(), -(4 * WEEK + 24.0), 8 * WEEK
+    parts = one.events(1, MANY[:300], begin, until, in_progress=True)
+    whole = one.events(1, MANY[:300], 0.0, until - begin, in_progress=True)
+    for event in parts:
+        if event.compartment == EVENT_LOAD:
+            assert (event.amount >= 0).all()
+            assert (event.time[event.amount > 0] >= 0).all()
+    for hour in (begin, -300.0, -1.0, 0.0, 1.0, 100.0, 6 * WEEK):
+        expected = load_at(whole, hour - begin, one.reversion_rate)
+        assert load_at(parts, hour, one.reversion_rate) == pytest.approx(expected, abs=1e-12)
+    assert not load_at(parts, 0.0, one.reversion_rate, (EVENT_LOAD,)).any()
+    later = load_at(parts, 6 * WEEK, one.reversion_rate, (EVENT_LOAD,))
+    assert 0.2 < (later > 0).mean() < 0.6
+    without = course(life_event_rate=0.0).events(1, MANY[:300], begin, until, in_progress=True)
+    assert not load_at(without, 6 * WEEK, one.reversion_rate, (EVENT_LOAD,)).any()
+
+
+def test_the_list_of_events_depends_on_no_patient():
+    """Replicates are solved together, event by event."""
+    lists = [course().events(1, [i], -100.0, 5 * WEEK, in_progress=True) for i in range(20)]
+    assert len({tuple(e.compartment for e in events) for events in lists}) == 1
+
+
 def test_a_stated_baseline_begins_without_load_and_becomes_more_variable():
     one = course()
     events = one.events(1, MANY, 0.0, 30 * WEEK)
@@ -71,7 +108,7 @@ def test_a_stated_baseline_begins_without_load_and_becomes_more_variable():
 
 def test_life_events_come_at_their_rate_and_are_adverse():
     quiet = course(load_sd=0.0)
-    events = [e for e in quiet.events(1, MANY, 0.0, 52 * WEEK) if e.compartment == LOAD]
+    events = [e for e in quiet.events(1, MANY, 0.0, 52 * WEEK) if e.compartment == EVENT_LOAD]
     count = sum(e.amount > 0.01 for e in events)
     chance = -np.expm1(-quiet.life_event_rate * WEEK)
     assert np.mean(count) == pytest.approx(52 * chance, rel=0.1)
@@ -94,7 +131,43 @@ def test_volunteers_and_the_typical_patient_have_no_natural_course(model):
     healthy = load_population("healthy").course_events(TABLE, 1, MANY[:50], 0.0, 20 * WEEK)
     assert not any(np.any(e.amount) for e in healthy)
     typical = simulate("racemic 0.5 mg/kg IV over 40 min", model=model)
-    assert not typical["course.relief"].values.any()
+    for name in ("course.relief", "course.load", "course.event_load"):
+        assert not typical[name].values.any()
+
+
+def relief_of(stage, values):
+    """Relief from the equation of the stage alone, in the arithmetic of Python."""
+    expression = stage.outputs["course.relief"].expression
+    numbers = expression.subs({symbol: values.get(symbol.name, 0.0) for symbol in expression.free_symbols})
+    return float(numbers.replace(hill, lambda *terms: sympy.Float(NUMPY["hill"](*map(float, terms)))))
+
+
+def test_without_protection_only_the_sum_of_the_loads_matters():
+    stage = declare_stage(declare_course, TABLE)
+    usual = {row: value_of(row) for row in stage.used_parameters if not row.startswith("person.")}
+    usual |= {"person.baseline_madrs": 33.0, "mood.madrs": 20.0, "brain_network.medial_prefrontal_tone": 1.2}
+    pairs = [(0.7, 0.0), (0.0, 0.7), (0.25, 0.45), (-0.3, 1.0)]
+    loads = [{"course.load": usual_load, "course.event_load": later} for usual_load, later in pairs]
+    at_baseline = {"rest(brain_network.medial_prefrontal_tone)": 1.2}
+    without = [relief_of(stage, {**usual, **load, **at_baseline}) for load in loads]
+    assert without == pytest.approx([-0.7 * (60 - 20) / (60 - 33)] * 4, abs=1e-12)
+    regained = {"rest(brain_network.medial_prefrontal_tone)": 1.1}
+    protected = [relief_of(stage, {**usual, **load, **regained}) for load in loads]
+    assert protected[0] == pytest.approx(without[0], abs=1e-12)
+    assert protected[1] == pytest.approx(without[0] / 2, abs=1e-12)  # a gain of 0.1 protects half
+
+
+def test_a_drug_protects_from_adverse_events_and_not_from_other_load(model):
+    """Relief divided by the distance from the worst score is minus the load that acts."""
+    drug = dose_events_from_text("esketamine 84 mg nasal twice weekly for 4 weeks", TABLE, {}, 28 * 24.0)
+    hours = np.array([0.0, 14 * 24.0, 28 * 24.0])
+    subjects = [Subject(name, (*drug, DoseEvent(0.0, name, 0.7))) for name in (LOAD, EVENT_LOAD)]
+    found = run_subjects(model, subjects, hours)
+    distance = (60 - found["mood.madrs"].values) / (60 - value_of("person.baseline_madrs"))
+    acting = -found["course.relief"].values / distance
+    alone = 0.7 * np.exp(-value_of("course.reversion_rate") * hours)
+    assert acting[0, 1:] == pytest.approx(alone[1:], rel=1e-4)
+    assert (acting[1, 1:] < 0.8 * alone[1:]).all()
 
 
 def test_load_returns_with_its_rate_and_a_recovered_person_has_more_to_lose(model):

@@ -1,10 +1,13 @@
 """Enrolment by rated score: selection, regression to the mean, lead-ins, raters, and independence of grouping."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from ketamech.core import InputError
 from ketamech.core.errors import RenamedWarning
+from ketamech.population.virtual_population import EVENT_LOAD
 from ketamech.trials.run_trial import TrialRun, run_trial
 from ketamech.trials.trial_reader import load_trial
 
@@ -130,3 +133,41 @@ def test_a_criterion_without_eligible_candidates_reports_their_share(model):
     with pytest.raises(InputError, match="none of 200 candidates") as refused:
         run_trial(trial({"include": "MADRS > 59"}), model, patients=2)
     assert refused.value.key == "eligibility"
+
+
+COMPARED = {
+    "esketamine": {"treatment": "esketamine 84 mg nasal twice weekly for 4 weeks", "n": 24},
+    "placebo": {"treatment": "placebo nasal twice weekly for 4 weeks", "n": 24},
+}
+
+
+def test_load_is_split_for_protection_only(model, monkeypatch):
+    """Without protection the trial is the same however load is split; with it the load at enrolment stays."""
+    plain = trial(arms=COMPARED)
+    unprotected = trial(arms=COMPARED, parameters={"course.protection_ec50": 1e9})
+    split, without = run_trial(plain, model), run_trial(unprotected, model)
+    monkeypatch.setattr("ketamech.population.virtual_population.LOAD", EVENT_LOAD)  # all load is protected
+    joined = run_trial(unprotected, model)
+    assert np.abs(joined["true_MADRS"] - without["true_MADRS"]).max() < 2e-3
+    treated = split["arm"].values[0, :, 0] == "esketamine"
+    fall = change(split, "true_MADRS")[0] - change(run_trial(plain, model), "true_MADRS")[0]
+    assert fall[treated].mean() > 0.2
+    assert np.abs(fall[~treated]).max() < 2e-3
+
+
+@pytest.mark.parametrize("criteria", [PLAIN["eligibility"], None])
+def test_paired_arms_have_the_same_patients(model, criteria):
+    stated = {**PLAIN, "eligibility": criteria, "arms": COMPARED}
+    plain = load_trial({key: value for key, value in stated.items() if value})
+    paired = plain.replace(paired_arms=True, study_size=48)
+    found = run_trial(paired, model, threads=1)
+    arms = found["arm"].values[0, :, 0]
+    assert (arms == np.repeat(["esketamine", "placebo"], 24)).all()
+    for name in ("MADRS", "true_MADRS"):
+        baseline = found[name].sel(visit="baseline").values[0]
+        assert np.array_equal(baseline[:24], baseline[24:])
+    same = paired.replace(arms=tuple(replace(arm, regimen=paired.arms[1].regimen) for arm in paired.arms))
+    both = run_trial(same, model, threads=1)["MADRS"].values[0]
+    assert np.array_equal(both[:24], both[24:], equal_nan=True)
+    alone = run_trial(replace(paired, arms=paired.arms[1:]), model, threads=1)["MADRS"].values[0]
+    assert np.array_equal(alone, found["MADRS"].values[0, 24:], equal_nan=True)

@@ -17,21 +17,28 @@ def course(stage: Stage) -> None:
     (regression to the mean), and remitters relapse after adverse events. A spontaneous remission begins at a time that
     is drawn for each patient, develops over weeks and lasts for a year. Contacts with usual care or days in hospital
     support mood for some days. Load acts in proportion to the distance from the worst score: a very ill person can
-    hardly become worse, and a recovered person has more to lose. Regained prefrontal tone protects from it: ketamine
-    before a week of stress prevents its effect in mice (r-ket-prophyl).
+    hardly become worse, and a recovered person has more to lose.
+
+    Regained prefrontal tone protects from adverse events that come after the first dose, and from no other load:
+    ketamine before a week of stress prevents its effect in mice (r-ket-prophyl). Their load is a state of its own.
+    Where nothing protects, only the sum of the two loads matters.
     """
-    load = stage.state(
-        "course.load", "1", bounds=(None, None), description="burden above the person's own average, log odds"
-    )
-    stage.rate(load, -stage.parameter("course.reversion_rate") * load, because="return to the own average over months")
+    load = _returning_load(stage, "course.load", "burden above the person's own average, log odds")
+    event_load = _returning_load(stage, "course.event_load", "burden of adverse events since treatment began, log odds")
     stage.output(
         "course.relief",
         stage.parameter("course.remission_weight") * _remission(stage)
         + stage.parameter("course.support_weight") * _support(stage)
-        - load * _distance_from_worst(stage) * _vulnerability(stage),
+        - (load + event_load * _vulnerability(stage)) * _distance_from_worst(stage),
         "1",
         description="drive towards recovery without treatment, 0 at the own average, log odds of the scale",
     )
+
+
+def _returning_load(stage: Stage, name: str, description: str) -> sympy.Symbol:
+    load = stage.state(name, "1", bounds=(None, None), description=description)
+    stage.rate(load, -stage.parameter("course.reversion_rate") * load, because="return to the own average over months")
+    return load
 
 
 def _distance_from_worst(stage: Stage) -> sympy.Expr:
@@ -42,7 +49,7 @@ def _distance_from_worst(stage: Stage) -> sympy.Expr:
 
 
 def _vulnerability(stage: Stage) -> sympy.Expr:
-    """Effect of load relative to that without treatment: less while prefrontal tone is above the own baseline."""
+    """Effect of adverse events relative to that without a drug: less while prefrontal tone is above the baseline."""
     name = "brain_network.medial_prefrontal_tone"
     gain = stage.input(name, "1") - stage.baseline(name, "1")
     return 1 - hill(gain, stage.parameter("course.protection_ec50"), 1)
