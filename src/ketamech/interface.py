@@ -63,7 +63,7 @@ def simulate(
     receives each slow step.
 
     Returns a Dataset with dims (patient, time): time in h; `units` and `long_name` on every variable. Patients are
-    'treated' and 'control' (same expectancy, no drug), or the numbers of `people`, or the IDs of the table. A
+    'treated' and 'control' (same visits, no drug), or the numbers of `people`, or the IDs of the table. A
     patient that could not be solved is NaN, with the reason in `solve_status`. The accessor `.ketamech` has the
     methods of `Results`.
 
@@ -189,7 +189,7 @@ def sensitivity(
 ) -> pd.DataFrame:  # fmt: skip
     """Sensitivity of endpoints to the parameters, each moved over its spread.
 
-    `endpoints` as in `attribute`. They are those of the treated patient minus those of the control (same expectancy, no
+    `endpoints` as in `attribute`. They are those of the treated patient minus those of the control (same visits, no
     drug), or with `absolute` those of the treated patient.
 
     `method`: "tornado" (one at a time, 5th and 95th percentile), "morris" (`size` trajectories, default 20) or "sobol"

@@ -156,7 +156,7 @@ class ErrorResponse(BaseModel):
 
 
 class Curve(BaseModel):
-    """One curve: values at the times of the response; `control`: same patient, same expectancy, no drug."""
+    """One curve: values at the times of the response; `control`: same patient, same visits, no drug."""
 
     key: str
     label: str
@@ -186,7 +186,7 @@ class CurvesResponse(BaseModel):
 
 
 class OutputsResponse(BaseModel):
-    """Values of outputs by name at the times of the request; `control`: same patient, same expectancy, no drug."""
+    """Values of outputs by name at the times of the request; `control`: same patient, same visits, no drug."""
 
     times: list[float]
     values: dict[str, list[float | None]]

@@ -55,7 +55,7 @@ def design(
 
     Regimens are combinations of dose, infusion duration, route and schedule; adverse effects are dissociation and blood
     pressure.
-    Benefit is the mean difference of MADRS from the same patients with the same expectancy and no drug. A regimen is on
+    Benefit is the mean difference of MADRS from the same patients with the same visits and no drug. A regimen is on
     the Pareto front if no other regimen is better in one aim and at least as good in all others. The result is not a
     recommendation. The column evidence says whether this dose and schedule was studied in depressed patients
     (data/dosing/studied_regimens.csv); the benefit of a regimen without evidence is an extrapolation of the model.

@@ -89,7 +89,7 @@ def fraction(text: str, key: str, example: str) -> float:
         value = math.nan
     if after.strip() or not math.isfinite(value):
         expected = "a fraction or a percentage"
-        raise InputError(f"'{text}' is neither", key=key, expected=expected, type_this=f"{key} {example}")
+        raise InputError(f"'{text}' is not a number", key=key, expected=expected, type_this=f"{key} {example}")
     return value if sign else as_fraction(value, key)
 
 

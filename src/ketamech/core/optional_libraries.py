@@ -33,25 +33,3 @@ def import_optional(module: str, package: str, purpose: str) -> Any:
     except ImportError as problem:
         message = f"{purpose} needs {package}, which is not installed"
         raise InputError(message, type_this=how_to_install(module)) from problem
-
-
-def with_fields(element: Any, **values: Any) -> Any:
-    """An element of an SBML, SED-ML or OMEX document after `element.setName(value)` for every field."""
-    for name, value in values.items():
-        getattr(element, f"set{name}")(value)
-    return element
-
-
-def libsbml() -> Any:
-    """The libSBML module."""
-    return import_optional("libsbml", "python-libsbml", "reading or writing SBML")
-
-
-def libsedml() -> Any:
-    """The libSEDML module."""
-    return import_optional("libsedml", "python-libsedml", "SED-ML")
-
-
-def libcombine() -> Any:
-    """The libCombine module."""
-    return import_optional("libcombine", "python-libcombine", "reading or writing an OMEX archive")

@@ -27,7 +27,8 @@ from ketamech.core import InputError, SolverError
 from ketamech.core.checkpoint import Arrays
 from ketamech.core.environment import package_version, short_hash
 from ketamech.core.execution import LOCAL_EXECUTOR, Executor
-from ketamech.core.optional_libraries import import_optional, with_fields
+from ketamech.core.optional_libraries import import_optional
+from ketamech.exchange.document_libraries import with_fields
 from ketamech.exchange.omex import (
     SCENARIO,
     TOLERANCE,

@@ -17,10 +17,10 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from ketamech.core import InputError, ModelError, convert, unit
 from ketamech.core.environment import short_hash
-from ketamech.core.optional_libraries import libsbml
 from ketamech.core.units import GRAMS_PER_MOLE
 from ketamech.core.yaml_lines import YamlSource, read_yaml
 from ketamech.engine import load_kernel
+from ketamech.exchange.document_libraries import libsbml
 from ketamech.exchange.population_pk import is_population_pk, load_population_pk
 from ketamech.exchange.sbml.importer import import_sbml
 from ketamech.exchange.sbml.mathml import Formulas

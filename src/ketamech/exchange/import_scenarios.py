@@ -18,10 +18,10 @@ import sympy
 
 from ketamech.core import InputError
 from ketamech.core.atomic_files import read_text
-from ketamech.core.optional_libraries import libsbml
 from ketamech.dosing.dose_events import ANTICIPATION, BELIEF
 from ketamech.dosing.drugs import load_drugs
 from ketamech.dosing.treatment import MAX_HORIZON_H
+from ketamech.exchange.document_libraries import libsbml
 from ketamech.exchange.infer_regimen import infer_regimen
 from ketamech.exchange.petab_simulation import changes_of, read_problem
 from ketamech.exchange.route_templates import InputProfile

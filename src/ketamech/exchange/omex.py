@@ -20,8 +20,8 @@ import numpy as np
 
 from ketamech.core import InputError
 from ketamech.core.constants import DISCLAIMER
-from ketamech.core.optional_libraries import libcombine, libsedml, with_fields
 from ketamech.core.units import DAY
+from ketamech.exchange.document_libraries import libcombine, libsedml, with_fields
 from ketamech.exchange.sbml.exporter import course_sbml
 from ketamech.exchange.sbml.ids import sbml_id
 from ketamech.exchange.sbml.reactions import species_ids

@@ -17,7 +17,8 @@ import sympy
 
 from ketamech.core import InputError
 from ketamech.core.atomic_files import read_text
-from ketamech.core.optional_libraries import import_optional, libsbml, with_fields
+from ketamech.core.optional_libraries import import_optional
+from ketamech.exchange.document_libraries import libsbml, with_fields
 from ketamech.exchange.sbml.importer import import_sbml
 from ketamech.exchange.sbml.model_editor import ModelEditor, steady_state
 from ketamech.exchange.sbml.sbml_model import compile_vector

@@ -20,7 +20,7 @@ import pandas as pd
 
 from ketamech.core import InputError
 from ketamech.core.atomic_files import read_text
-from ketamech.core.optional_libraries import libsbml, libsedml
+from ketamech.exchange.document_libraries import libsbml, libsedml
 from ketamech.exchange.omex import TIME, read_archive
 from ketamech.exchange.sbml.importer import import_sbml
 from ketamech.exchange.sbml.mathml import TIME as MATH_TIME

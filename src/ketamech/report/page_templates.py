@@ -76,7 +76,7 @@ def plain_words(run: RunDescription, horizon: float, changed: Mapping[str, str])
     if run.index_of_control is not None:
         sentences.append(
             "The dashed control is the same person with the same visits and perturbations but no drug: expectancy of a"
-            " treatment is part of it, and feeling the drug raises expectancy further."
+            " treatment is part of it, and a drug that is felt raises expectancy further."
         )
     if changed:
         sentences.append("Set for this run: " + "; ".join(f"{name} = {value}" for name, value in changed.items()) + ".")

@@ -166,9 +166,7 @@ class ScenarioFile(BaseModel, extra="forbid", title="KetaMech scenario"):
     connectome: str | None = Field(None, description="CSV file in the same folder: connection weights, area by area")
     receptors: str | None = Field(None, description="CSV file in the same folder: area, and any of nmda, glun2b, ampa")
     horizon: str | None = Field(None, description="simulated time, e.g. 28 days")
-    control: bool = Field(
-        True, description="also simulate the same patient with the same expectancy and without the drug"
-    )
+    control: bool = Field(True, description="also simulate the same patient with the same visits and without the drug")
     seed: int = Field(1, ge=0, description="recorded in the provenance; the typical patient has no random numbers")
 
     @model_validator(mode="before")

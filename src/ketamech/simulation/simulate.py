@@ -162,7 +162,7 @@ def check_people_and_times(people: object, times: Any) -> None:
 
 
 def subjects(scenario: Scenario, model: Model) -> list[Subject]:
-    """The treated patient and, unless switched off, its control: same expectancy and challenges, no drug."""
+    """The treated patient and, unless switched off, its control: same visits and challenges, no drug."""
     treated = events_of_scenario(scenario, model.parameters, {}, scenario.horizon)
     pairs = [("treated", treated)]
     if scenario.control:

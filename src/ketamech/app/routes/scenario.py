@@ -42,7 +42,7 @@ def routes(app_state: AppState) -> APIRouter:
 
     @router.post("/curves", response_model=CurvesResponse)
     async def curves(request: CurvesRequest) -> Response:
-        """Curves of the typical patient and of a control with the same expectancy and no drug."""
+        """Curves of the typical patient and of a control with the same visits and no drug."""
         key = ("curves", request.model_dump_json())
         return await solved_response(app_state, key, lambda state: curves_of(state, request))
 

@@ -7,7 +7,7 @@ const DEFAULT_PERSON = { weight: "70 kg" };
 // `regimen`: a sentence, or `scenario`: the keys of a scenario file. `outputs`: names; `times`: hours from the start,
 // rising. `settings`: further keys of a scenario file (person, species, pathways, perturbations, horizon ...).
 // Returns { times, values, control }: `values` and `control` { output: Float64Array } in the units of the model;
-// `control` is the same patient with the same expectancy and no drug. Throws ServerError for a scenario with an error.
+// `control` is the same patient with the same visits and no drug. Throws ServerError for a scenario with an error.
 export async function simulate({ regimen, scenario, outputs, times, settings = {} }) {
   const keys = { ...(scenario ?? { treatments: [regimen], person: DEFAULT_PERSON }), ...settings };
   const found = await postJson("/api/outputs", { scenario: keys, outputs, times: Array.from(times) });

@@ -7,7 +7,7 @@ from html import escape
 from typing import Any
 
 from ketamech.core import ModelError
-from ketamech.core.optional_libraries import libsbml, with_fields
+from ketamech.exchange.document_libraries import libsbml, with_fields
 from ketamech.exchange.sbml.ids import (
     EXPRESSION,
     FRAMEWORK,

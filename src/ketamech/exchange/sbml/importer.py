@@ -17,7 +17,7 @@ import sympy
 
 from ketamech.core import InputError
 from ketamech.core.atomic_files import read_text
-from ketamech.core.optional_libraries import libsbml
+from ketamech.exchange.document_libraries import libsbml
 from ketamech.exchange.sbml.mathml import TIME, Formulas
 from ketamech.exchange.sbml.sbml_model import (
     AMOUNT_SUFFIX,

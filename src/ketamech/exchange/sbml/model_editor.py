@@ -10,7 +10,7 @@ import numpy as np
 import sympy
 
 from ketamech.core import InputError, SolverError
-from ketamech.core.optional_libraries import libsbml, with_fields
+from ketamech.exchange.document_libraries import libsbml, with_fields
 
 STEADY_TIMES = np.geomspace(1.0, 1e10, 11)  # after the start of a search for a steady state, in units of the model
 STEADY_TOLERANCE = 1e-6  # relative, between the last two of these times
