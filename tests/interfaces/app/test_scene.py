@@ -304,6 +304,18 @@ def test_a_published_point_opens_its_paper_by_mouse_and_by_keyboard(story):
     story.wait_for_selector("dialog[open] .evidence-list a")
 
 
+def test_a_published_point_opens_its_paper_by_touch(browser, address):
+    context = browser.new_context(viewport={"width": 1366, "height": 768}, has_touch=True, reduced_motion="reduce")
+    page = context.new_page()
+    open_story(page, address)
+    page.wait_for_selector("#mood-figure .published-point .hit", state="attached")
+    page.wait_for_load_state("networkidle")  # the figure is drawn again while the page loads
+    box = page.locator("#mood-figure .published-point .hit").first.bounding_box()
+    page.touchscreen.tap(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    page.wait_for_selector("dialog[open] .evidence-list a")
+    context.close()
+
+
 def test_a_claim_states_its_words_verdict_lean_and_in_whom(story):
     until(story, "document.querySelector('#signalling [data-claim=mtor-needed]')?.textContent.includes('Mixed')")
     text = story.locator("#signalling [data-claim=mtor-needed]:visible").inner_text()
