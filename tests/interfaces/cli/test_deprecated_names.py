@@ -191,5 +191,5 @@ def test_a_percentage_without_its_sign_is_a_fraction_with_a_warning():
     with pytest.warns(RenamedWarning, match="--sample-size is a fraction: 0.8, not 80 %"):
         assert fraction("80", "--sample-size", "0.8") == 0.8
     for wrong in ("", "%", "nan", "80 % of", "many"):
-        with pytest.raises(InputError, match="is neither"):
+        with pytest.raises(InputError, match="is not a number"):
             fraction(wrong, "--sample-size", "0.8")

@@ -6,6 +6,7 @@ import { selectedTime } from "./time-slider.js";
 
 const MOVE = 700; // ms
 const SETTLE = 120; // ms: a chapter that is only passed changes nothing
+const JUST_CHOSEN = 1000; // ms: a time chosen so shortly before a chapter comes into view is kept
 
 const GROWING = 12_000; // ms during which figures above a chapter may still grow
 
@@ -34,7 +35,7 @@ export function followChapterLinks() {
 export class ChapterScroll {
   // `isTimeGiven`: the address holds a time.
   constructor(chapters, scene, isTimeGiven) {
-    Object.assign(this, { scene, current: "start", isHeld: false, isTimeGiven, isChosen: false, isMoving: false });
+    Object.assign(this, { scene, current: "start", isHeld: false, isTimeGiven, isChosen: false, isMoving: false, chosenAt: -Infinity });
     this.rows = new Map(chapters.map((chapter) => [chapter.id, chapter]));
     const observer = new IntersectionObserver((entries) => this.see(entries), { rootMargin: "-42% 0px -50% 0px" });
     for (const { node } of chapters) observer.observe(node);
@@ -42,7 +43,11 @@ export class ChapterScroll {
     const clock = find("#time-bar");
     clock.addEventListener("pointerdown", () => (this.isHeld = true));
     addEventListener("pointerup", () => (this.isHeld = false));
-    selectedTime.onChange(() => (this.isChosen ||= !this.isMoving));
+    selectedTime.onChange(() => {
+      if (this.isMoving) return;
+      this.isChosen = true;
+      this.chosenAt = performance.now();
+    });
     this.enterSoon = debounce(SETTLE, () => this.enter());
   }
 
@@ -50,7 +55,7 @@ export class ChapterScroll {
     const shown = entries.filter(({ isIntersecting }) => isIntersecting).at(-1);
     if (!shown || shown.target.id === this.current) return;
     this.current = shown.target.id;
-    this.isChosen = this.isTimeGiven;
+    this.isChosen = this.isTimeGiven || performance.now() - this.chosenAt < JUST_CHOSEN;
     this.isTimeGiven = false;
     this.enterSoon();
   }
@@ -75,7 +80,7 @@ export class ChapterScroll {
     const chapter = this.current;
     const step = (now) => {
       const share = Math.min(1, Math.max(0, (now - began) / MOVE));
-      if (this.isHeld || chapter !== this.current) return;
+      if (this.isHeld || this.isChosen || chapter !== this.current) return;
       this.set(share < 1 ? selectedTime.hoursAt(from + (to - from) * share) : hours);
       if (share < 1) requestAnimationFrame(step);
     };
