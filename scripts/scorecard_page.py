@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from ketamech.analysis.reference_forecasts import load_references
-from ketamech.analysis.skill import FORECASTERS, forecaster_scores, null_limit, reliability, verdicts
+from ketamech.analysis.skill import forecaster_scores, null_limit, reliability, verdicts
 from ketamech.core.constants import DISCLAIMER
 from ketamech.core.environment import DATA
 from ketamech.exchange.result_metadata import read_csv_metadata
@@ -149,8 +149,7 @@ def forecaster_table(chances: pd.DataFrame) -> str:
     lines = []
     for row in forecaster_scores(chances).to_dict("records"):
         brier, own = (f"{row[name]:.3f}" for name in ("brier", "brier_model"))
-        against = "" if row["forecaster"] == FORECASTERS["chance"] else _with_interval(row)
-        counts = [f"{row['rows']} ({row['trials']})", brier, own, against]
+        counts = [f"{row['rows']} ({row['trials']})", brier, own, _with_interval(row)]
         happened = f"{row['expected']:.1f}, {row['observed']}"
         null = [f"{row['met']} of {row['null']}", _percent(row["largest"]), f"{100 * row['possible']:.1f}"]
         lines.append([row["forecaster"], *counts, happened, *null])
@@ -227,7 +226,7 @@ smallest such chance. The smaller this number, the less a miss of the criterion 
 and reliability do not penalise exact chances ([decision 41](decisions/0041-null-results.md))."""
 
 RELIABILITY = """Chances in thirds, without the forecasters that know the result. Comparisons of one trial share
-patients, so that these numbers have fewer independent results than comparisons."""
+patients, so that there are fewer independent results than comparisons."""
 
 LEFT_OUT = """The posterior of all trials is reweighted by Pareto smoothed importance sampling. Where the Pareto shape k
 exceeds 0.7 the weights are not reliable, and the posterior is sampled again on the emulator without the rows of the

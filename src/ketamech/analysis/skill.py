@@ -293,9 +293,10 @@ def forecaster_scores(chances: pd.DataFrame) -> pd.DataFrame:
     for name, forecaster in FORECASTERS.items():
         part = scored[np.isfinite(scored[name])]
         null = part.loc[~part["significant"].astype(bool), name]
-        value, low, high, rows = skill(part, "brier_chance", f"brier_{name}")
+        no_skill = float("nan"), float("nan"), float("nan"), len(part)  # of the model against itself
+        value, low, high, _ = no_skill if name == "chance" else skill(part, "brier_chance", f"brier_{name}")
         lines.append({
-            "forecaster": forecaster, "rows": rows, "trials": part["trial"].nunique(),
+            "forecaster": forecaster, "rows": len(part), "trials": part["trial"].nunique(),
             "brier": float(part[f"brier_{name}"].mean()), "brier_model": float(part["brier_chance"].mean()),
             "skill": value, "skill_low": low, "skill_high": high, "expected": float(part[name].sum()),
             "observed": int(part["significant"].sum()), "null": len(null), "met": int((null <= limit).sum()),
