@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from ketamech.analysis.reference_forecasts import load_references
-from ketamech.analysis.skill import NULL_COMPARISONS, load_skill_criteria, verdicts
+from ketamech.analysis.skill import forecaster_scores, null_limit, reliability, verdicts
 from ketamech.core.constants import DISCLAIMER
 from ketamech.core.environment import DATA
 from ketamech.exchange.result_metadata import read_csv_metadata
@@ -122,7 +122,7 @@ def verdict_table(skill: pd.DataFrame) -> str:
 
 def chance_table(chances: pd.DataFrame) -> str:
     """Chance of p < 0.05 beside each published comparison; the published ones that were least expected first."""
-    limit = next(one.high for one in load_skill_criteria() if one.group == NULL_COMPARISONS)
+    limit = null_limit()
     unexpectedness = np.where(chances["significant"], 1 - chances["chance"], chances["chance"])
     lines = []
     for row in chances.iloc[np.argsort(-unexpectedness, kind="stable")].to_dict("records"):
@@ -131,11 +131,42 @@ def chance_table(chances: pd.DataFrame) -> str:
         result = "p < 0.05" if row["significant"] else "not significant"
         comparison = f"{row['name']}: {row['arm']}, {row['visit']}"
         verdict = "" if row["significant"] else "met" if row["chance"] <= limit else "**not met**"
-        cells = [row["source"], result, f"{chance:.0f} ({low:.0f} to {high:.0f})", verdict]
+        others = [_percent(row[name]) for name in ("chance_pooled", "chance_both", "chance_published")]
+        cells = [row["source"], result, f"{chance:.0f} ({low:.0f} to {high:.0f})", verdict, *others]
         lines.append([comparison, row["n"], published, *cells])
     header = ["trial", "patients", "published difference (95 %)", "source", "published", "chance of p < 0.05, %",
-              f"at most {number(100 * limit)} %"]  # fmt: skip
+              f"at most {number(100 * limit)} %", "other trials, %", "and this one, %",
+              "published effect true, %"]  # fmt: skip
     return markdown_table(header, lines)
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.0f}" if np.isfinite(share) else ""
+
+
+def forecaster_table(chances: pd.DataFrame) -> str:
+    """Brier scores of the chances of p < 0.05 of each forecaster, and the criterion for null results."""
+    lines = []
+    for row in forecaster_scores(chances).to_dict("records"):
+        brier, own = (f"{row[name]:.3f}" for name in ("brier", "brier_model"))
+        counts = [f"{row['rows']} ({row['trials']})", brier, own, _with_interval(row)]
+        happened = f"{row['expected']:.1f}, {row['observed']}"
+        null = [f"{row['met']} of {row['null']}", _percent(row["largest"]), f"{100 * row['possible']:.1f}"]
+        lines.append([row["forecaster"], *counts, happened, *null])
+    header = ["forecaster", "comparisons (trials)", "Brier score", "model on the same", "skill of the model (95 %)",
+              "p < 0.05: expected, published", "null results met", "largest chance of these, %",
+              "criterion met if its chances are right, at most %"]  # fmt: skip
+    return markdown_table(header, lines)
+
+
+def reliability_table(chances: pd.DataFrame) -> str:
+    """Stated chance of p < 0.05 against the share that happened, by thirds."""
+    lines = []
+    for row in reliability(chances).to_dict("records"):
+        bounds = f"{_percent(row['low'])} to {_percent(row['high'])}"
+        happened = f"{row['observed']} of {row['rows']}: {_percent(row['observed'] / row['rows'])}"
+        lines.append([row["forecaster"], bounds, row["trials"], _percent(row["stated"]), happened])
+    return markdown_table(["forecaster", "stated, %", "trials", "mean stated, %", "published p < 0.05, %"], lines)
 
 
 def left_out_table(methods: pd.DataFrame) -> str:
@@ -178,8 +209,24 @@ FIGURES = """![Skill of each group of rows, and histograms of the place of the p
 
 CHANCES = """Analysis of covariance in every virtual trial of the published size. A published result that was unlikely
 stands first. *Source*: the difference is printed, or follows from the printed means and errors of two arms; one that is
-recalled, because its source cannot be opened, does not count for the criterion. The last column is the criterion for
-comparisons that were not significant."""
+recalled, because its source cannot be opened, does not count for the criterion. *At most*: the criterion for
+comparisons that were not significant. The last three columns are chances without the model, at the published standard
+error (two-sided, normal). *Other trials*: random-effects meta-analysis of mood in the other trials, without dose or
+time. *And this one*: a repetition of the trial, from that meta-analysis and the published result. *Published effect
+true*: a repetition if the true effect is the published one. The last two know the result and are no predictions."""
+
+FORECASTS = """Every published comparison whose source can be opened, significant or not. *Brier score*: mean squared
+distance of the chance from what was published, 1 for p < 0.05 and 0 otherwise; 0 is perfect, 0.25 is always 50 %. That
+of the model is corrected for the number of replicates. *Skill of the model*: 1 − Brier score of the model / Brier score
+of the forecaster on the same comparisons, 95 % over trials. *Null results met*: comparisons without significance that
+had at most the chance of the criterion. *Criterion met if its chances are right*: the criterion looks only at results
+that were not significant. It is therefore met only if each comparison with more than that chance becomes significant.
+The probability of this, if the chances are exact and trials are independent, is at most the product over trials of the
+smallest such chance. The smaller this number, the less a miss of the criterion says against a forecaster. Brier score
+and reliability do not penalise exact chances ([decision 41](decisions/0041-null-results.md))."""
+
+RELIABILITY = """Chances in thirds, without the forecasters that know the result. Comparisons of one trial share
+patients, so that there are fewer independent results than comparisons."""
 
 LEFT_OUT = """The posterior of all trials is reweighted by Pareto smoothed importance sampling. Where the Pareto shape k
 exceeds 0.7 the weights are not reliable, and the posterior is sampled again on the emulator without the rows of the
@@ -205,7 +252,10 @@ def scorecard_page(folder: Path) -> str:
     parts += ["### Acceptance criteria", verdict_table(skill), FIGURES]
     parts += ["### Scores on both bases", detail_table(skill)]
     parts += ["### Contrasts, largest error first", _contrasts(tables["contrasts"])]
-    parts += ["## Chance of p < 0.05", CHANCES, chance_table(tables["chances"])]
+    chances = tables["chances"]
+    parts += ["## Chance of p < 0.05", CHANCES, chance_table(chances)]
+    parts += ["### Forecasts of p < 0.05", FORECASTS, forecaster_table(chances)]
+    parts += ["### Stated chances and published results", RELIABILITY, reliability_table(chances)]
     for path in sorted(VARIANTS.glob("*/skill.csv")):
         name = path.parent.name.replace("_", "-")
         parts += [f"## Variant {name}", VARIANT.format(name=name), variant_table(skill, pd.read_csv(path, comment="#"))]

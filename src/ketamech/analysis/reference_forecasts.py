@@ -11,15 +11,16 @@ draws of the posterior of all trials, so that the curves describe the model and 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 
 import numpy as np
 import pandas as pd
 
-from ketamech.analysis.skill_rows import ScoredRow
-from ketamech.calibration.clinical_targets import ClinicalTarget
+from ketamech.analysis.skill_rows import NO_PUBLIC_SOURCE, ScoredRow
+from ketamech.calibration.clinical_targets import ClinicalTarget, published_interval
+from ketamech.core.constants import Z95
 from ketamech.core.csv_table import read_table
 from ketamech.core.environment import DATA
 from ketamech.core.execution import LOCAL_EXECUTOR, Executor
@@ -79,15 +80,20 @@ def _comparison_class(row: ScoredRow, others: list[ScoredRow]) -> tuple[str, lis
     return "none", []
 
 
-def _pooled(row: ScoredRow, differences: dict[str, tuple[float, float]]) -> tuple[float, float]:
+def _pooled(row: ScoredRow, differences: Mapping[str, tuple[float, float]]) -> tuple[float, float]:
     """The forecast of a difference in points by the meta-analysis of the other trials."""
     if row.statistic != "difference" or row.family != "mood" or not np.isfinite(row.standard_error):
         return NO_FORECAST
-    others = [pair for trial, pair in differences.items() if trial != row.trial]
+    return _pooled_difference(row.trial, row.standard_error, differences)
+
+
+def _pooled_difference(trial: str, error: float, differences: Mapping[str, tuple[float, float]]) -> tuple[float, float]:
+    """Mean and SD of an estimate with this standard error in a new trial, from the differences of the other trials."""
+    others = [pair for name, pair in differences.items() if name != trial]
     if len(others) < MIN_CLASS_TRIALS:
         return NO_FORECAST
     mean, tau = random_effects(*(np.array(column) for column in zip(*others, strict=True)))
-    return mean, float(np.hypot(tau, row.standard_error))
+    return mean, float(np.hypot(tau, error))
 
 
 def random_effects(values: np.ndarray, errors: np.ndarray) -> tuple[float, float]:
@@ -153,6 +159,110 @@ def load_references() -> dict[str, ReferenceForecast]:
             name, row["class"], row["borrowed"], int(row.number("trials")), (mean, sd), (pooled, pooled_sd), row["made"]
         )
     return forecasts
+
+
+@dataclass(frozen=True)
+class PublishedComparison:
+    """A published difference from control in the published unit, with its 95 % interval.
+
+    `row` is the printed difference, or the mean of the compared arm; `source` is "printed", "two arms" (the difference
+    of two printed means) or "recalled" (the source cannot be opened).
+    """
+
+    id: str
+    row: ScoredRow
+    source: str
+    value: float
+    low: float
+    high: float
+
+    @property
+    def error(self) -> float:
+        """The standard error that the interval implies."""
+        return (self.high - self.low) / (2 * Z95)
+
+    @property
+    def significant(self) -> bool:
+        """Whether the interval excludes 0: p < 0.05, two-sided."""
+        return self.low * self.high > 0
+
+
+def published_comparisons(rows: Sequence[ScoredRow]) -> list[PublishedComparison]:
+    """Printed differences, then differences of two scored means of a parallel trial at one visit, then recalled
+    differences; of trials that are scored; one of each arm and visit.
+    """
+    scored_trials = {row.target.trial for row in rows if not row.reason}
+    differences = [row for row in rows if row.statistic == "difference" and row.target.trial in scored_trials]
+    printed = [_printed(row, "printed") for row in differences if not row.reason]
+    recalled = [_printed(row, "recalled") for row in differences if row.reason == NO_PUBLIC_SOURCE]
+    found: dict[tuple[str, ...], PublishedComparison] = {}
+    for one in (*printed, *_differences_of_arms(rows), *recalled):
+        target = one.row.target
+        found.setdefault((target.trial, target.arm, target.visit, target.scale), one)
+    return list(found.values())
+
+
+def _printed(row: ScoredRow, source: str) -> PublishedComparison:
+    return PublishedComparison(row.id, row, source, row.target.published, *published_interval(row.target))
+
+
+def _differences_of_arms(rows: Sequence[ScoredRow]) -> list[PublishedComparison]:
+    """The difference of each mean from that of the reference arm, with its 95 % interval from the intervals of both."""
+    groups: dict[tuple[str, ...], list[ScoredRow]] = {}
+    for row in rows:
+        target = row.target
+        if target.statistic in ("change", "mean") and not row.reason and np.isfinite(published_interval(target)[0]):
+            groups.setdefault((target.trial, target.visit, target.scale, target.statistic), []).append(row)
+    pairs = []
+    for (name, *_), arms in groups.items():
+        trial = shipped_trial(name)
+        control = next((row for row in arms if row.target.arm == reference_arm(trial)), None)
+        if control and not trial.washout:
+            pairs += [_difference_of_arms(row, control) for row in arms if row is not control]
+    return pairs
+
+
+def _difference_of_arms(row: ScoredRow, control: ScoredRow) -> PublishedComparison:
+    half = float(np.hypot(*(np.ptp(published_interval(one.target)) for one in (row, control)))) / 2
+    value, name = row.target.published - control.target.published, f"{row.id} minus {control.id}"
+    return PublishedComparison(name, row, "two arms", value, value - half, value + half)
+
+
+def chance_of_significance(mean: float, sd: float, error: float) -> float:
+    """Chance of p < 0.05 of an estimate with this standard error that is predicted as normal; NaN without a forecast.
+
+    Two-sided: the estimate lies more than 1.96 standard errors from 0.
+    """
+    from scipy.special import ndtr
+
+    return float(ndtr((-Z95 * error - mean) / sd) + ndtr((mean - Z95 * error) / sd))
+
+
+def reference_chances(
+    comparison: PublishedComparison,
+    comparisons: Sequence[PublishedComparison],
+    differences: Mapping[str, tuple[float, float]],
+) -> dict[str, float]:
+    """Chances of p < 0.05 of a comparison at its published standard error, without the model.
+
+    `chance_published`: the published estimate is the true effect, so that the chance depends on its z only;
+    `chance_pooled`: the meta-analysis of the other trials (`differences` as `differences_from_control` returns them);
+    `chance_both`: a repetition of the trial, from that meta-analysis and the published estimate (empirical Bayes);
+    `chance_base`: share of p < 0.05 among the `comparisons` of other trials whose source can be opened. NaN where there
+    is no forecast. The first and the third know the result and are no predictions.
+    """
+    row, error = comparison.row, comparison.error
+    others = [one.significant for one in comparisons if one.row.trial != row.trial and one.source != "recalled"]
+    value, scaled = row.factor * comparison.value, abs(row.factor) * error  # on the common scale
+    mean, sd = _pooled_difference(row.trial, scaled, differences) if row.family == "mood" else NO_FORECAST
+    weight = (sd**2 - scaled**2) / sd**2  # of the published estimate: variance between trials over the variance of both
+    repeated = mean + weight * (value - mean), float(np.sqrt(1 + weight)) * scaled
+    return {
+        "chance_published": chance_of_significance(comparison.value, error, error),
+        "chance_pooled": chance_of_significance(mean, sd, scaled),
+        "chance_both": chance_of_significance(*repeated, scaled),
+        "chance_base": float(np.mean(others)) if others else float("nan"),
+    }
 
 
 CURVES = DATA / "scorecard" / "curves"

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import pandas as pd
@@ -28,6 +29,19 @@ PIT_BINS = 10
 ALL_LEVELS, UNSET_LEVELS = "all levels", "all levels of rows that set no other value"
 NO_CLASS = "no class of three other trials"
 NULL_COMPARISONS = "published comparisons without significance"
+FORECASTERS = {  # column of chances of p < 0.05: its forecaster; the last two know the published result
+    "chance": "model",
+    "chance_pooled": "meta-analysis of the other trials",
+    "chance_base": "share of p < 0.05 in the other trials",
+    "chance_both": "other trials and this one",
+    "chance_published": "published effect is the truth",
+}
+PREDICTIONS = ("chance", "chance_pooled", "chance_base")
+ALL_COMPARISONS = {  # group: its reference
+    "significance of published comparisons": "chance_base",
+    "significance of published comparisons of mood": "chance_pooled",
+}
+RELIABILITY_BINS = (0.0, 1 / 3, 2 / 3, 1.0)
 Samples = Mapping[str, np.ndarray]  # {evidence id: statistic of each replicate, as published}
 
 
@@ -237,14 +251,86 @@ def summary_rows(
     return lines
 
 
-def null_comparisons(chances: pd.DataFrame) -> dict[str, object]:
-    """The summary line of the published comparisons without significance whose source can be opened.
+def significance_rows(chances: pd.DataFrame) -> list[dict[str, object]]:
+    """Summary lines of the chances of p < 0.05 (table as in the scorecard of trials) whose source can be opened.
 
-    `chances` as in the scorecard of trials; `chance` is the largest chance of p < 0.05.
+    Of the comparisons without significance `chance` is the largest; of all comparisons `crps` is the Brier score.
     """
-    null = chances[~chances["significant"].astype(bool) & (chances["source"] != "recalled")]
+    scored = with_brier_scores(chances)
+    null = scored[~scored["significant"].astype(bool)]
     counts = {"rows": len(null), "trials": null["trial"].nunique()}
-    return {"kind": "significance", "group": NULL_COMPARISONS, **counts, "chance": float(null["chance"].max())}
+    lines = [{"group": NULL_COMPARISONS, **counts, "chance": float(null["chance"].max())}]
+    for group, reference in ALL_COMPARISONS.items():
+        part = scored[np.isfinite(scored[reference])]
+        value, low, high, rows = skill(part, "brier_chance", f"brier_{reference}")
+        lines.append({
+            "group": group, "rows": rows, "trials": part["trial"].nunique(), "against": FORECASTERS[reference],
+            "crps": float(part["brier_chance"].mean()), "skill": value, "skill_low": low, "skill_high": high,
+        })  # fmt: skip
+    return [{"kind": "significance", **line} for line in lines]
+
+
+def with_brier_scores(chances: pd.DataFrame) -> pd.DataFrame:
+    """The comparisons whose source can be opened, with `brier_` and the column of each forecaster.
+
+    That of the model is the fair score: it does not depend on the number of replicates.
+    """
+    known = chances[chances["source"] != "recalled"]
+    happened = known["significant"].astype(float)
+    scores = {f"brier_{name}": (known[name] - happened) ** 2 for name in FORECASTERS}
+    scores["brier_chance"] -= known["chance"] * (1 - known["chance"]) / (known["replicates"] - 1)
+    return known.assign(**scores)
+
+
+def forecaster_scores(chances: pd.DataFrame) -> pd.DataFrame:
+    """One line per forecaster of p < 0.05, over the comparisons for which it has a chance.
+
+    Columns: forecaster, rows, trials, brier, brier_model (the model on these rows), skill of the model against it with
+    skill_low and skill_high, expected and observed numbers of p < 0.05, null (comparisons without significance), met
+    (those with at most the chance of the criterion), largest (chance of these), possible (`chance_of_meeting`).
+    """
+    scored, limit, lines = with_brier_scores(chances), null_limit(), []
+    for name, forecaster in FORECASTERS.items():
+        part = scored[np.isfinite(scored[name])]
+        null = part.loc[~part["significant"].astype(bool), name]
+        no_skill = float("nan"), float("nan"), float("nan"), len(part)  # of the model against itself
+        value, low, high, _ = no_skill if name == "chance" else skill(part, "brier_chance", f"brier_{name}")
+        lines.append({
+            "forecaster": forecaster, "rows": len(part), "trials": part["trial"].nunique(),
+            "brier": float(part[f"brier_{name}"].mean()), "brier_model": float(part["brier_chance"].mean()),
+            "skill": value, "skill_low": low, "skill_high": high, "expected": float(part[name].sum()),
+            "observed": int(part["significant"].sum()), "null": len(null), "met": int((null <= limit).sum()),
+            "largest": float(null.max()), "possible": chance_of_meeting(part, name, limit),
+        })  # fmt: skip
+    return pd.DataFrame(lines)
+
+
+def chance_of_meeting(comparisons: pd.DataFrame, name: str, limit: float) -> float:
+    """Largest probability that the criterion is met if the chances in column `name` are right.
+
+    It is met if each comparison with a chance above the limit becomes significant. Trials are independent; of the
+    comparisons of one trial the smallest chance counts, as if the others then became significant too.
+    """
+    above = comparisons[comparisons[name] > limit]
+    return float(np.prod(above.groupby("trial")[name].min().to_numpy()))
+
+
+def reliability(chances: pd.DataFrame) -> pd.DataFrame:
+    """Stated chance of p < 0.05 against what happened, in thirds, of the forecasters that do not know the result.
+
+    Columns: forecaster, low, high, rows, trials, stated (mean chance), observed (number of p < 0.05).
+    """
+    known, lines = with_brier_scores(chances), []
+    for name in PREDICTIONS:
+        for low, high in pairwise(RELIABILITY_BINS):
+            part = known[(known[name] <= high) & ((known[name] > low) | (low == 0))]
+            if len(part):
+                lines.append({
+                    "forecaster": FORECASTERS[name], "low": low, "high": high, "rows": len(part),
+                    "trials": part["trial"].nunique(), "stated": float(part[name].mean()),
+                    "observed": int(part["significant"].sum()),
+                })  # fmt: skip
+    return pd.DataFrame(lines)
 
 
 def _measures(rows: Sequence[ScoredRow], part: pd.DataFrame, samples: Samples, against: str) -> dict[str, object]:
@@ -296,6 +382,11 @@ def load_skill_criteria() -> tuple[SkillCriterion, ...]:
         measure = row.one_of("measure", MEASURES)
         criteria.append(SkillCriterion(question, row["group"], measure, low, high, floor, row["stated"], row["why"]))
     return tuple(criteria)
+
+
+def null_limit() -> float:
+    """The criterion for published comparisons without significance: the largest chance of p < 0.05."""
+    return next(one.high for one in load_skill_criteria() if one.group == NULL_COMPARISONS)
 
 
 def verdicts(skill: pd.DataFrame) -> pd.DataFrame:

@@ -17,15 +17,18 @@ import xarray as xr
 
 from ketamech.analysis.reference_forecasts import (
     PublishedDifference,
+    differences_from_control,
     hour_of,
     load_references,
     model_curves,
+    published_comparisons,
     published_differences,
+    reference_chances,
     trial_names,
 )
 from ketamech.analysis.scorecard_targets import fitted_rows, roles, rows_set_by_hand
-from ketamech.analysis.skill import load_contrasts, null_comparisons, score_contrasts, score_rows, summary_rows
-from ketamech.analysis.skill_rows import NO_PUBLIC_SOURCE, scored_rows
+from ketamech.analysis.skill import load_contrasts, score_contrasts, score_rows, significance_rows, summary_rows
+from ketamech.analysis.skill_rows import ScoredRow, scored_rows
 from ketamech.calibration.clinical_targets import (
     ClinicalTarget,
     load_clinical_targets,
@@ -110,8 +113,9 @@ def trial_scorecard(
     spreads = _table([row for row in load_spread_targets() if row.trial in predicted], predicted, model)
     scores, contrasts, skill = _skills(clinical, {LEFT_OUT: predicted, IN_SAMPLE: fitted}, model, posterior)
     criteria = _criteria(rows, predicted) if not names else rows.iloc[:0]
-    chances = _significance_probabilities(rows, predicted)
-    skill = pd.concat([skill, pd.DataFrame([{"basis": LEFT_OUT, **null_comparisons(chances)}])], ignore_index=True)
+    chances = _significance_probabilities(scored_rows(clinical), predicted)
+    significance = [{"basis": LEFT_OUT, **line} for line in significance_rows(chances)]
+    skill = pd.concat([skill, pd.DataFrame(significance)], ignore_index=True)
     curves, published = rows.iloc[:0], published_differences(scored_rows(clinical))
     if not names:
         if progress:
@@ -169,57 +173,31 @@ def _skills(
     return pd.concat(scores), pd.concat(contrast_scores), pd.DataFrame([line for some in lines for line in some])
 
 
-def _significance_probabilities(rows: pd.DataFrame, data: Trials) -> pd.DataFrame:
+def _significance_probabilities(rows: Sequence[ScoredRow], data: Trials) -> pd.DataFrame:
     """Chance of p < 0.05 for each published difference from control, by analysis of covariance in every replicate.
 
-    Differences that are printed, and differences of two printed means. Columns: id, trial, name, arm, visit, published,
-    low, high, significant (the published interval excludes 0), source ("printed", "two arms" or "recalled"), chance
-    (share of replicates, with its 95 % Monte Carlo interval), n (patients).
+    Columns: id, trial, name, arm, visit, published, low, high, significant, source, n (patients), replicates, chance
+    (share of them, with its 95 % Monte Carlo interval), and the chances of `reference_chances`.
     """
     lines = []
-    names = trial_names()
-    for row in _published_comparisons(rows):
-        trial, dataset = shipped_trial(row["trial"]), data[row["trial"]]
-        visit = f"period 1: {row['visit']}" if trial.washout else row["visit"]
-        analysis = ancova(dataset, row["scale"], visit, reference_arm(trial))
-        p = analysis[(analysis["arm"] == row["arm"]) & np.isfinite(analysis["p"])]["p"]
+    names, every = trial_names(), scored_rows(load_clinical_targets())
+    comparisons, differences = published_comparisons(every), differences_from_control(every)
+    for one in published_comparisons(rows):
+        target = one.row.target
+        trial, dataset = shipped_trial(target.trial), data[target.trial]
+        visit = f"period 1: {target.visit}" if trial.washout else target.visit
+        analysis = ancova(dataset, target.scale, visit, reference_arm(trial))
+        p = analysis[(analysis["arm"] == target.arm) & np.isfinite(analysis["p"])]["p"]
         low, high = share_interval(np.array([int((p < ALPHA).sum())]), np.array([len(p)]))
         lines.append({
-            "id": row["id"], "trial": row["fold"], "name": names.get(row["trial"], row["fold"]), "arm": row["arm"],
-            "visit": row["visit"], "published": row["published"], "low": row["low"], "high": row["high"],
-            "significant": bool(row["low"] * row["high"] > 0), "source": row["source"], "n": trial.patients,
-            "chance": float((p < ALPHA).mean()) if len(p) else float("nan"), "chance_low": low,
-            "chance_high": high,
+            "id": one.id, "trial": one.row.trial, "name": names.get(target.trial, one.row.trial), "arm": target.arm,
+            "visit": target.visit, "published": one.value, "low": one.low, "high": one.high,
+            "significant": one.significant, "source": one.source, "n": trial.patients,
+            "replicates": len(p), "chance": float((p < ALPHA).mean()) if len(p) else float("nan"),
+            "chance_low": low, "chance_high": high,
+            **reference_chances(one, comparisons, differences),
         })  # fmt: skip
     return pd.DataFrame(lines)
-
-
-def _published_comparisons(rows: pd.DataFrame) -> list[dict[Any, Any]]:
-    """Rows of printed differences, then differences of two scored means of a parallel trial at one visit, then recalled
-    differences; of trials that are scored; one of each arm and visit.
-    """
-    differences = rows[rows["statistic"].isin(("difference", "extra fall"))]
-    printed = differences[differences["scored"] == ""].assign(source="printed").to_dict("records")
-    of_scored_trials = differences["trial"].isin(rows.loc[rows["scored"] == "", "trial"])
-    recalled = differences[(differences["scored"] == NO_PUBLIC_SOURCE) & of_scored_trials].assign(source="recalled")
-    means = rows[rows["statistic"].isin(("change", "mean")) & (rows["scored"] == "") & np.isfinite(rows["low"])]
-    pairs: list[dict[Any, Any]] = []
-    for (name, _, _, _), part in means.groupby(["trial", "visit", "scale", "statistic"], sort=False):
-        trial, arms = shipped_trial(str(name)), part.to_dict("records")
-        control = next((row for row in arms if row["arm"] == reference_arm(trial)), None)
-        if control and not trial.washout:
-            pairs += [_difference_of_arms(row, control) for row in arms if row is not control]
-    found: dict[tuple[str, ...], dict[Any, Any]] = {}
-    for row in (*printed, *pairs, *recalled.to_dict("records")):
-        found.setdefault((row["trial"], row["arm"], row["visit"], row["scale"]), row)
-    return list(found.values())
-
-
-def _difference_of_arms(row: dict[Any, Any], control: dict[Any, Any]) -> dict[Any, Any]:
-    """The row with the difference of two means and its 95 % interval from the intervals of both."""
-    half = np.hypot(*(one["high"] - one["low"] for one in (row, control))) / 2
-    value, name = row["published"] - control["published"], f"{row['id']} minus {control['id']}"
-    return {**row, "id": name, "source": "two arms", "published": value, "low": value - half, "high": value + half}
 
 
 def _leave_out_methods(left_out: Mapping[str, LeftOutDraws]) -> pd.DataFrame:

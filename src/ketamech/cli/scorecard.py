@@ -109,15 +109,19 @@ def _worst_first(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def _print_trials(card: TrialScorecard) -> None:
-    from ketamech.analysis.skill import verdicts
+    from ketamech.analysis.skill import forecaster_scores, reliability, verdicts
 
     skill = ["group", "rows", "trials", "skill", "skill_low", "skill_high", "against", "coverage", "width_ratio"]
     left_out = card.skill[(card.skill["basis"] == "left out") & (card.skill["kind"] != "class")].sort_values("skill")
     terminal.table(left_out[skill], title="Skill, each trial predicted without its data")
     verdict_columns = ["question", "group", "measure", "value", "low", "high", "met"]
     terminal.table(verdicts(card.skill)[verdict_columns], title="Acceptance criteria of skill")
-    chance = ["trial", "arm", "visit", "published", "low", "high", "significant", "chance"]
-    terminal.table(card.significance_probabilities[chance], title="Chance of p < 0.05, share of virtual trials")
+    chance = ["trial", "arm", "visit", "published", "low", "high", "significant", "chance",
+              "chance_pooled", "chance_both", "chance_published"]  # fmt: skip
+    chances = card.significance_probabilities
+    terminal.table(chances[chance], title="Chance of p < 0.05, share of virtual trials")
+    terminal.table(forecaster_scores(chances), title="Forecasts of p < 0.05")
+    terminal.table(reliability(chances), title="Stated chances of p < 0.05 and published results")
     shown = ["id", "statistic", "published", "low", "high", "simulated", "sim_low", "sim_high", "z", "inside", "role"]
     terminal.table(_worst_first(card.rows)[shown], title="Virtual against published trials")
     terminal.table(card.spreads[shown], title="Standard deviations within arms")

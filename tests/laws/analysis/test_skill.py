@@ -8,13 +8,17 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.stats import norm
 
 from ketamech.analysis import skill as scores
 from ketamech.analysis.reference_forecasts import (
+    chance_of_significance,
     differences_from_control,
     load_references,
+    published_comparisons,
     published_differences,
     random_effects,
+    reference_chances,
     reference_forecasts,
     trial_names,
 )
@@ -25,11 +29,20 @@ from ketamech.calibration.clinical_targets import load_clinical_targets
 from ketamech.calibration.leave_one_trial_out import load_left_out
 from ketamech.cli.scorecard import write_trial_tables
 from ketamech.core import InputError
+from ketamech.core.constants import Z95
 from ketamech.core.environment import DATA
 from ketamech.evidence import standard_error
 from ketamech.trials.posterior_draws import load_posterior
 from scripts import publish
-from scripts.scorecard_page import chance_table, scorecard_page, skill_table, variant_table, verdict_table
+from scripts.scorecard_page import (
+    chance_table,
+    forecaster_table,
+    reliability_table,
+    scorecard_page,
+    skill_table,
+    variant_table,
+    verdict_table,
+)
 
 DOCS = DATA.parents[2] / "docs"
 LIVE = ("murrough2013", "synapse", "transform2", "aspire1", "canuso2018", "lapidus2014")
@@ -178,18 +191,141 @@ def sampling_error(row):
     return np.sqrt(1 / (count + 0.5) + 1 / (n - count + 0.5))
 
 
+def chances_of(significant, **columns):
+    """A table of chances of p < 0.05 of one comparison in each trial."""
+    count = len(significant)
+    same = {name: columns.get("chance", 0.5) for name in scores.FORECASTERS}
+    table = {
+        "name": list("abcdefgh")[:count], "trial": range(count), "arm": "drug", "visit": "24 h", "published": -2.0,
+        "low": -4.0, "high": 0.5, "source": "printed", "n": 20, "replicates": 10**9, "chance_low": 0.0,
+        "chance_high": 1.0,
+    }  # fmt: skip
+    return pd.DataFrame({"significant": significant, **table, **same, **columns})
+
+
 def test_comparisons_without_significance_have_a_verdict_each():
-    significant, sources = [False, False, False, True], ["printed", "two arms", "recalled", "printed"]
-    chances = pd.DataFrame({
-        "name": list("abcd"), "trial": list("abcd"), "arm": "drug", "visit": "24 h", "published": -2.0, "low": -4.0,
-        "high": 0.5, "significant": significant, "source": sources, "n": 20, "chance": [0.3, 1 / 3, 0.8, 0.9],
-        "chance_low": 0.0, "chance_high": 1.0,
-    })  # fmt: skip
-    summary = scores.null_comparisons(chances)
+    sources = ["printed", "two arms", "recalled", "printed"]
+    chances = chances_of([False, False, False, True], source=sources, chance=[0.3, 1 / 3, 0.8, 0.9])
+    summary = scores.significance_rows(chances)[0]
     assert (summary["rows"], summary["chance"]) == (2, pytest.approx(1 / 3))  # recalled ones do not count
-    lines = [line.split(" | ") for line in chance_table(chances).splitlines()[2:]]
-    verdicts_shown = {line[0].strip("| ")[0]: line[-1].strip("| ") for line in lines}
-    assert verdicts_shown == {"a": "met", "b": "met", "c": "**not met**", "d": ""}
+    header, _, *lines = (line.strip("| ").split(" | ") for line in chance_table(chances).splitlines())
+    verdict = header.index("at most 33.3 %")
+    assert {line[0][0]: line[verdict] for line in lines} == {"a": "met", "b": "met", "c": "**not met**", "d": ""}
+
+
+def test_the_chance_of_significance_of_a_known_effect_is_the_power_of_the_test():
+    assert chance_of_significance(0.0, 2.0, 2.0) == pytest.approx(0.05, abs=1e-6)
+    assert chance_of_significance(Z95, 1.0, 1.0) == pytest.approx(0.5, abs=1e-4)  # p = 0.05
+    assert chance_of_significance(-3.0, 1.0, 1.0) == pytest.approx(chance_of_significance(3.0, 1.0, 1.0))
+    estimates = np.random.default_rng(2).normal(-2.5, 2.3, 400_000)  # the estimate of a new trial with error 1.5
+    assert chance_of_significance(-2.5, 2.3, 1.5) == pytest.approx((np.abs(estimates / 1.5) > Z95).mean(), abs=0.004)
+    assert np.isnan(chance_of_significance(np.nan, np.nan, 1.0))
+
+
+def test_chances_without_the_model_are_integrals_over_the_true_effect(rows):
+    """Of the power at every true effect, weighted by the meta-analysis of the other trials, without and with the
+    published estimate."""
+    differences, comparisons = differences_from_control(rows), published_comparisons(rows)
+    checked = 0
+    for one in comparisons:
+        found = reference_chances(one, comparisons, differences)
+        assert found["chance_published"] == pytest.approx(power(one.value / one.error))
+        others = [pair for trial, pair in differences.items() if trial != one.row.trial]
+        mean, tau = random_effects(*np.array(others).T)
+        if one.row.family != "mood":
+            assert np.isnan(found["chance_pooled"])
+            assert np.isnan(found["chance_both"])
+            continue
+        away = np.linspace(-8, 8, 4001) if tau else np.zeros(1)  # from the mean, in SDs between trials
+        effect, density = mean + tau * away, np.exp(-0.5 * away**2)
+        scale = one.row.factor
+        likelihood = np.exp(-0.5 * ((scale * one.value - effect) / (scale * one.error)) ** 2)
+        for name, weight in (("chance_pooled", density), ("chance_both", density * likelihood)):
+            expected = np.average(power(effect / (scale * one.error)), weights=weight)
+            assert found[name] == pytest.approx(expected, abs=1e-4), (one.id, name)
+        checked += 1
+    assert checked > 20
+    assert {one.source for one in comparisons} == {"printed", "two arms", "recalled"}
+
+
+def power(z):
+    """Of a two-sided test with a level of 5 %, by the normal distribution."""
+    return norm.sf(Z95 - z) + norm.cdf(-Z95 - z)
+
+
+def test_the_table_of_null_results_is_that_of_the_published_numbers(rows):
+    """Decision 41: chances without the model in percent, bold above the criterion, and whether it can be met."""
+    differences, comparisons, limit = differences_from_control(rows), published_comparisons(rows), scores.null_limit()
+    page = (DOCS / "decisions" / "0041-null-results.md").read_text(encoding="utf-8")
+    shown = dict(re.findall(r"^\| `([\w-]+)` \| (.+) \|$", page, re.MULTILINE))
+    null = [one for one in comparisons if not one.significant and one.source != "recalled"]
+    assert set(shown) == {one.row.id for one in null}
+    for one in null:
+        found = reference_chances(one, comparisons, differences)
+        z, *cells, can_be_met = shown[one.row.id].split(" | ")
+        assert float(z) == pytest.approx(one.value / one.error, abs=0.006)
+        for name, cell in zip(("chance_published", "chance_pooled", "chance_both"), cells, strict=True):
+            text = f"{100 * found[name]:.0f}"
+            assert cell == (f"**{text}**" if found[name] > limit else text), (one.id, name)
+        assert (can_be_met != "no") == (found["chance_published"] <= limit)
+
+
+def test_the_base_rate_is_that_of_other_trials(rows):
+    comparisons = [one for one in published_comparisons(rows) if one.source != "recalled"]
+    (lapidus,) = (one for one in comparisons if one.row.trial == "lapidus-2014")
+    count, hits = len(comparisons), sum(one.significant for one in comparisons)
+    base = reference_chances(lapidus, comparisons, differences_from_control(rows))["chance_base"]
+    assert lapidus.significant
+    assert base == pytest.approx((hits - 1) / (count - 1))
+
+
+def test_the_brier_score_of_the_model_does_not_depend_on_the_number_of_replicates():
+    """Fair: the CRPS of the replicates, each 0 or 1, with the fair estimator."""
+    chances = chances_of([True, False], chance=[0.7, 0.7], replicates=10)
+    sample = np.repeat([1.0, 0.0], [7, 3])
+    expected = [scores.sample_scores(float(hit), sample)["crps"] for hit in chances["significant"]]
+    assert scores.with_brier_scores(chances)["brier_chance"].tolist() == pytest.approx(expected)
+    assert scores.with_brier_scores(chances)["brier_chance_base"].tolist() == pytest.approx([0.09, 0.49])
+
+
+def test_a_forecaster_is_scored_on_its_own_comparisons():
+    chances = chances_of(
+        [True, True, False, False], chance=[0.9, 0.6, 0.4, 0.1], chance_base=0.5, chance_pooled=[np.nan, 0.6, 0.4, 0.1]
+    )
+    table = scores.forecaster_scores(chances).set_index("forecaster")
+    base, pooled = (table.loc[scores.FORECASTERS[name]] for name in ("chance_base", "chance_pooled"))
+    assert (base["rows"], base["brier"], base["expected"], base["observed"]) == (4, 0.25, 2, 2)
+    assert base["skill"] == pytest.approx(1 - 0.085 / 0.25)
+    assert (pooled["rows"], pooled["met"], pooled["null"], pooled["largest"]) == (3, 1, 2, 0.4)
+    assert pooled["skill"] == pytest.approx(0, abs=1e-6)  # the same chances as the model
+    lines = {line["group"]: line for line in scores.significance_rows(chances)}
+    assert [lines[group]["rows"] for group in scores.ALL_COMPARISONS] == [4, 3]
+    assert "| model | 4 (4) | 0.085 | 0.085 |  |" in forecaster_table(chances)
+
+
+def test_the_chance_of_meeting_the_criterion_is_that_of_simulated_sets_of_trials():
+    stated, random = pd.DataFrame({"trial": list("aabc"), "chance": [0.8, 0.6, 0.9, 0.3]}), np.random.default_rng(3)
+    uniform = random.random((100_000, 3))[:, [0, 0, 1, 2]]  # comparisons of one trial depend on each other completely
+    null = uniform >= stated["chance"].to_numpy()
+    met = ~(null & (stated["chance"].to_numpy() > 1 / 3)).any(axis=1)
+    assert scores.chance_of_meeting(stated, "chance", 1 / 3) == pytest.approx(met.mean(), abs=0.005)
+    assert scores.chance_of_meeting(stated, "chance", 0.95) == 1
+
+
+def test_reliability_tells_exact_chances_from_wrong_ones():
+    random = np.random.default_rng(4)
+    chance = random.random(6000)
+    table = (
+        chances_of([True])
+        .loc[np.zeros(6000, dtype=int)]
+        .assign(chance=chance, significant=random.random(6000) < chance, trial=range(6000))
+    )
+    exact = scores.reliability(table).query("forecaster == 'model'")
+    assert exact["rows"].sum() == 6000
+    assert (exact["observed"] / exact["rows"] - exact["stated"]).abs().max() < 0.04
+    wrong = scores.reliability(table.assign(chance=chance**3)).query("forecaster == 'model'")
+    assert (wrong["observed"] / wrong["rows"] - wrong["stated"]).max() > 0.2
+    assert "| model | 33 to 67 | " in reliability_table(table)
 
 
 def test_a_variant_is_shown_beside_the_full_model():
@@ -260,11 +396,13 @@ def test_a_few_replicates_predict_left_out_trials_no_worse_than_the_floor(model,
     error = np.hypot(*(standard_error(row) for row in arms))
     assert pair["high"] - pair["low"] == pytest.approx(2 * 1.959964 * error)
     assert not any(name.startswith("synapse-madrs-84") for name in chances.index)  # these differences are printed
+    assert chances["chance_published"].between(0.05, 1).all()
     found = card.skill[card.skill["kind"] == "significance"].iloc[0]
     assert found["chance"] == chances.loc[~chances["significant"], "chance"].max()
     write_trial_tables(tmp_path, card, {"replicates": "8"})
     page = scorecard_page(tmp_path)
     assert "simulated 8 times" in page
+    assert forecaster_table(pd.read_csv(tmp_path / "chances.csv", comment="#")) in page
     assert not re.search(r"\bnan\b", page)
     for one in (*card.rows["id"], *card.spreads["id"]):
         assert f"| `{one}` |" in page
