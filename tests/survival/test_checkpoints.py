@@ -7,11 +7,15 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 import ketamech.core.checkpoint as kit
+from ketamech.cli.long_run import table_hashes
 from ketamech.core import InputError
 from ketamech.core.checkpoint import Checkpoint, open_checkpoint, read_journal
 from ketamech.core.execution import Executor
@@ -294,3 +298,12 @@ def test_sent_to_another_process_work_is_plain(tmp_path):
     with open_checkpoint(tmp_path, JOB) as pieces:
         assert isinstance(pieces, Checkpoint)
         assert pickle.loads(pickle.dumps(Executor(pieces))) == Executor()
+
+
+def test_a_job_is_the_same_wherever_the_program_is_installed(model):
+    tables = table_hashes(model)
+    moved = {name: replace(row, file=f"/elsewhere/{Path(row.file).name}") for name, row in model.parameters.items()}
+    assert table_hashes(SimpleNamespace(layout=model.layout, parameters=moved)) == tables
+    first = next(iter(moved))
+    changed = moved | {first: replace(moved[first], value=moved[first].value * 1.01)}
+    assert table_hashes(SimpleNamespace(layout=model.layout, parameters=changed)) != tables

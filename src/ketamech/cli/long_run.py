@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 import sys
 from collections.abc import Iterator, Mapping
@@ -37,7 +38,7 @@ def long_run(
     with ExitStack() as stack:
         logging.getLogger("distributed").setLevel(logging.CRITICAL)  # its tracebacks are of errors reported below
         cluster = stack.enter_context(connect(scheduler)) if scheduler else None
-        full_job = {**job, **(_tables(model) if model else {})}
+        full_job = {**job, **(table_hashes(model) if model else {})}
         options: dict[str, Any] = {"about": {**command, **(metadata or {})}, "resume": resume, "replace": replace}
         checkpoint = stack.enter_context(open_checkpoint(folder, full_job, **options))
         for name in checkpoint.damaged:
@@ -52,10 +53,11 @@ def long_run(
         checkpoint.finish()
 
 
-def _tables(model: Any) -> dict[str, str]:
-    """Hashes of the equations, of every parameter row and of all shipped tables."""
+def table_hashes(model: Any) -> dict[str, str]:
+    """Hashes of the equations, of every parameter row and of all shipped tables, wherever the program is installed."""
+    rows = (dataclasses.replace(row, file=Path(row.file).name) for row in model.parameters.values())
     return {
         "equations": model.layout.fingerprint,
-        "parameters": short_hash("\n".join(map(repr, model.parameters.values()))),
+        "parameters": short_hash("\n".join(map(repr, rows))),
         "tables": source_hash(*TABLES),
     }
