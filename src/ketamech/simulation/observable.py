@@ -300,7 +300,7 @@ class Observable:
 
     @property
     def stated_hours(self) -> set[float]:
-        """The times (h) in `time`: as output times they are read without interpolation. None for a condition."""
+        """The times (h) in `time`: as output times they are read without interpolation. Empty for a condition."""
         stated = self.time and not set("<>") & set(self.time)
         return set(reading_times(self.time, np.zeros(0), {}).tolist()) if stated else set()
 
