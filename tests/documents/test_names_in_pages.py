@@ -147,3 +147,15 @@ def test_the_limits_of_the_page_are_those_of_the_server():
         f"| {MAX_PER_ADDRESS}, {MAX_CONNECTIONS} |",
     )
     assert [text for text in stated if text not in TEXTS["docs/app.md"]] == []
+
+
+DATA_FOLDERS = sorted(path for path in (SOURCE / "data").iterdir() if path.is_dir())
+ONE_FILE_EACH = {"parameters", "trials"}  # one file a stage, one file a trial
+
+
+@pytest.mark.parametrize("folder", DATA_FOLDERS, ids=lambda path: path.name)
+def test_the_readme_of_a_folder_of_data_names_its_files(folder):
+    text = (folder / "README.md").read_text(encoding="utf-8")
+    files = [path.name for path in folder.iterdir() if path.is_file() and path.name != "README.md"]
+    missing = [name for name in files if f"`{name}`" not in text]
+    assert missing == [] or folder.name in ONE_FILE_EACH
