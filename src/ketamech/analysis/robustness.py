@@ -107,7 +107,10 @@ class RobustnessProblem:
         return {"answers": answers, "values": values}
 
     def curves(self, arm: Arm, drawn: Mapping[str, np.ndarray], size: int) -> ArmCurves:
-        """Curves of one arm for all sets of a chunk; parameters that the scenario sets keep their value."""
+        """Curves of one arm for the `size` sets of a chunk, whose values are `drawn` {parameter: [set]}.
+
+        Parameters that the scenario sets keep their value.
+        """
         values = {name: column for name, column in drawn.items() if name not in arm.scenario.values}
         until = max(arm.hours)
         ensemble = ensemble_of_scenario(

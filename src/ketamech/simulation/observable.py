@@ -107,7 +107,11 @@ class TimeCourseWindow:
 
 
 def reading_times(when: str, time: np.ndarray, outputs: Mapping[str, np.ndarray]) -> np.ndarray:
-    """The times (h) of a text: "" both ends, "24", "0-6", "1;2;3", or a condition "stage.thing>0.5"."""
+    """The times (h) of a text: "" both ends, "24", "0-6", "1;2;3", or a condition "stage.thing>0.5".
+
+    `time` (h) and `outputs` {name: values} are curves over [time]. A condition gives the last time at which it becomes
+    true, or NaN. Raises InputError for another text.
+    """
     text = when.strip()
     if not text:
         return time[[0, -1]]
