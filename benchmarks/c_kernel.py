@@ -21,7 +21,7 @@ import numpy as np
 import sympy
 from sympy.printing.c import C99CodePrinter
 
-from benchmarks.straight_line_code import Program, text_of
+from benchmarks.straight_line_code import Program, SmallPowers, text_of
 from ketamech.core import SolverError
 from ketamech.engine.codegen.rosenbrock import RODAS5P
 from ketamech.engine.codegen.sparse_lu import SparseLU, sparse_lu
@@ -43,23 +43,10 @@ COMPILE_LIMIT = 900.0  # s
 Lines = list[str]
 
 
-class _C(C99CodePrinter):
-    """SymPy to C on vectors: small powers as products, functions on vectors."""
+class _C(SmallPowers, C99CodePrinter):
+    """SymPy to C on vectors, with functions on vectors."""
 
-    def _print_Integer(self, expr: sympy.Integer) -> str:
-        return f"{int(expr)}.0"
-
-    def _print_Float(self, expr: sympy.Float) -> str:
-        return repr(float(expr))
-
-    def _print_Pow(self, expr: sympy.Pow) -> str:
-        base, exponent = self._print(expr.base), expr.exp
-        if exponent.is_Integer and abs(int(exponent)) <= 4:
-            product = "*".join([f"({base})"] * abs(int(exponent)))
-            return f"({product})" if exponent > 0 else f"(1.0/({product}))"
-        if exponent == sympy.S.Half:
-            return f"v_sqrt(ALL({base}))"
-        return f"v_exp(ALL(({self._print(exponent)})*v_log(ALL({base}))))"
+    root, power = "v_sqrt(ALL({base}))", "v_exp(ALL(({exponent})*v_log(ALL({base}))))"
 
     def _print_Function(self, expr: sympy.Expr) -> str:
         name = {"unexpanded_hill": "rise", "exp": "v_exp", "log": "v_log", "Max": "v_max"}[expr.func.__name__]

@@ -8,7 +8,7 @@ import numpy as np
 import sympy
 from sympy.printing.str import StrPrinter
 
-from benchmarks.straight_line_code import Assignment, Program, text_of
+from benchmarks.straight_line_code import Assignment, Program, SmallPowers, text_of
 from ketamech.model.stage import symbol
 
 if TYPE_CHECKING:
@@ -18,31 +18,16 @@ if TYPE_CHECKING:
 SMALLEST = 1e-12  # what a logarithm may see, as a share of 1: DiffSL differentiates the branch that is not taken, too
 
 
-class _DiffSL(StrPrinter):
-    """SymPy to DiffSL: small powers as products, other powers as a function, Hill functions written out."""
+class _DiffSL(SmallPowers, StrPrinter):
+    """SymPy to DiffSL, with Hill functions written out."""
 
     def _as_ordered_terms(self, expr: sympy.Add, order: str | None = None) -> list[sympy.Expr]:
         """Negative terms last: for some sums that begin with one, LLVM 18 and later end the process ("did not reach a
         fixpoint")."""
         return sorted(expr.args, key=lambda term: bool(term.could_extract_minus_sign()))
 
-    def _print_Integer(self, expr: sympy.Integer) -> str:
-        return f"{int(expr)}.0"
-
-    def _print_Float(self, expr: sympy.Float) -> str:
-        return repr(float(expr))
-
     def _print_Rational(self, expr: sympy.Rational) -> str:
         return f"({int(expr.p)}.0 / {int(expr.q)}.0)"
-
-    def _print_Pow(self, expr: sympy.Pow, rational: bool = False) -> str:
-        base, exponent = self._print(expr.base), expr.exp
-        if exponent.is_Integer and abs(int(exponent)) <= 4:
-            product = " * ".join([f"({base})"] * abs(int(exponent)))
-            return f"({product})" if exponent > 0 else f"(1.0 / ({product}))"
-        if exponent == sympy.S.Half:
-            return f"sqrt({base})"
-        return f"pow({base}, {self._print(exponent)})"
 
     def _print_unexpanded_hill(self, expr: Any) -> str:
         x, n, weight = (self._print(part) for part in expr.args)

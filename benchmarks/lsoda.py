@@ -10,7 +10,7 @@ import numpy as np
 import sympy
 from sympy.printing.pycode import PythonCodePrinter
 
-from benchmarks.straight_line_code import Assignment, Program, text_of
+from benchmarks.straight_line_code import Assignment, Program, SmallPowers, text_of
 from ketamech.model.jacobian import sparse_jacobian
 from ketamech.model.stage import symbol
 from ketamech.model.system import System
@@ -38,20 +38,10 @@ def {name}({arguments}):
 """
 
 
-class _Python(PythonCodePrinter):
-    """SymPy to Python for numba: small powers as products."""
+class _Python(SmallPowers, PythonCodePrinter):
+    """SymPy to Python for numba."""
 
-    def _print_Integer(self, expr: sympy.Integer) -> str:
-        return f"{int(expr)}.0"
-
-    def _print_Pow(self, expr: sympy.Pow, rational: bool = False) -> str:
-        base, exponent = self._print(expr.base), expr.exp
-        if exponent.is_Integer and abs(int(exponent)) <= 4:
-            product = "*".join([f"({base})"] * abs(int(exponent)))
-            return f"({product})" if exponent > 0 else f"(1.0/({product}))"
-        if exponent == sympy.S.Half:
-            return f"math.sqrt({base})"
-        return f"({base})**({self._print(exponent)})"
+    root, power = "math.sqrt({base})", "({base})**({exponent})"
 
 
 _PLACE = re.compile(r"\b([ypq])(\d+)\b")

@@ -18,12 +18,37 @@ from ketamech.model.stage import Output, symbol
 from ketamech.model.system import System
 
 Assignment = tuple[sympy.Symbol, sympy.Expr]
+MAX_PRODUCT = 4  # largest whole power that is written as a product
 
 
 class unexpanded_hill(sympy.Function):  # noqa: N801  (reads as a function in an equation)
     """Hill saturation, its constant part apart: 1 / (1 + exp(w - n log x)) with w = n log half; 0 at and below 0."""
 
     nargs = 3
+
+
+class SmallPowers:
+    """For printers of SymPy: numbers as decimals, whole powers up to the fourth as products, others as functions.
+
+    `root` and `power` are the texts of a square root and of a power in the language of the printer.
+    """
+
+    root, power = "sqrt({base})", "pow({base}, {exponent})"
+
+    def _print_Integer(self, expr: sympy.Integer) -> str:
+        return f"{int(expr)}.0"
+
+    def _print_Float(self, expr: sympy.Float) -> str:
+        return repr(float(expr))
+
+    def _print_Pow(self, expr: sympy.Pow, rational: bool = False) -> str:
+        base, exponent = self._print(expr.base), expr.exp  # type: ignore[attr-defined]
+        if exponent.is_Integer and abs(int(exponent)) <= MAX_PRODUCT:
+            product = "*".join([f"({base})"] * abs(int(exponent)))
+            return f"({product})" if exponent > 0 else f"(1.0/({product}))"
+        if exponent == sympy.S.Half:
+            return self.root.format(base=base)
+        return self.power.format(base=base, exponent=self._print(exponent))  # type: ignore[attr-defined]
 
 
 @dataclass

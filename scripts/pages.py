@@ -49,6 +49,30 @@ def areas_page(prediction: NetworkPrediction, title: str) -> str:
     return f"{AREAS_INTRODUCTION.format(written=WRITTEN, **values)}\n{markdown_table(header, rows)}\n"
 
 
+def agreement(results: Path) -> str:
+    """Counts of the comparison of the typical patient, from the tables of `ketamech scorecard`, as sentences."""
+    names = ("scorecard", "acceptance_criteria", "uncovered")
+    rows, criteria, uncovered = (pd.read_csv(results / f"{name}.csv") for name in names)
+    opened = rows[rows["use"] == "calibrate"]
+    independent = opened[opened["role"] == "independent"]
+    bounded = criteria[criteria["reached"].notna()]
+    missed = bounded.loc[bounded["reached"].astype(str) == "False", "goal"]
+    population = int((uncovered["reason"] == "needs a population").sum())
+    goals = f" ({'; '.join(missed)})" if len(missed) else ""
+    return (
+        f"{len(rows)} published numbers are compared: {_verdict_counts(rows)}. {len(opened)} of them have a source"
+        f" that can be opened, and of these only {len(independent)} belong to trials that set no value:"
+        f" {_verdict_counts(independent)}. Of {len(bounded)} goals with bounds {len(missed)} are missed{goals}.\n"
+        f"{len(uncovered)} further rows for calibration are not compared, {population} of them because they need a"
+        " population; `data/scorecard/uncovered.csv` has the reasons."
+    )
+
+
+def _verdict_counts(rows: pd.DataFrame) -> str:
+    inside, near = (int((rows["verdict"] == word).sum()) for word in ("inside", "near"))
+    return f"{inside} inside, {near} near, {len(rows) - inside - near} missed"
+
+
 CLAIMS_INTRODUCTION = """# Common statements about ketamine and the evidence
 
 {written}; do not edit.

@@ -50,7 +50,7 @@ from scripts.scorecard_page import scorecard_page, skill_table, verdict_table
 
 DOCS = Path(__file__).parents[1] / "docs"
 SKILL = DATA / "scorecard" / "skill.csv"
-SKILL_BLOCK, VERDICT_BLOCK = "skill table", "verdicts"
+SKILL_BLOCK, VERDICT_BLOCK, AGREEMENT_BLOCK = "skill table", "verdicts", "agreement"
 PICTURES = ("forest.png", "predictive_checks.png", "skill.png", "dose_and_time.png")
 IDENTIFYING_METADATA = ("date", "equations", "parameters", "evidence", "replicates")
 
@@ -116,6 +116,7 @@ def scorecard(results: Path, variant: str = "") -> None:
     atomic_write(DOCS / "trials-scorecard.md", scorecard_page(results).encode())
     skill = load_skill()  # with the digits of the file
     write_block(DOCS / "limits.md", SKILL_BLOCK, skill_table(skill))
+    write_block(DOCS / "limits.md", AGREEMENT_BLOCK, pages.agreement(results))
     write_block(DOCS / "credibility.md", VERDICT_BLOCK, verdict_table(skill))
     for name in PICTURES:
         shutil.copy(results / name, DOCS / "pictures" / name)

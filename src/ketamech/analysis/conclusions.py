@@ -16,6 +16,7 @@ from functools import partial
 
 from ketamech.analysis.claims import DIRECTORY, Claim, load_arms, load_claims
 from ketamech.analysis.perturbation_scorecard import (
+    REFERENCE_HOUR,
     STATISTICS,
     PerturbationTarget,
     direction,
@@ -42,12 +43,18 @@ SHARE_HOURS = (24.0, 168.0)
 CONTRIBUTION_THRESHOLD = 0.05  # share of the drug effect from which a pathway counts as contributing
 MIN_DRUG_EFFECT = 0.5  # MADRS points; below this there is no drug effect to share
 MIN_PATHWAY_SUM = 0.1  # of what all pathways add, below which their shares are not scaled to it
-NO_RESULT = -1
-TIME_ROUNDING = 1e-6  # h; output times are rounded to this
+NO_RESULT = -1  # the answer where an arm could not be solved
+# Answers are places in the words of a conclusion. Of the drug effect, and of the share of a pathway in it:
+EFFECT_WORDS = ("higher than control", "as control", "lower than control")
+PATHWAY_WORDS = ("no drug effect", "contributes little", "contributes")
+HIGHER, AS_CONTROL, LOWER = range(len(EFFECT_WORDS))
+NO_DRUG_EFFECT, CONTRIBUTES_LITTLE, CONTRIBUTES = range(len(PATHWAY_WORDS))
+TIME_DECIMALS = 6  # to which output times (h) are rounded
 CONTRAST_COLUMNS = (
     "id", "kind", "treatment", "hours", "other", "other_hours", "output", "relation", "says",
 )  # fmt: skip
 Curves = Mapping[Hashable, TimeCourse]
+Answer = tuple[int, float]  # place in the words of the conclusion, and its number or NaN
 
 
 @dataclass(frozen=True)
@@ -80,10 +87,10 @@ class Conclusion:
     id: str
     statement: str
     words: Sequence[str]
-    answer: Callable[[Curves], tuple[int, float]]
+    answer: Callable[[Curves], Answer]
 
 
-def _claim_answer(claim: Claim, controls: Mapping[str, str], curves: Curves) -> tuple[int, float]:
+def _claim_answer(claim: Claim, controls: Mapping[str, str], curves: Curves) -> Answer:
     """Shown if every test passes; the number is that of a single test. `controls`: control arm by arm."""
     results = [test.measure.read(curves[test.arm], curves.get(controls[test.arm])) for test in claim.tests]
     if any(math.isnan(value) for value in results):
@@ -122,37 +129,42 @@ class PathwayShares:
     def _madrs(self, curves: Curves, coalition: str) -> float:
         return value_at(curves[("pathways", coalition)], MOOD, self.hour)
 
-    def answer(self, pathway: str, curves: Curves) -> tuple[int, float]:
-        """Whether a pathway contributes (2), contributes little (1), or there is no drug effect (0), and its share."""
+    def answer(self, pathway: str, curves: Curves) -> Answer:
+        """Whether a pathway contributes (a place in PATHWAY_WORDS), and its share."""
         shares = self.of(curves)
-        return _if_known(shares, lambda: (2 if shares[pathway] >= CONTRIBUTION_THRESHOLD else 1, shares[pathway]))
 
-    def largest(self, curves: Curves) -> tuple[int, float]:
-        """Number of the pathway with the largest share, from 1 (0: no drug effect), and the share."""
+        def answer() -> Answer:
+            share = shares[pathway]
+            return CONTRIBUTES if share >= CONTRIBUTION_THRESHOLD else CONTRIBUTES_LITTLE, share
+
+        return _if_known(shares, answer)
+
+    def largest(self, curves: Curves) -> Answer:
+        """Number of the pathway with the largest share, from 1 (or NO_DRUG_EFFECT), and the share."""
         shares = self.of(curves)
         numbered = list(enumerate(shares.values(), 1))
         return _if_known(shares, lambda: max(numbered, key=lambda one: one[1]))
 
 
-def _if_known(shares: Mapping[str, float], answer: Callable[[], tuple[int, float]]) -> tuple[int, float]:
+def _if_known(shares: Mapping[str, float], answer: Callable[[], Answer]) -> Answer:
     """The answer from these shares, if every arm was solved and there is a drug effect."""
     if any(map(math.isnan, shares.values())):
         return NO_RESULT, math.nan
-    return answer() if shares else (0, math.nan)
+    return answer() if shares else (NO_DRUG_EFFECT, math.nan)
 
 
-def _effect_answer(hour: float, curves: Curves) -> tuple[int, float]:
-    """Whether the usual infusion lowers MADRS below that of the control, and the difference (points)."""
+def _effect_answer(hour: float, curves: Curves) -> Answer:
+    """Whether the usual infusion lowers MADRS below that of the control (EFFECT_WORDS), and the difference (points)."""
     full, control = (value_at(curves[("pathways", name)], MOOD, hour) for name in ("full", "control"))
     effect = full - control
     if math.isnan(effect):
         return NO_RESULT, effect
-    return (1 if abs(effect) < MIN_DRUG_EFFECT else 2 if effect < 0 else 0), effect
+    return (AS_CONTROL if abs(effect) < MIN_DRUG_EFFECT else LOWER if effect < 0 else HIGHER), effect
 
 
 def value_at(curves: TimeCourse, output: str, hour: float) -> float:
     """The value of an output at one of the simulated times (h)."""
-    return float(curves.outputs[output][int(curves.time.searchsorted(hour - TIME_ROUNDING))])
+    return float(curves.outputs[output][int(curves.time.searchsorted(hour - 10**-TIME_DECIMALS))])
 
 
 @dataclass(frozen=True)
@@ -169,8 +181,8 @@ class Contrast:
     relation: str
     statement: str
 
-    def answer(self, curves: Curves) -> tuple[int, float]:
-        """The answer and the difference of the two drug effects, in the unit of the output."""
+    def answer(self, curves: Curves) -> Answer:
+        """The answer (no, yes) and the difference of the two drug effects, in the unit of the output."""
         own_arm, others = (self.treatment, self.hours), (self.other, self.other_hours)
         difference = self._effect(curves, *own_arm) - self._effect(curves, *others)
         if math.isnan(difference):
@@ -182,7 +194,7 @@ class Contrast:
         return value_at(treated, self.output, hour) - value_at(control, self.output, hour)
 
 
-def _perturbation_answer(row: PerturbationTarget, curves: Curves) -> tuple[int, float]:
+def _perturbation_answer(row: PerturbationTarget, curves: Curves) -> Answer:
     """The predicted direction of a published perturbation and its size."""
     size = STATISTICS[row.statistic](row, curves)  # type: ignore[arg-type]  # keys are arms here
     word = direction(row.statistic, size)
@@ -250,17 +262,14 @@ def _pathways(model: Model) -> Found:
     conclusions: list[Conclusion] = []
     for hour in SHARE_HOURS:
         shares, when, what = PathwayShares(names, hour), "after " + time_text(hour), "of the drug effect on MADRS"
-        effects = ("higher than control", "as control", "lower than control")
-        statement = f"MADRS {when} of the usual infusion"
-        conclusions.append(Conclusion("effect", f"effect-{hour:g}h", statement, effects, partial(_effect_answer, hour)))
-        statement, words = f"the pathway with the largest share {what} {when}", ("no drug effect", *names)
+        statement, answer = f"MADRS {when} of the usual infusion", partial(_effect_answer, hour)
+        conclusions.append(Conclusion("effect", f"effect-{hour:g}h", statement, EFFECT_WORDS, answer))
+        statement, words = f"the pathway with the largest share {what} {when}", (PATHWAY_WORDS[NO_DRUG_EFFECT], *names)
         conclusions.append(Conclusion("pathway", f"largest-{hour:g}h", statement, words, shares.largest))
-        words = ("no drug effect", "contributes little", "contributes")
         for name in names:
             statement = f"{name} carries at least {CONTRIBUTION_THRESHOLD:.0%} {what} {when}"
-            conclusions.append(
-                Conclusion("pathway", f"{name}-{hour:g}h", statement, words, partial(shares.answer, name))
-            )
+            answer = partial(shares.answer, name)
+            conclusions.append(Conclusion("pathway", f"{name}-{hour:g}h", statement, PATHWAY_WORDS, answer))
     return conclusions, arms()
 
 
@@ -325,5 +334,5 @@ def _reading(rows: Sequence[PerturbationTarget], arm: Hashable) -> tuple[tuple[s
         if arm in (arms.both, arms.alone, arms.drug, arms.none, arms.reference):
             outputs[row.output] = None
             hours |= {float(text) for text in row.time.split("-")}
-            hours |= {24.0} if row.statistic.startswith("effect") else set()
+            hours |= {REFERENCE_HOUR} if row.statistic.startswith("effect") else set()
     return tuple(outputs), tuple(sorted(hours))

@@ -34,31 +34,20 @@ from ketamech.simulation.observable import names_in
 from ketamech.simulation.simulate import events_of_scenario
 from ketamech.trials.rating_scales import load_scales
 
-N_RANDOM_STATES, COMPLEX_STEP, SINGULAR_VALUE_TOLERANCE = (
-    60,
-    1e-30,
-    1e-9,
-)  # random states; complex step; relative singular value of an exact null space
-MOVED_SHARE, ZERO_BASELINE = (
-    0.4,
-    1e-3,
-)  # share of the states that are moved; baseline, in typical sizes, that counts as 0
+N_RANDOM_STATES = 60
+COMPLEX_STEP = 1e-30
+SINGULAR_VALUE_TOLERANCE = 1e-9  # relative singular value of an exact null space
+MOVED_SHARE = 0.4  # of the states that are moved
+ZERO_BASELINE = 1e-3  # in typical sizes; a baseline below it counts as 0
 SPREADS = (0.02, 0.05, 0.2, 0.7)  # of the logarithm of random states around the baseline, in turn
-MIN_DECIMAL_EXPONENT = (
-    -3.0
-)  # of ten: smallest size of a moved state of baseline 0, in typical sizes; at most its inverse
-NOT_ESTIMATED_STAGES = (
-    "person",
-    "pathway",
-    "perturbation",
-    "drug",
-)  # properties of the patient and switches, not estimated
+MIN_DECIMAL_EXPONENT = -3.0  # smallest size of a moved state of baseline 0, in typical sizes; at most its inverse
+BOUNDED_SHARES = (0.05, 0.95)  # of its range, between which a state beyond its bound is put back
+INPUT_SPREAD = 0.5  # of the logarithm of random known parameters
+VALUE_SPREAD = 0.2  # of the logarithm of parameters, at which a symmetry must also hold to be a product
+NOT_ESTIMATED_STAGES = ("person", "pathway", "perturbation", "drug")  # properties of the patient and switches
 RESIDUAL_TOLERANCE = 1e-6  # residual of the conditions, of size 1, below which they hold
 EXPONENT_TOLERANCE = 1e-6  # exponents below this are rounding
-LOW_PROBABILITY, HIGH_PROBABILITY = (
-    0.16,
-    0.84,
-)  # percentiles of a spread between which a parameter is moved: two standard deviations
+LOW_PROBABILITY, HIGH_PROBABILITY = 0.16, 0.84  # of a spread, between which a parameter is moved: two SDs
 DETECTION_THRESHOLD = 0.01  # change of every reading, as a share of its size, below which a direction is not seen
 DOSING_HORIZON = 24.0  # h; doses in this time name the states that are dosed
 MAX_PARAMETERS_NAMED = 6  # parameters that are named in one line
@@ -108,7 +97,7 @@ def invariances(
     matrix = problem.conditions(values, np.random.default_rng(1))
     exponents = _sparse_rows(_null_space(matrix)[:, : len(problem.parameters)])
     generator = np.random.default_rng(2)
-    moved = {name: value * np.exp(generator.normal(0, 0.2)) for name, value in values.items()}
+    moved = {name: value * np.exp(generator.normal(0, VALUE_SPREAD)) for name, value in values.items()}
     other = _Completion(problem.conditions(moved, generator), len(problem.parameters))
     symmetries = []
     for row in exponents:
@@ -199,14 +188,14 @@ class _SymmetryProblem:
             if generator.random() > MOVED_SHARE:
                 value = ZERO_BASELINE * state.scale if is_zero else usual
             if high is not None and value >= high:
-                value = (low or 0.0) + (high - (low or 0.0)) * generator.uniform(0.05, 0.95)
+                value = (low or 0.0) + (high - (low or 0.0)) * generator.uniform(*BOUNDED_SHARES)
             values[state.name] = float(value)
         return values
 
     def _random_inputs(self, values: Mapping[str, float], generator: np.random.Generator) -> dict[str, float]:
         """Known parameters: properties of the patient, and switches that experiments set."""
         names = [name for name in values if name in self.known]
-        factors = {name: float(np.exp(generator.normal(0, 0.5))) for name in names}
+        factors = {name: float(np.exp(generator.normal(0, INPUT_SPREAD))) for name in names}
         return {n: values[n] * factors[n] if values[n] else float(generator.uniform(0, 1)) for n in names}
 
     def _row(self, equation: _Equation, known: Mapping[str, float], is_rate: bool) -> np.ndarray:

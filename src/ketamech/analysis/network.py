@@ -66,7 +66,10 @@ class NetworkPrediction:
 def predict_network(
     model: Model, scenario: Scenario, *, draws: int = 200, seed: int = 1, threads: int = 1
 ) -> NetworkPrediction:  # fmt: skip
-    """Draw every parameter except person.* from its spread and predict areas and networks over time."""
+    """Draw every parameter except person.* from its spread and predict areas and networks over time.
+
+    Raises InputError for fewer than MIN_DRAWS draws and where no draw can be solved.
+    """
     if draws < MIN_DRAWS:
         raise InputError(f"{draws} draws", key="--draws", expected=f"at least {MIN_DRAWS}", type_this="--draws 200")
     vary = tuple({name.split(".")[0] for name in model.parameters} - {"person"})

@@ -145,7 +145,9 @@ def _refuse_window(row: CsvRow) -> None:
         raise row.error("with", what, expected=expected)
 
 
-HORIZONS = (8.0, 80.0, 400.0, 2000.0)
+HORIZONS = (8.0, 80.0, 400.0, 2000.0)  # h; arms of similar length are solved together
+REFERENCE_HOUR = 24.0  # at which the effect of the reference dose is read, unless the statistic says now
+PER_DOSE, FIRST_HOURS, N_FIRST = 60, 2.0, 41  # output times after each dose, and evenly over the first hours
 Arm = tuple[str, str, str, tuple[tuple[str, float], ...]]  # species, regimen, perturbations, settings
 
 
@@ -294,7 +296,7 @@ def required_arms(rows: tuple[PerturbationTarget, ...]) -> dict[Arm, float]:
         for arm in (arms.both, arms.alone, arms.drug, arms.none):
             needed[arm] = max(needed.get(arm, 0.0), row.until)
         if row.statistic.startswith("effect"):
-            needed[arms.reference] = max(needed.get(arms.reference, 0.0), row.until, 24.0)
+            needed[arms.reference] = max(needed.get(arms.reference, 0.0), row.until, REFERENCE_HOUR)
     return needed
 
 
@@ -338,7 +340,7 @@ def _curves(
     for below, horizon in pairwise((0.0, *HORIZONS)):
         arms = [arm for arm, until in longest.items() if below < until <= horizon]
         if arms:
-            moments = {row.until for row in rows if not row.reason_not_run} | {24.0}
+            moments = {row.until for row in rows if not row.reason_not_run} | {REFERENCE_HOUR}
             curves |= solve_arms(model, arms, horizon, moments, outputs, overrides, threads)
     return curves
 
@@ -353,7 +355,11 @@ def solve_arms(
         course, sets = subject_of_arm(arm, model.parameters)
         courses.append(replace(course, parameters={**course.parameters, **overrides, **sets}))
     times = np.unique(
-        np.r_[output_times(horizon, per_dose=60), np.linspace(0, 2, 41), [m for m in moments if m <= horizon]]
+        np.r_[
+            output_times(horizon, per_dose=PER_DOSE),
+            np.linspace(0, FIRST_HOURS, N_FIRST),
+            [m for m in moments if m <= horizon],
+        ]
     )
     ensemble = Ensemble.of_subjects(model, courses)
     solved = ensemble.solve(times, outputs, tolerance=PROTOCOL_TOLERANCE, threads=threads)
@@ -394,7 +400,7 @@ def _residual_drug_effect(row: PerturbationTarget, curves: Mapping[Arm, TimeCour
     return _safe_ratio(both - (none if acts_alone else alone), drug - none)
 
 
-def _effect(row: PerturbationTarget, curves: Mapping[Arm, TimeCourse], hour: float | None = 24.0) -> float:
+def _effect(row: PerturbationTarget, curves: Mapping[Arm, TimeCourse], hour: float | None = REFERENCE_HOUR) -> float:
     """Effect against the untreated arm (or the perturbation alone), divided by that of the reference dose."""
     arms = factorial_arms(row)
     other = arms.alone if row.regimen else arms.none

@@ -20,7 +20,7 @@ import numpy as np
 import pandas as pd
 
 from ketamech.analysis.claims import DIRECTORY
-from ketamech.analysis.conclusions import NO_RESULT, Arm, Conclusion, all_conclusions
+from ketamech.analysis.conclusions import NO_RESULT, TIME_DECIMALS, Arm, Conclusion, all_conclusions
 from ketamech.analysis.sensitivity import RANK_MARGIN, quantile, varied_parameters
 from ketamech.core.atomic_files import atomic_write
 from ketamech.core.checkpoint import Arrays
@@ -39,6 +39,8 @@ from ketamech.simulation.simulate import ensemble_of_scenario
 CHUNK = 256
 TABLES = "tables"  # the unit with the values of the tables
 QUANTILE_GROUPS = 5
+PER_DOSE, FIRST_HOURS, N_FIRST = 40, 2.0, 21  # output times after each dose, and evenly over the first hours
+HORIZON_MARGIN = 1e-3  # h after the last time that is read
 SEPARATION_THRESHOLD = 4.0  # standard errors between the lowest and the highest fifth; about one in 16,000 by chance
 MAX_PARAMETERS_NAMED = 3  # parameters that are named per conclusion
 CALIBRATED_EFFECT, CALIBRATED_FOLD = "effect-24h", 2.0  # sets that keep the fitted drug effect within this factor
@@ -105,10 +107,15 @@ class RobustnessProblem:
         return {"answers": answers, "values": values}
 
     def curves(self, arm: Arm, drawn: Mapping[str, np.ndarray], size: int) -> ArmCurves:
-        """Curves of one arm for all sets of a chunk; parameters that the scenario sets keep their value."""
+        """Curves of one arm for the `size` sets of a chunk, whose values are `drawn` {parameter: [set]}.
+
+        Parameters that the scenario sets keep their value.
+        """
         values = {name: column for name, column in drawn.items() if name not in arm.scenario.values}
         until = max(arm.hours)
-        ensemble = ensemble_of_scenario(self.model, arm.scenario, values, size, until + 1e-3, change=arm.change)
+        ensemble = ensemble_of_scenario(
+            self.model, arm.scenario, values, size, until + HORIZON_MARGIN, change=arm.change
+        )
         times = _output_times(arm)
         curves = ensemble.solve(times, arm.outputs, tolerance=SCORE_TOLERANCE, threads=self.threads)
         return ArmCurves(times, arm.outputs, curves.values, curves.baseline)
@@ -117,8 +124,9 @@ class RobustnessProblem:
 def _output_times(arm: Arm) -> np.ndarray:
     """Output times (h): the times that are read, and dense times after every dose in between."""
     until = max(arm.hours)
-    dense = output_times(until, sorted({0.0, *arm.scenario.regimen.starts(until)}), per_dose=40)
-    return np.unique(np.round(np.r_[dense, np.linspace(0, min(2.0, until), 21), arm.hours], 6))
+    dense = output_times(until, sorted({0.0, *arm.scenario.regimen.starts(until)}), per_dose=PER_DOSE)
+    times = np.r_[dense, np.linspace(0, min(FIRST_HOURS, until), N_FIRST), arm.hours]
+    return np.unique(np.round(times, TIME_DECIMALS))
 
 
 @dataclass(frozen=True)
@@ -245,7 +253,7 @@ def _share(holds: np.ndarray) -> float:
 ROBUST = 0.9  # share of parameter sets below which a conclusion is the consequence of an assumption
 ROBUSTNESS_FILE, RUN_FILE = "robustness.csv", "robustness_run.csv"
 TEXT_COLUMNS = ("kind", "conclusion", "statement", "finding", "separated_by")
-NUMBER_COLUMNS = ("value", "holds_share", "calibrated_share", "results", "low", "median", "high")
+NUMBER_COLUMNS = ("value", "holds_share", "calibrated_share", "low", "median", "high")
 COLUMNS = (
     "kind", "conclusion", "statement", "finding", "value", "holds_share", "calibrated_share", "results", "low",
     "median", "high", "separated_by",
@@ -269,7 +277,7 @@ class RobustnessRow:
     value: float
     holds_share: float
     calibrated_share: float
-    results: float
+    results: int
     low: float
     median: float
     high: float
@@ -343,7 +351,8 @@ def load_robustness(folder: Path = DIRECTORY) -> StoredRobustness:
 
 def _row(row: CsvRow) -> RobustnessRow:
     numbers = {name: row.number_or(name, math.nan) for name in NUMBER_COLUMNS}
-    return RobustnessRow(**{name: row[name] for name in TEXT_COLUMNS}, **numbers)  # type: ignore[arg-type]
+    texts = {name: row[name] for name in TEXT_COLUMNS}
+    return RobustnessRow(results=int(row.number("results")), **texts, **numbers)  # type: ignore[arg-type]
 
 
 def _identity(model: Model) -> dict[str, str]:

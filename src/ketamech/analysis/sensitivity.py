@@ -122,7 +122,10 @@ def varied_parameters(
 
 
 def quantile(row: Parameter, u: np.ndarray) -> np.ndarray:
-    """Canonical values at ranks `u` of a row's spread; a normal spread stays on its row's side of zero."""
+    """Canonical values [...] at ranks `u` [...] within (0, 1) of a row's spread.
+
+    A normal spread stays on its row's side of zero.
+    """
     from scipy.special import ndtr, ndtri
 
     a, b = row.spread.a or 0.0, row.spread.b or 0.0
@@ -182,7 +185,7 @@ class SensitivityProblem:
         return np.concatenate(parts)
 
     def evaluate_chunk(self, ranks: np.ndarray) -> Arrays:
-        """Endpoints of one chunk of points."""
+        """{"endpoints": values [point, endpoint]} of one chunk of ranks [point, parameter]."""
         return {"endpoints": self._endpoint_values(ranks)}
 
     def _chunk_name(self, ranks: np.ndarray) -> str:
@@ -217,7 +220,7 @@ def is_own_control(scenario: Scenario, parameters: ParameterTable) -> bool:
 
 
 def times_of_endpoints(endpoints: Iterable[Endpoint], scenario: Scenario) -> np.ndarray:
-    """Output times (h) of endpoints; for a peak, dense after every dose and daily to the horizon."""
+    """Output times (h) [time] of endpoints; for a peak, dense after every dose and daily to the horizon."""
     hours = {0.0, *(endpoint.hour for endpoint in endpoints if endpoint.statistic == "at")}
     if any(endpoint.statistic != "at" for endpoint in endpoints):
         hours |= set(peak_times(scenario.horizon, scenario.regimen.starts(scenario.horizon)).tolist())

@@ -29,7 +29,8 @@ class Comparison:
 
     table: variant, question, probability, bayes_factor (against the variant of the tables), log_evidence, aic, bic,
     deviance, known, right (share of perturbation rows with the right direction), met (share inside their band),
-    clinical (mean distance of trial rows in errors), predicted (share met of rows that were not fitted), says.
+    clinical (mean distance of trial rows in errors), predicted (share met of rows that were not fitted), says,
+    supported_by and opposed_by (ids of evidence rows, by which the variant was proposed; no part of the probability).
     `stale`: variants that were fitted with other equations.
     """
 
@@ -80,9 +81,10 @@ def compare_variants(model: Model, threads: int = 1) -> Comparison:
                 "bic": deviance + stood.effective_parameters * math.log(count), "deviance": deviance,
                 "known": stood.effective_parameters,
             }  # fmt: skip
-        lines.append(
-            {**line, **_scores(bench, numbers), "says": variant.description if variant else "weighted by probability"}
-        )
+        line |= {**_scores(bench, numbers), "says": variant.description if variant else "weighted by probability"}
+        for side in ("supported_by", "opposed_by"):
+            line[side] = "; ".join(getattr(variant, side)) if variant else ""
+        lines.append(line)
         rows += _rows(bench, name, numbers)
     table = pd.DataFrame(lines)
     order = table["probability"].fillna(-1).sort_values(ascending=False, kind="stable").index

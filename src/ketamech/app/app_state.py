@@ -126,6 +126,12 @@ class LruCache:
                 if threads > 1:
                     self._computing[key] = computing, threads - 1
 
+    @property
+    def keys(self) -> list[Any]:
+        """Keys of the stored responses, the one used last at the end."""
+        with self._lock:
+            return list(self._stored)
+
     def _store(self, key: Any, value: Any) -> Any:
         with self._lock:
             self._bytes += _bytes_of(value) - _bytes_of(self._stored.pop(key, b""))

@@ -68,7 +68,7 @@ class TimedProtocol(H11Protocol):
             transport.max_size = READ_BYTES
         self.waits_since = self.loop.time()
         self._wait()
-        _close_one_of_too_many(self, [one for one in self.connections if isinstance(one, TimedProtocol)])
+        close_one_of_too_many(self, [one for one in self.connections if isinstance(one, TimedProtocol)])
 
     @property
     def address(self) -> str:
@@ -128,7 +128,7 @@ class TimedProtocol(H11Protocol):
             self._deadline = None
 
 
-def _close_one_of_too_many(newest: TimedProtocol, connections: Iterable[TimedProtocol]) -> None:
+def close_one_of_too_many(newest: TimedProtocol, connections: Iterable[TimedProtocol]) -> None:
     """Where too many connections are open, close the one that has waited longest for its client.
 
     It belongs to the address with the most connections, and is not the `newest`.

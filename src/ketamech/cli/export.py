@@ -11,6 +11,7 @@ import typer
 from ketamech.cli import terminal
 from ketamech.cli.options import Drug
 from ketamech.core import InputError
+from ketamech.core.deprecated_names import with_current_variables
 
 if TYPE_CHECKING:
     from ketamech.simulation.scenario import Scenario as LoadedScenario
@@ -93,7 +94,7 @@ def _results(source: str, to: Path) -> None:
         save_results(tree, to)
         summary = f"groups {', '.join(tree.children)}, as ArviZ names them"
     else:
-        results = read_results(source)
+        results = with_current_variables(read_results(source))
         save_results(results.assign_attrs({"ketamech exported_by": terminal.command_line()}), to)
         is_long_table = to.suffix.lower() in (".csv", ".parquet")
         names = names_of(results) if is_long_table else list(results.data_vars)

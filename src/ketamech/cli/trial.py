@@ -104,27 +104,20 @@ def trial(
     from ketamech.exchange.output_folder import replace_folder
     from ketamech.report.calibration_report import shown_weighted_arms, write_weighted_arms
     from ketamech.report.provenance import provenance_of_many
-    from ketamech.report.trial_folder import TITLE, difference_rows, other_scales, relapse_rows, summary_of, write_trial
+    from ketamech.report.trial_folder import write_trial
     from ketamech.trials.analysis.analyse import analyse
-    from ketamech.trials.analysis.power import difference_sentences, success_criterion
     from ketamech.trials.analysis.power import power as power_of
+    from ketamech.trials.analysis.power import success_criterion
     from ketamech.trials.posterior_draws import posterior_hash, posterior_of
 
     require_extra("trials")
     is_all = [file.name for file in files] == ["all"]
-    trials = (
-        [_named_trial(Path(name)) for name in _shipped_names(weight_to_published)]
-        if is_all
-        else list(map(_named_trial, files))
-    )
+    names = list(map(Path, _shipped_names(weight_to_published))) if is_all else files
+    trials = [_named_trial(name) for name in names]
     arms = {name: _arms_of_trial(name) for name, _ in trials} if weight_to_published else {}
     sizes = _parse_sizes(power)
     target = fraction(sample_size, "--sample-size", "0.8") if sample_size is not None else None
-    if sizes and any(len(design.arms) < 2 for _, design in trials):
-        raise InputError("power of a single arm", key="--power", expected="trials with two arms or more")
-    if target and (sizes or patients):
-        estimate = "--sample-size together with --power or --patients"
-        raise InputError(estimate, key="--sample-size", expected="one of them: --sample-size chooses the sizes itself")
+    _check_sizes([design for _, design in trials], sizes, target, patients)
     folders = _folders(out, [name for name, _ in trials])
     model = terminal.model(variant=variant)
     draws = posterior_of(model, posterior)
@@ -150,28 +143,53 @@ def trial(
                 page = write_trial(draft, data, design, analysis, power=power_table, alpha=alpha, command_line=line)
                 if name in arms:
                     weighted_arms = write_weighted_arms(draft, data, arms[name])
-        size_sentences = [size.text for size in search.sizes] if search else []
-        for sentence in (*difference_sentences(analysis, design, criterion), *size_sentences):
-            console.print(terminal.escape_markup(sentence))
-        terminal.table(difference_rows(analysis, design, alpha), title=TITLE)
-        terminal.table(relapse_rows(analysis, alpha), title="Time to relapse, first trial")
-        terminal.table(list(analysis.events), title="Patients with an event, share of patients")
-        terminal.table(summary_of(analysis), title=design.title)
-        terminal.table(other_scales(analysis), title="Other scales at the largest mean change of each arm")
+        _print_differences(design, analysis, criterion, search)
         console.print(_conditions(design, data, analysis))
         if name in arms:
             terminal.table(shown_weighted_arms(weighted_arms), title="Patients weighted to the published arms")
-        if "screened" in data:
-            total = int(data["screened"].sum())
-            excluded_share = 1 - data["screened"].size / total
-            console.print(f"{total} candidates were screened; {excluded_share:.0%} were not eligible")
-        for estimate, reason in analysis.not_estimated.items():
-            console.print(f"Not estimated: {terminal.escape_markup(estimate)}: {terminal.escape_markup(reason)}.")
-        if analysis.failed:
-            console.print(
-                f"{100 * analysis.failed:.2g} % of the solves failed; they are missing values, with reasons in adsl.csv"
-            )
+        _print_exceptions(data, analysis)
         terminal.print_open_hint(folder / page.name)
+
+
+def _check_sizes(designs: list[Trial], sizes: list[int], target: float | None, patients: int | None) -> None:
+    """Raise InputError for sizes that a trial cannot have, or that are given twice."""
+    if sizes and any(len(design.arms) < 2 for design in designs):
+        raise InputError("power of a single arm", key="--power", expected="trials with two arms or more")
+    if target and (sizes or patients):
+        what = "--sample-size together with --power or --patients"
+        raise InputError(what, key="--sample-size", expected="one of them: --sample-size chooses the sizes itself")
+
+
+def _print_differences(
+    trial: Trial, analysis: TrialAnalysis, criterion: SuccessCriterion, search: SampleSizeSearch | None
+) -> None:
+    """Print the differences between arms as sentences and tables, then the means of each arm."""
+    from ketamech.report.trial_folder import TITLE, difference_rows, other_scales, relapse_rows, summary_of
+    from ketamech.trials.analysis.power import difference_sentences
+
+    size_sentences = [size.text for size in search.sizes] if search else []
+    for sentence in (*difference_sentences(analysis, trial, criterion), *size_sentences):
+        terminal.progress().print(terminal.escape_markup(sentence))
+    terminal.table(difference_rows(analysis, trial, criterion.alpha), title=TITLE)
+    terminal.table(relapse_rows(analysis, criterion.alpha), title="Time to relapse, first trial")
+    terminal.table(list(analysis.events), title="Patients with an event, share of patients")
+    terminal.table(summary_of(analysis), title=trial.title)
+    terminal.table(other_scales(analysis), title="Other scales at the largest mean change of each arm")
+
+
+def _print_exceptions(data: xr.Dataset, analysis: TrialAnalysis) -> None:
+    """Print who was not eligible, what could not be estimated, and the share of patients that could not be solved."""
+    console = terminal.progress()
+    if "screened" in data:
+        total = int(data["screened"].sum())
+        excluded_share = 1 - data["screened"].size / total
+        console.print(f"{total} candidates were screened; {excluded_share:.0%} were not eligible")
+    for estimate, reason in analysis.not_estimated.items():
+        console.print(f"Not estimated: {terminal.escape_markup(estimate)}: {terminal.escape_markup(reason)}.")
+    if analysis.failed:
+        console.print(
+            f"{100 * analysis.failed:.2g} % of the solves failed; they are missing values, with reasons in adsl.csv"
+        )
 
 
 def _conditions(trial: Trial, data: xr.Dataset, analysis: TrialAnalysis) -> str:

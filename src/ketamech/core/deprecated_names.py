@@ -8,11 +8,15 @@ import re
 import warnings
 from collections.abc import Callable, Collection
 from functools import cache, wraps
-from typing import Any, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from ketamech.core.csv_table import read_table
 from ketamech.core.environment import DATA
-from ketamech.core.errors import RenamedWarning, warn_renamed
+from ketamech.core.errors import RenamedWarning, require_known, warn_renamed
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import xarray as xr
 
 RENAMED_FOLDER = DATA / "renamed"
 _DOTTED_NAME = re.compile(r"(?<![\w.])[A-Za-z]\w*(?:\.\w+)+")
@@ -49,6 +53,38 @@ def with_current_keys(content: Any, former: Collection[str]) -> Any:
         if renamed_names()[key] not in content:
             names[key] = current_name(key)
     return {names[key]: value for key, value in content.items()}
+
+
+@cache
+def renamed_result_columns() -> dict[str, dict[str, tuple[str, float]]]:
+    """{table: {old: (new, factor)}} of tables of results, by the stem of their files (data/renamed/results.csv)."""
+    tables: dict[str, dict[str, tuple[str, float]]] = {}
+    for row in read_table(RENAMED_FOLDER / "results.csv", ("table", "old", "new", "factor")):
+        tables.setdefault(row["table"], {})[row["old"]] = row["new"], row.number_or("factor", 1.0)
+    return tables
+
+
+def with_current_columns(table: pd.DataFrame, name: str) -> pd.DataFrame:
+    """A table of results of version 0.2 with the present columns, and fractions in place of percentages.
+
+    `name`: the stem of its file, such as "totals". Each old column gives one warning; a table without one is returned
+    as it is. Raises UnknownNameError for a table whose columns were not renamed.
+    """
+    require_known(name, renamed_result_columns(), f"no column of '{name}' was renamed", key="name")
+    changes = {old: change for old, change in renamed_result_columns()[name].items() if old in table}
+    names = {old: new for old, (new, _) in changes.items() if new != old and new not in table}
+    if not names:
+        return table
+    for old, new in names.items():
+        warn_renamed(f"the column '{old}' of '{name}'", new, stacklevel=3)
+    scaled = {old: table[old] * factor for old, (_, factor) in changes.items() if factor != 1}
+    return table.assign(**scaled).rename(columns=names)
+
+
+def with_current_variables(dataset: xr.Dataset) -> xr.Dataset:
+    """A dataset of results with the present names of its outputs; each old name gives one warning."""
+    names = {name: current_name(str(name)) for name in dataset.data_vars}
+    return dataset.rename({old: new for old, new in names.items() if new != old and new not in dataset})
 
 
 def renamed_arguments(**new_names: str) -> Callable[[Callable[P, R]], Callable[P, R]]:

@@ -144,7 +144,7 @@ class Cohort:
         )
 
     def people(self, patient_ids: Sequence[int] | np.ndarray) -> VirtualPatients:
-        """The patients with these numbers."""
+        """The patients with these numbers [patient], which do not depend on the other patients of the cohort."""
         if self.population is not None:
             return self.population.draw(self.model.parameters, self.seed, patient_ids, replicate=self.replicate)
         table = self.model.parameters.with_canonical_values(self.scenario.values)
@@ -179,7 +179,7 @@ def independent_patients(
     table: ParameterTable, patient_ids: Sequence[int] | np.ndarray, *, model: Model, seed: int = 1, replicate: int = 0,
     vary: Sequence[str] | None = None,
 ) -> VirtualPatients:  # fmt: skip
-    """The patients with these numbers, in whom every parameter is drawn from its own spread about `table`.
+    """The patients with these numbers [patient], in whom every parameter is drawn from its own spread about `table`.
 
     Draws are independent, and a spread may be the uncertainty of a mean: the patients are no clinical sample. `vary`:
     parameters or stages that are drawn (default: all with a spread).

@@ -110,7 +110,7 @@ class _ParameterSampler:
         self.signed = np.flatnonzero(self.normal & (self.usual != 0))
 
     def standard_numbers(self, generator: np.random.Generator) -> np.ndarray:
-        """A standard number for every row, varied or not, so that varying another row changes none."""
+        """A standard number for every row [row], varied or not, so that varying another row changes none."""
         numbers, even = generator.standard_normal(len(self.rows)), generator.random(len(self.rows))
         numbers[self.uniform] = even[self.uniform]
         signed = self.usual[self.signed]

@@ -196,7 +196,10 @@ class VirtualPatients:
         return replace(self, values={**self.values, **moved}, parameters=table)
 
     def values_in(self, parameters: ParameterTable, own: Mapping[str, float]) -> Mapping[str, np.ndarray]:
-        """Values that vary about `parameters` in a scenario that sets the values `own` (canonical units)."""
+        """Values {parameter: [patient]} that vary about `parameters` in a scenario that sets the values `own`.
+
+        All are in canonical units.
+        """
         if self.independent:
             return self.with_parameters(parameters.with_canonical_values(own)).values
         drawn = self.with_parameters(parameters).values
@@ -207,7 +210,7 @@ class VirtualPatients:
         return adherence_function(regimen, until, self.seed, self.patient_ids, self.replicate)
 
     def subset(self, index: np.ndarray) -> VirtualPatients:
-        """Some of the patients, by index or mask."""
+        """Some of the patients, by their indices [new patient] or by a mask [patient]."""
         values, covariates = ({n: v[index] for n, v in part.items()} for part in (self.values, self.covariates))
         return replace(self, patient_ids=self.patient_ids[index], values=values, covariates=covariates)
 
@@ -279,7 +282,7 @@ class Population(metaclass=LoadedByCall, loader="named"):
         self, parameters: ParameterTable, seed: int, patient_ids: Sequence[int] | np.ndarray, *, replicate: int = 0,
         base: Mapping[str, float] | None = None, study_size: int | None = None,
     ) -> VirtualPatients:  # fmt: skip
-        """The patients with these numbers.
+        """The patients with these numbers [patient]: each is the same with any others.
 
         `base` {parameter: population value, canonical units} differs from the tables. `study_size`: number of patients
         of the study they take part in, which changes its mean effects. Raises UnknownNameError.

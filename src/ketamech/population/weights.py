@@ -113,7 +113,7 @@ def prevalence_weights(groups: Mapping[str, np.ndarray], targets: Mapping[str, M
 
 
 def effective_size(weights: np.ndarray) -> float:
-    """Kish's effective sample size: the number of unweighted patients with the same information."""
+    """Kish's effective sample size of weights [patient]: the number of unweighted ones with the same information."""
     return float(weights.sum() ** 2 / np.sum(weights**2))
 
 

@@ -21,12 +21,9 @@ from ketamech.simulation.curves import AnyCurves
 from ketamech.simulation.model import Model
 from ketamech.simulation.observable import names_in, value_of
 
-_MARKERS, _MAX_PAPERS_NAMED, _LINE_HEIGHT, _LETTER_WIDTH = (
-    "osD^vP",
-    6,
-    8.5,
-    3.4,
-)  # markers, papers in the legend, line height, letter width
+_MARKERS = "osD^vP"
+_MAX_PAPERS_NAMED = 6  # in the legend
+_LINE_HEIGHT, _LETTER_WIDTH = 8.5, 3.4
 
 
 def values_and_spreads(points: Sequence[PublishedPoint]) -> np.ndarray:
@@ -100,12 +97,8 @@ def _draw_point(canvas: Canvas, frame: Frame, point: PublishedPoint, scale: floa
 
 MOST, COLUMNS = 9, 3
 _WIDTH, _TOP, _BOTTOM, _MARGIN = 921.6, 52.0, 30.0, 11.0
-_PANEL_WIDTH, _PLOT_HEIGHT, _TITLE_HEIGHT, _TICK_HEIGHT = (
-    303.0,
-    159.0,
-    30.0,
-    40.0,
-)  # of a panel: width, height, space for title, for tick labels
+_PANEL_WIDTH, _PLOT_HEIGHT = 303.0, 159.0
+_TITLE_HEIGHT, _TICK_HEIGHT = 30.0, 40.0  # room for the title, for tick labels
 
 
 def panel_plan(

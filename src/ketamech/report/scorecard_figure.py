@@ -37,11 +37,8 @@ MARKS = {
 FIGURES = ("scorecard.svg", "scorecard.png")
 FOLD_LIMIT, DISTANCE_LIMIT = 8.0, 4.0
 _WIDTH, _LINE_HEIGHT, _TOP, _BOTTOM, _MARGIN = 862.0, 15.5, 107.0, 68.0, 16.0
-_MAX_SOURCE_LETTERS, _LETTER_WIDTH, _MAX_REMARK_LETTERS = (
-    50,
-    4.6,
-    60,
-)  # letters of a source name, letter width, letters of a remark
+_MAX_SOURCE_LETTERS, _MAX_REMARK_LETTERS = 50, 60
+_LETTER_WIDTH = 4.6
 _FOLDS = (("÷8", 1 / 8), ("÷4", 1 / 4), ("÷2", 1 / 2), ("1", 1.0), ("×2", 2.0), ("×4", 4.0), ("×8", 8.0))
 
 

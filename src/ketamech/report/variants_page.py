@@ -52,7 +52,14 @@ def write_variants(folder: Path, comparison: Comparison, command: str, metadata:
     ]
     rows_shown = comparison.table[list(COLUMNS)].to_dict("records")
     section = Section("Comparison", outdated_fits_warning(comparison), "variants.svg", rows_shown)
-    sections = [section, Section("Rows outside the band", sentences)]
+    evidence = [
+        f"{row['variant']}: for it {row['supported_by'] or 'none'}; against it {row['opposed_by'] or 'none'}."
+        for row in comparison.table.to_dict("records")
+        if row["supported_by"] or row["opposed_by"]
+    ]
+    sections = [
+        section, Section("Rows outside the band", sentences), Section("Evidence behind each variant", evidence)
+    ]  # fmt: skip
     return write_page(folder / "variants.html", "Model variants on the same evidence", INTRODUCTION, sections, command)
 
 

@@ -107,7 +107,11 @@ class TimeCourseWindow:
 
 
 def reading_times(when: str, time: np.ndarray, outputs: Mapping[str, np.ndarray]) -> np.ndarray:
-    """The times (h) of a text: "" both ends, "24", "0-6", "1;2;3", or a condition "stage.thing>0.5"."""
+    """The times (h) of a text: "" both ends, "24", "0-6", "1;2;3", or a condition "stage.thing>0.5".
+
+    `time` (h) and `outputs` {name: values} are curves over [time]. A condition gives the last time at which it becomes
+    true, or NaN. Raises InputError for another text.
+    """
     text = when.strip()
     if not text:
         return time[[0, -1]]
@@ -300,7 +304,7 @@ class Observable:
 
     @property
     def stated_hours(self) -> set[float]:
-        """The times (h) in `time`: as output times they are read without interpolation. None for a condition."""
+        """The times (h) in `time`: as output times they are read without interpolation. Empty for a condition."""
         stated = self.time and not set("<>") & set(self.time)
         return set(reading_times(self.time, np.zeros(0), {}).tolist()) if stated else set()
 

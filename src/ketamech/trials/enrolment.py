@@ -73,10 +73,10 @@ def enrol(
     trial: Trial, population: TrialPopulation, parameters: ParameterTable, seed: int, number: int,
     base: Mapping[str, float], candidates: np.ndarray | None = None,
 ) -> Enrolment:  # fmt: skip
-    """All patients of replicate `number` before the first dose.
+    """All patients of replicate `number` before the first dose; fields of the result have the axis [patient] first.
 
-    `base` {parameter: population value, canonical units}. `candidates` are the numbers of the patients (default: 0 to
-    the number of patients; with paired arms, to the number in an arm).
+    `base` {parameter: population value, canonical units}. `candidates` [patient] are the numbers of the patients
+    (default: 0 to the number of patients; with paired arms, to the number in an arm).
     """
     patient_ids = _patient_numbers(trial) if candidates is None else candidates
     visits, size = len(trial.visit_schedule), trial.study_size or trial.patients

@@ -43,7 +43,10 @@ class MixedPopulation:
         self, parameters: ParameterTable, seed: int, patient_ids: Sequence[int] | np.ndarray, *, replicate: int = 0,
         base: Mapping[str, float] | None = None, study_size: int | None = None,
     ) -> VirtualPatients:  # fmt: skip
-        """The patients with these numbers; the covariate `in_<population>` is 1 for those of a population, else 0."""
+        """The patients with these numbers [patient]; arguments as of `Population.draw`.
+
+        The covariate `in_<population>` is 1 for those of a population, else 0.
+        """
         drawn = [
             part.draw(parameters, seed, patient_ids, replicate=replicate, base=base, study_size=study_size)
             for part in self.parts

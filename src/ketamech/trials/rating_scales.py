@@ -71,7 +71,10 @@ class RatingScale:
         return usual and self.background_median <= self.step
 
     def full_ratings(self, hours: Sequence[float], begins: Sequence[int]) -> np.ndarray:
-        """Index of the last full rating for each rating; `begins` are the indices of their baselines."""
+        """Index [rating] of the last full rating before or at each rating, from their `hours` [rating].
+
+        `begins` [rating] are the indices of their baselines, which are full ratings.
+        """
         last = np.zeros(len(hours), dtype=int)
         for j, begin in enumerate(begins):
             before = last[j - 1] if j > begin else j
@@ -79,7 +82,7 @@ class RatingScale:
         return last
 
     def true_scores(self, output: np.ndarray, full: np.ndarray) -> np.ndarray:
-        """Scores without error, from the output at the visit and at the last full rating (same shapes)."""
+        """Scores without error, from the output at the visit and at the last full rating (all [patient, visit])."""
         return self.factor * ((1 - self.carried_share) * output + self.carried_share * full)
 
     def autocorrelated_course(self, hours: np.ndarray, z: np.ndarray) -> np.ndarray:
@@ -92,7 +95,7 @@ class RatingScale:
         return course
 
     def correlation_over(self, hours: np.ndarray | float) -> np.ndarray:
-        """Correlation of the fluctuations of a patient over some time (h)."""
+        """Correlation [...] of the fluctuations of a patient over some times (h) [...]."""
         return np.asarray(np.exp(-np.asarray(hours) / (DAY * self.correlation_time)))
 
     def fluctuations(self, hours: np.ndarray, z: np.ndarray, size: np.ndarray | None = None) -> np.ndarray:
@@ -110,7 +113,11 @@ class RatingScale:
         return self.background_median * np.exp(self.background_spread * self.autocorrelated_course(hours, z))
 
     def rated_scores(self, truth: np.ndarray, z: np.ndarray, own: np.ndarray | float = 0.0) -> np.ndarray:
-        """Recorded scores: `truth` with fluctuations `own` and rating error from standard normal `z`, within bounds."""
+        """Recorded scores [patient, visit], within the bounds and steps of the scale.
+
+        `truth` (points) with fluctuations `own` (points at mid-scale) and rating error from standard normal `z`, all
+        [patient, visit].
+        """
         score = self._shift_log_odds(truth, own) if np.any(own) else truth
         score = np.clip(score + z * np.hypot(self.residual_sd, self.relative_sd * truth), self.low, self.high)
         score = np.round(score / self.step) * self.step if self.step else score

@@ -102,7 +102,10 @@ class TrialState:
         return scores
 
     def exposures(self) -> dict[str, tuple[np.ndarray, str]]:
-        """Peaks and areas over the first day of each period (the larger peak, the sum of areas), with their units."""
+        """{name: values [patient], unit}: peaks and areas over the first day of each period.
+
+        Of several periods the larger peak and the sum of the areas.
+        """
         count, grams = self.hours.shape[1], self.dosing.model.parameters[MOLAR_MASS].canonical * GRAMS_PER_MOLE
         periods = self.trial.periods
         shape = (len(self.hours), periods, -1)

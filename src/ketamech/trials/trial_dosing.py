@@ -71,7 +71,7 @@ class TrialDosing:
             self.start_course("add-on", np.ones(self.size, dtype=bool), 0.0, added=True)
 
     def start_course(self, name: str, mask: np.ndarray, hour: float, *, added: bool = False) -> None:
-        """Patients of `mask` change to the course `name` at `hour`, or receive it in addition where `added`."""
+        """Patients of `mask` [patient] change to the course `name` at `hour` (h), or receive it too where `added`."""
         number = [course.name for course in self.courses].index(name)
         if added:
             self.added_courses.append((number, mask.copy(), np.full(self.size, hour)))

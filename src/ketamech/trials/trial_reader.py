@@ -34,7 +34,8 @@ from ketamech.trials.trial_schema import TRIAL_FILE, ArmKeys, EligibilityKeys, T
 from ketamech.trials.trial_text import SourceFile, as_list, treatment
 
 TRIALS = DATA / "trials"
-MAX_DROPOUT, MAX_MISSED_VISITS, DEFAULT_WINDOW_SHARE = 0.5, 0.9, 0.2
+MAX_DROPOUT, MAX_MISSED_VISITS = 0.5, 0.9
+NO_EFFECT_SHARE = 0.2  # fall of the score, as a share of baseline, below which a drug counts as without effect
 
 
 def load_trial(source: str | Path | Mapping[str, Any], table: ParameterTable | None = None) -> Trial:
@@ -172,7 +173,7 @@ def _arm(file: SourceFile, keys: TrialFile, name: str, arm: ArmKeys, first: str,
 
 def _lack_of_efficacy_rule(file: SourceFile, keys: TrialFile, scale: str) -> DropoutRule:
     chance = file.share(("dropout_without_effect",), keys.dropout_without_effect, MAX_DROPOUT_RULES)
-    return DropoutRule(Condition(scale, "falls less than", DEFAULT_WINDOW_SHARE), chance, reason="no effect")
+    return DropoutRule(Condition(scale, "falls less than", NO_EFFECT_SHARE), chance, reason="no effect")
 
 
 def _strata(file: SourceFile, keys: TrialFile) -> Mapping[str, Mapping[str, float]]:

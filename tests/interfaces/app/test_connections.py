@@ -140,11 +140,11 @@ def test_stored_responses_are_bounded_in_number_and_bytes():
     cache = LruCache(3, 100)
     for i in range(5):
         cache.get(i, lambda: b"x" * 10)
-    assert list(cache._stored) == [2, 3, 4]
+    assert cache.keys == [2, 3, 4]
     cache.get(5, lambda: b"x" * 85)
-    assert list(cache._stored) == [4, 5]
+    assert cache.keys == [4, 5]
     cache.get(6, lambda: b"x" * 500)
-    assert list(cache._stored) == [6], "the last response is stored, whatever its size"
+    assert cache.keys == [6], "the last response is stored, whatever its size"
     cache.get(6, lambda: pytest.fail("computed again"))
 
 
@@ -318,7 +318,7 @@ def test_connections_of_many_addresses_are_limited_together():
 
     def close_one(*counts):
         made = [Connection(address, i) for address, count in enumerate(counts) for i in range(count)]
-        app_server._close_one_of_too_many(made[-1], made)
+        app_server.close_one_of_too_many(made[-1], made)
         return [(one.address, one.waits_since) for one in made if not one.is_open]
 
     assert close_one(100, 100, 100) == []

@@ -243,13 +243,13 @@ def test_the_analysis_of_a_trial_can_be_interrupted(monkeypatch):
     import pandas as pd
 
     from ketamech.core.progress import interrupted_by
-    from ketamech.trials.analysis.survival import _medians
+    from ketamech.trials.analysis.survival import median_times
 
     days = np.arange(1.0, 201.0)
     events = pd.DataFrame({"replicate": np.arange(200) // 4, "days": days, "relapsed": True})
     checks = []
     with interrupted_by(lambda: checks.append(1)):
-        _medians(events, "drug")
+        median_times(events, "drug")
     assert len(checks) == 51
 
 

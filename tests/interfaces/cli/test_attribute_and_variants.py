@@ -60,7 +60,8 @@ def test_variants_are_compared_on_a_page(tmp_path):
     lines = out.strip().splitlines()
     assert lines[0].startswith("variant\tprobability")
     assert {line.split("\t")[0] for line in lines[1:]} >= {"several-routes", "metabolite", "averaged"}
-    assert (tmp_path / "w" / "variants.html").is_file()
+    page = (tmp_path / "w" / "variants.html").read_text(encoding="utf-8")
+    assert "several-routes: for it gerhard-kd-gad1; eef2k-ko; miller-occl; against it gideons-mem-behav" in page
     rows = pd.read_csv(tmp_path / "w" / "rows.csv", comment="#")
     assert {"clinical", "perturbation", "unfitted"} == set(rows["kind"])
     assert cite(tmp_path / "w" / "variants.csv") == cite(tmp_path / "w" / "rows.csv")

@@ -314,7 +314,7 @@ def _robustness(claim: str, app_state: AppState) -> dict[str, Any] | None:
     if row is None:
         return None
     return {
-        "holds_share": row.holds_share, "sets": int(row.results), "is_consequence": row.is_consequence,
+        "holds_share": row.holds_share, "sets": row.results, "is_consequence": row.is_consequence,
         "text": row.text, "where_it_stops": row.where_it_stops, "note": stored.note(app_state.model),
     }  # fmt: skip
 

@@ -45,7 +45,7 @@ def time_to_relapse(dataset: xr.Dataset, *, order: Sequence[str] = ()) -> Relaps
     seen = [str(g) for g in dict.fromkeys(events["group"])]
     groups = [*(name for name in order if name in seen), *(name for name in seen if name not in order)]
     curves = pd.concat([_curve(events[events.group == g], g) for g in groups]) if groups else pd.DataFrame()
-    medians = pd.DataFrame([_medians(events[events.group == g], g) for g in groups], columns=MEDIAN_COLUMNS)
+    medians = pd.DataFrame([median_times(events[events.group == g], g) for g in groups], columns=MEDIAN_COLUMNS)
     if not groups:
         reason = "no patient is at risk, so that none can relapse"
         return RelapseAnalysis(events, curves, medians, {}, (), reason)
@@ -77,7 +77,11 @@ def _curve(events: pd.DataFrame, group: str) -> pd.DataFrame:
     return pd.DataFrame({"group": group, "day": days, "without_relapse": well, "low": low, "high": high})
 
 
-def _medians(events: pd.DataFrame, group: str) -> dict[str, Any]:
+def median_times(events: pd.DataFrame, group: str) -> dict[str, Any]:
+    """Median days to relapse (Kaplan-Meier) of one group: of all patients, and 95 % (low, high) over the replicates.
+
+    `events`: replicate, days, relapsed. `n`: patients of a replicate. A median that is not reached is infinite.
+    """
     from lifelines import KaplanMeierFitter
 
     def median(part: pd.DataFrame) -> float:
