@@ -46,7 +46,7 @@ if TYPE_CHECKING:
 def simulate(
     scenario: ScenarioSource, people: VirtualPatients | None = None, *,
     model: Model | None = None, person: Settings | None = None, parameter_values: Settings | None = None,
-    perturb: Sequence[str] = (), species: str | None = None, variant: str | None = None,
+    perturb: str | Sequence[str] = (), species: str | None = None, variant: str | None = None,
     outputs: str | Sequence[str] | None = None, times: Sequence[float] | None = None, drug: str | None = None,
     progress: Progress | None = None,
 ) -> xr.Dataset:  # fmt: skip
@@ -56,11 +56,11 @@ def simulate(
     patient; they vary about the parameter values of the model. `person` and `parameter_values` are the keys `person`
     and `parameters` of a scenario file, e.g. person={"weight": "90 kg", "age": 75} and
     parameter_values={"mood.expectancy_weight": 0}; a bare number is in the unit of the parameter table. `perturb`:
-    compounds or gene deletions beside the treatment, e.g. ["NBQX 10 mg/kg IP at -30 min"]. `species`: "human", "rat" or
-    "mouse". `variant`: a model variant by name. `outputs`: names such as "mood.madrs" (default: every state and output
-    of a scenario; ratings and venous concentrations of people and tables). `times` (h, rising): output times in place
-    of the usual ones, which are dense after each dose. `drug`: what a table without a column DRUG gives. `progress`
-    receives each slow step.
+    compounds or gene deletions beside the treatment, e.g. "naltrexone 50 mg oral" or ["NBQX 10 mg/kg IP at -30 min"].
+    `species`: "human", "rat" or "mouse". `variant`: a model variant by name. `outputs`: names such as "mood.madrs"
+    (default: every state and output of a scenario; ratings and venous concentrations of people and tables). `times` (h,
+    rising): output times in place of the usual ones, which are dense after each dose. `drug`: what a table without a
+    column DRUG gives. `progress` receives each slow step.
 
     Returns a Dataset with dims (patient, time): time in h; `units` and `long_name` on every variable. Patients are
     'treated' and 'control' (same visits, no drug), or the numbers of `people`, or the IDs of the table. A

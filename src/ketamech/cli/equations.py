@@ -12,14 +12,28 @@ from ketamech.core import InputError
 
 Out = Annotated[Path | None, typer.Option("--out", "-o", help="A .html or .md file [default: print as text]")]
 
+Outputs = Annotated[
+    bool, typer.Option("--outputs", help="List the names of all outputs, with the unit in tables and the meaning")
+]
 
-def equations(out: Out = None) -> None:
+
+def equations(out: Out = None, outputs: Outputs = False) -> None:
     """Write the equations and parameters with their sources.
 
     Example:  ketamech equations --out model.html
 
     Every flux has its reason, every parameter its source or the reason of its assumption.
+
+    More examples:
+
+      ketamech equations --outputs | grep hydroxynorketamine
     """
+    if outputs:
+        if out is not None:
+            raise InputError("--outputs together with --out", key="--outputs", expected="one of them")
+        table = terminal.model().outputs()[["output", "shown", "meaning"]].rename(columns={"shown": "unit"})
+        terminal.table(table.to_dict("records"))
+        return
     from ketamech.model.assemble import build_system
     from ketamech.report.model_page import describe as report_describe
 

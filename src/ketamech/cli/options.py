@@ -173,7 +173,8 @@ class SimulateOptions:
     outputs: Annotated[
         str | None,
         typer.Option(
-            help="Names of the outputs to write, joined by ',' [default: mood.madrs; one patient: also venous levels]"
+            help="Names of the outputs to write, joined by ',' ('ketamech equations --outputs' lists them) "
+            "[default: mood.madrs; one patient: also venous levels]"
         ),
     ] = None
     times: Annotated[

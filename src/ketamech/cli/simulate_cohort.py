@@ -99,8 +99,7 @@ def simulate_cohort(options: SimulateOptions) -> None:
     ]
     chosen_times = output_times(options.times, options.output_interval, scenario) if options.times else None
     terminal.table(cohort_summary(curves, scenario, chosen_times), title=scenario.title)
-    notes = [note for note in scenario.assumptions if "--patients" not in note]
-    terminal.print_assumptions(notes, "Assumed of the typical patient")
+    terminal.print_assumptions(scenario.of_people().assumptions, "Assumed of the typical patient")
     if population is None:
         terminal.progress().print(INDEPENDENT_DRAW)
     terminal.progress().print(terminal.escape_markup(outcome_text(state)))

@@ -27,11 +27,19 @@ if TYPE_CHECKING:
     from ketamech.trials.analysis.sample_size import SampleSizeSearch
     from ketamech.trials.design import Trial
 
+POWER_REPLICATES = 100  # the power is the share of these that are significant
+
 Files = Annotated[
     list[Path],
     typer.Argument(help="Trial files (YAML), or names of shipped trials, e.g. murrough2013; 'all': all shipped ones"),
 ]
-Replicates = Annotated[int, typer.Option(min=1, help="Number of runs of each trial, each with other patients")]
+Replicates = Annotated[
+    int | None,
+    typer.Option(
+        min=1,
+        help=f"Number of runs of each trial, each with other patients [default: 1; {POWER_REPLICATES} for power]",
+    ),
+]
 Patients = Annotated[int | None, typer.Option(help="Total number of patients, instead of the number in the file")]
 Seed = Annotated[
     int | None, typer.Option(min=0, help="Seed of the virtual patients [default: of the file, or from its name]")
@@ -73,7 +81,7 @@ MAX_PATIENTS = 400_000  # virtual patients of one simulated size, all replicates
 
 
 def trial(
-    files: Files, replicates: Replicates = 1, patients: Patients = None, seed: Seed = None, threads: Threads = None,
+    files: Files, replicates: Replicates = None, patients: Patients = None, seed: Seed = None, threads: Threads = None,
     posterior: Posterior = "shipped", power: Sizes = None, sample_size: TargetPower = None, alpha: Alpha = 0.05,
     margin: Margin = None, weight_to_published: Weighted = False, out: Out = None, resume: Resume = False,
     scheduler: Scheduler = None, variant: Equations = None,
@@ -118,6 +126,11 @@ def trial(
     sizes = _parse_sizes(power)
     target = fraction(sample_size, "--sample-size", "0.8") if sample_size is not None else None
     _check_sizes([design for _, design in trials], sizes, target, patients)
+    if replicates is None:
+        replicates = POWER_REPLICATES if sizes or target else 1
+    if target and replicates == 1:
+        raise InputError("the sample size for a power from one trial", key="--replicates", expected="many trials",
+                         type_this=f"--replicates {POWER_REPLICATES}")  # fmt: skip
     folders = _folders(out, [name for name, _ in trials])
     model = terminal.model(variant=variant)
     draws = posterior_of(model, posterior)

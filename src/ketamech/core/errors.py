@@ -6,10 +6,13 @@ An error says what was wrong, where, what was expected, the nearest valid name a
 from __future__ import annotations
 
 import difflib
+import re
 import warnings
 from collections.abc import Collection, Iterable
 from functools import cache
 from pathlib import Path
+
+_WORD = re.compile(r"[^\W_]+")
 
 
 class KetaMechError(Exception):
@@ -91,13 +94,29 @@ def closest_match(name: str, choices: Iterable[str]) -> str | None:
     return pool[matches[0]] if matches else None
 
 
+def nearest_names(name: str, choices: Iterable[str]) -> str | None:
+    """Up to four valid names that hold the words of `name`, joined by ", "; else the most similar name, or None.
+
+    The words after the stage of stage.thing are looked for in this stage, then as the last part of any name, then
+    anywhere.
+    """
+    known = {choice.lower(): choice for choice in choices}
+    stage, _, rest = name.lower().rpartition(".")
+    words = set(_WORD.findall(rest))
+    holding = [choice for choice in known if words and words <= set(_WORD.findall(choice))]
+    inside = [choice for choice in holding if stage and choice.startswith(f"{stage}.")]
+    same_end = [choice for choice in holding if choice.rpartition(".")[2] == rest]
+    matches = difflib.get_close_matches(name.lower(), inside or same_end or holding, n=4, cutoff=0.0)
+    return ", ".join(known[match] for match in matches) or closest_match(name, known.values())
+
+
 def require_known(
     name: str, choices: Collection[str], what: str, *, key: str | None = None, expected: str | None = None,
     file: str | Path | None = None, line: int | None = None, type_this: str | None = None,
 ) -> None:  # fmt: skip
-    """Raise UnknownNameError, with the nearest of `choices`, unless `name` is one of them."""
+    """Raise UnknownNameError, with the `nearest_names` of `choices`, unless `name` is one of them."""
     if name not in choices:
-        near = closest_match(name, choices)
+        near = nearest_names(name, choices)
         raise UnknownNameError(
             what, file=file, line=line, key=key, expected=expected, nearest=near, type_this=type_this
         )

@@ -24,6 +24,11 @@ class Regimen:
 
     treatments: tuple[Treatment, ...]
 
+    def __post_init__(self) -> None:
+        if isinstance(self.treatments, str):
+            raise InputError("a regimen of text", key="treatments", expected="treatments",
+                             type_this=f'Regimen.parse("{self.treatments}")')  # fmt: skip
+
     def __add__(self, other: Regimen) -> Regimen:
         """Both regimens in one patient, in order of their first doses."""
         if not isinstance(other, Regimen):

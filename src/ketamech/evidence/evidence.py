@@ -124,6 +124,12 @@ class Evidence:
     observations: Mapping[str, Observation]
     references: Mapping[str, Reference]
 
+    def __len__(self) -> int:
+        return len(self.observations)
+
+    def __repr__(self) -> str:
+        return f"<Evidence: {len(self)} observations from {len(self.references)} references; .table() shows them>"
+
     def __getitem__(self, name: str) -> Observation:
         require_known(name, self.observations, f"no evidence row '{name}'", expected="an id of data/evidence/*.csv")
         return self.observations[name]

@@ -54,14 +54,24 @@ class DoseRow:
         """The text of a cell."""
         return self.cells.get(column, otherwise)
 
-    def number(self, column: str, otherwise: float = 0.0, *, written: str | None = None) -> float:
+    def number(
+        self,
+        column: str,
+        otherwise: float = 0.0,
+        *,
+        written: str | None = None,
+        named: Mapping[str, float] | None = None,
+    ) -> float:
         """The number in a cell, `otherwise` where it is missing. Raises InputError for any other text.
 
-        `written` is the name of the column in the file, if it differs.
+        `written` is the name of the column in the file, if it differs. `named` {name, lower case: number} are values
+        that may be written as a name, such as a genotype.
         """
         text = self.cells.get(column)
         if text is None:
             return otherwise
+        if named and text.lower() in named:
+            return named[text.lower()]
         try:
             value = float(text)
         except ValueError:
@@ -69,6 +79,7 @@ class DoseRow:
         if not math.isfinite(value) or "_" in text:
             form = " of hours since the first record" if ":" in text and column == "TIME" else ""
             form = " with a point, not a decimal comma" if DECIMAL_COMMA.fullmatch(text) else form
+            form += f", one of {', '.join(named)}" if named else ""
             raise self.error(
                 f"'{text}' is not a number", written or column, f"a number{form}, or . where it is missing"
             )

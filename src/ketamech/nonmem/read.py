@@ -20,7 +20,7 @@ from ketamech.dosing.dose_records import cmt_text
 from ketamech.nonmem.csv_cells import COLUMNS, NOT_MISSPELLED, CsvTable, DoseRow, cells_of, refuse_dates
 from ketamech.nonmem.occasions import Occasion, occasions_of
 from ketamech.parameters import HUMAN, Parameter, ParameterTable, Species, load_species
-from ketamech.simulation.parameter_overrides import bounds
+from ketamech.simulation.parameter_overrides import bounds, named_values
 
 
 @dataclass(frozen=True)
@@ -181,10 +181,11 @@ def person_values(
 
 def _checked_value(row: DoseRow, column: str, parameter: Parameter, species: str, column_name: str) -> float:
     """The canonical value of a parameter in a record. Raises InputError for one out of bounds."""
-    value = convert(row.number(column, written=column_name), parameter.unit, parameter.canonical_unit)
+    number = row.number(column, written=column_name, named=named_values().get(parameter.name))
+    value = convert(number, parameter.unit, parameter.canonical_unit)
     low, high = bounds(parameter, species)
     if not low <= value <= high:
         lowest, highest = (convert(bound, parameter.canonical_unit, parameter.unit) for bound in (low, high))
         unit = "" if parameter.unit == "1" else f" {parameter.unit}"
-        raise row.error(f"{column_name} of {row.number(column):g}", column_name, f"{lowest:g} to {highest:g}{unit}")
+        raise row.error(f"{column_name} of {number:g}", column_name, f"{lowest:g} to {highest:g}{unit}")
     return value

@@ -19,7 +19,7 @@ from ketamech.parameters import ParameterTable, load_species
 from ketamech.parameters.species_tables import own_values
 from ketamech.simulation.ensemble import Subject
 from ketamech.simulation.model import Model
-from ketamech.simulation.scenario import Scenario, assumptions, is_weight_based, validate
+from ketamech.simulation.scenario import Scenario, assumptions, is_weight_based, note_on_weight, validate
 from ketamech.simulation.scenario_yaml import scenario_yaml
 from ketamech.simulation.simulate import species_events
 
@@ -46,7 +46,7 @@ def scenario_of(table: DoseTable, subject: DoseTableSubject, parameters: Paramet
     check_solvable(regimen, parameters, subject, first, horizon)
     weight = parameters["person.weight"]
     assumed = is_weight_based(regimen) and "person.weight" not in subject.values
-    notes: tuple[str, ...] = (f"body weight {weight.value:g} {weight.unit}, none was given",) if assumed else ()
+    notes: tuple[str, ...] = (note_on_weight(weight),) if assumed else ()
     own = own_values(subject.values, subject.species)
     notes += assumptions(regimen, horizon, parameters, subject.values, own, subject.species)
     title = table.path.stem if len(table.subjects) == 1 else f"{table.path.stem}, ID {subject.name}"

@@ -189,6 +189,9 @@ class ParameterTable(Mapping[str, Parameter]):
     def __len__(self) -> int:
         return len(self.rows)
 
+    def __repr__(self) -> str:
+        return f"<ParameterTable: {len(self)} parameters; .table() shows them>"
+
     def get(self, name: str, default: Parameter | None = None) -> Parameter | None:  # type: ignore[override]
         """The parameter, or `default`."""
         return self.rows.get(name, default)

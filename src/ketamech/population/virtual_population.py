@@ -186,6 +186,9 @@ class VirtualPatients:
     def __len__(self) -> int:
         return len(self.patient_ids)
 
+    def __repr__(self) -> str:
+        return f"<VirtualPatients: {len(self)} patients, seed {self.seed}; .table() shows them>"
+
     def with_parameters(self, parameters: ParameterTable) -> VirtualPatients:
         """The same patients with values that vary about those of `parameters`; values changed since the draw stay."""
         table = ParameterTable({**self.parameters, **parameters})
@@ -244,6 +247,9 @@ class Population(metaclass=LoadedByCall, loader="named"):
     tables: PeopleTables = field(repr=False)
     user_defined: frozenset[str] = frozenset()
     seed: int = 1
+
+    def __repr__(self) -> str:
+        return f"<Population {self.name}: {len(self.marginals)} variables, seed {self.seed}>"
 
     @classmethod
     def named(cls, name: str = "trd", *, seed: int = 1) -> Population:

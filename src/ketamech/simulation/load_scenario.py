@@ -27,6 +27,7 @@ from ketamech.simulation.scenario import (
     assumptions,
     check_no_early_events,
     is_weight_based,
+    note_on_weight,
     perturbation_parameters,
     validate,
 )
@@ -222,7 +223,7 @@ def _horizon(text: str, file: YamlSource) -> float:
 
 def load_scenario(
     source: str | Path | Regimen, table: ParameterTable | None = None, *, species: str | None = None,
-    perturbations: Iterable[str] = (), variant: str | None = None, person: Settings | None = None,
+    perturbations: str | Iterable[str] = (), variant: str | None = None, person: Settings | None = None,
     parameter_values: Settings | None = None,
 ) -> Scenario:  # fmt: skip
     """A scenario from a YAML file, a sentence or a regimen, perhaps in another `species`, with `perturbations` added.
@@ -236,11 +237,10 @@ def load_scenario(
     """
     _check_source(source)
     table = load_parameters() if table is None else table
+    added = (perturbations,) if isinstance(perturbations, str) else tuple(perturbations)
     if not isinstance(source, Regimen) and (isinstance(source, Path) or _names_a_file(source)):
-        return scenario_from_file(
-            Path(source), table, species, tuple(perturbations), variant, person or {}, parameter_values or {}
-        )
-    regimen, applied = _regimen_and_perturbations(source, tuple(perturbations))
+        return scenario_from_file(Path(source), table, species, added, variant, person or {}, parameter_values or {})
+    regimen, applied = _regimen_and_perturbations(source, added)
     animal, hypothesis = load_species(species or HUMAN), model_variant(variant or "", table)
     return _scenario_of_regimen(regimen, applied, table, animal, hypothesis, settings_only(person, parameter_values))
 
@@ -268,7 +268,7 @@ def _scenario_of_regimen(
     check_no_early_events(regimen, perturbations)
     weight = species.values.get("person.weight") or table["person.weight"]
     is_assumed = is_weight_based(regimen) and "person.weight" not in own
-    notes: tuple[str, ...] = (f"body weight {weight.value:g} {weight.unit}, none was given",) if is_assumed else ()
+    notes: tuple[str, ...] = (note_on_weight(weight),) if is_assumed else ()
     texts = [perturbation.text for perturbation in perturbations]
     title = " with ".join((regimen.sentence(exact=False), *texts))
     title += "" if species.name == HUMAN else f" ({species.name})"

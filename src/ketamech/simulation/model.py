@@ -29,6 +29,7 @@ from ketamech.model.layout import SystemLayout
 from ketamech.parameters import ParameterTable, load_parameters
 
 if TYPE_CHECKING:
+    import pandas as pd
     import xarray as xr
 
     from ketamech.dosing.regimen import Regimen
@@ -149,7 +150,7 @@ class Model(metaclass=LoadedByCall, loader="load"):
     @renamed_arguments(parameters="parameter_values")
     def simulate(
         self, scenario: Scenario | Regimen | Path | str, people: Patients | None = None, *,
-        person: Settings | None = None, parameter_values: Settings | None = None, perturb: Sequence[str] = (),
+        person: Settings | None = None, parameter_values: Settings | None = None, perturb: str | Sequence[str] = (),
         species: str | None = None, variant: str | None = None, outputs: str | Sequence[str] | None = None,
         times: Sequence[float] | None = None,
     ) -> xr.Dataset:  # fmt: skip
@@ -192,6 +193,27 @@ class Model(metaclass=LoadedByCall, loader="load"):
         replaced = tuple(stage if one.__name__ == stage.__name__ else one for one in present)
         stages = replaced if stage in replaced else (*replaced, stage)
         return load_model(ParameterTable({**self.parameters, **rows}), stages)
+
+    def outputs(self, word: str = "") -> pd.DataFrame:
+        """Every output with its unit and meaning, one row each; with `word` only those with it in name or meaning.
+
+        These are the names of the argument `outputs`. Concentrations in blood are in umol/L, as in results; `shown`
+        is the unit in which tables and reports show the output.
+        """
+        import pandas as pd
+
+        from ketamech.parameters.concentration_units import shown
+
+        units, meanings = self.layout.units, self.layout.descriptions
+        rows = [(name, units[name], shown(name, units[name])[1], meanings[name]) for name in self.layout.output_names]
+        table = pd.DataFrame(rows, columns=["output", "unit", "shown", "meaning"])
+        is_found = (table["output"] + " " + table["meaning"]).str.contains(word, case=False, regex=False)
+        return table[is_found].reset_index(drop=True)
+
+    def __repr__(self) -> str:
+        counts = f"{len(self.layout.state_names)} states, {len(self.layout.output_names)} outputs"
+        variant = f", variant {self.variant}" if self.variant else ""
+        return f"<Model: {counts}, {len(self.parameters)} parameters{variant}>"
 
     def __reduce__(self) -> tuple[Callable[..., Model], tuple[Any, ...]]:
         """A pickled model holds its parameter values and stage functions; it is compiled where it is loaded."""

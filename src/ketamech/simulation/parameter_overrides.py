@@ -14,6 +14,7 @@ from ketamech.core import InputError, UnknownNameError, closest_match, convert, 
 from ketamech.core.csv_table import read_table
 from ketamech.core.deprecated_names import current_name
 from ketamech.core.environment import DATA
+from ketamech.core.errors import nearest_names
 from ketamech.core.yaml_lines import Path_, YamlSource, spelled
 from ketamech.parameters import HUMAN, Bounds, Parameter, ParameterTable, load_connectome
 
@@ -112,7 +113,7 @@ class OverrideReader:
     def _unknown(self, prefix: str, key: str, where: Path_) -> InputError:
         names = [name.removeprefix(prefix) for name in self.table if name.startswith(prefix)]
         expected = "one of: " + ", ".join(sorted(names)) if prefix else "the full name of a parameter"
-        line, near = self.source.line(where), closest_match(key, names)
+        line, near = self.source.line(where), nearest_names(key, names)
         what, path = f"there is no '{key}' in {where[0]}", self.source.path
         return UnknownNameError(what, file=path, line=line, key=spelled(where), expected=expected, nearest=near)
 

@@ -20,7 +20,7 @@ from ketamech.dosing.drugs import RACEMIC_NOSE, absorption
 from ketamech.dosing.perturbations import AppliedPerturbation
 from ketamech.dosing.regimen import Regimen, require_species_kinetics
 from ketamech.dosing.treatment import Treatment
-from ketamech.parameters import HUMAN, ParameterTable, Species, load_connectome, load_species
+from ketamech.parameters import HUMAN, Parameter, ParameterTable, Species, load_connectome, load_species
 from ketamech.simulation.output_ranges import YOUNGEST_RATED, group_of
 
 if TYPE_CHECKING:
@@ -32,6 +32,10 @@ SAME_TIME = 1e-6  # h
 REFERENCE_WEIGHT, LOWEST_ADULT_WEIGHT = 70.0, 35.0  # kg
 ADULT_AGE, LONG_INFUSION = 18.0, 12.0  # years; h
 UNUSUAL_DOSE, UNUSUAL_VALUE = 20.0, 10.0  # times the studied doses; times the value of the table
+
+
+class TypicalPatientNote(str):
+    """A note that holds for the typical patient, but not for virtual patients, who have values of their own."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +63,7 @@ class Scenario(metaclass=LoadedByCall, loader="read"):
     @classmethod
     @renamed_arguments(parameters="parameter_values")
     def read(
-        cls, source: Regimen | Path | str, *, species: str | None = None, perturb: Sequence[str] = (),
+        cls, source: Regimen | Path | str, *, species: str | None = None, perturb: str | Sequence[str] = (),
         variant: str | None = None, person: Settings | None = None, parameter_values: Settings | None = None,
         horizon: float | None = None,
     ) -> Scenario:  # fmt: skip
@@ -84,6 +88,11 @@ class Scenario(metaclass=LoadedByCall, loader="read"):
     def group(self) -> str:
         """The species, or `child` for a patient below the age of any rating; see `output_ranges`."""
         return group_of(self.species, self.values)
+
+    def of_people(self) -> Scenario:
+        """The scenario without the notes that do not hold for virtual patients."""
+        kept = tuple(note for note in self.assumptions if not isinstance(note, TypicalPatientNote))
+        return replace(self, assumptions=kept)
 
     def lasting_until(self, hour: float) -> Scenario:
         """The scenario with a horizon of at least `hour` h."""
@@ -140,6 +149,11 @@ def validate(
             what = f"{treatment.drug} would start at {treatment.start:g} h, after the horizon of {horizon:g} h"
             expected, later = "doses that start before the horizon", f"horizon: {treatment.start / 24 + 28:.0f} days"
             raise InputError(what, key="horizon", expected=expected, type_this=later)
+
+
+def note_on_weight(weight: Parameter) -> TypicalPatientNote:
+    """Note on a body weight that was not given."""
+    return TypicalPatientNote(f"body weight {weight.value:g} {weight.unit}, none was given")
 
 
 def is_weight_based(regimen: Regimen) -> bool:
@@ -259,7 +273,8 @@ def notes_on_the_person(
     if age < ADULT_AGE:
         return (f"the model describes adults; a patient of {age:g} years is an extrapolation",)
     if own.get("person.weight", math.inf) == weight < LOWEST_ADULT_WEIGHT and "person.age" not in own:
-        return (f"a patient of {weight:g} kg has an age of {age:g} years, no age was given",)
+        note = f"a patient of {weight:g} kg has an age of {age:g} years, no age was given"
+        return (TypicalPatientNote(note),)
     return ()
 
 
@@ -290,7 +305,7 @@ def assumption_about_adherence(regimen: Regimen) -> tuple[str, ...]:
     """Note on missed doses: they apply to virtual patients, but not to the typical patient."""
     by_chance = any(treatment.miss_probability for treatment in regimen.treatments)
     note = "the typical patient misses no dose at random; virtual patients (--patients, people) do"
-    return (note,) if by_chance else ()
+    return (TypicalPatientNote(note),) if by_chance else ()
 
 
 def truncated_infusions(regimen: Regimen, horizon: float) -> tuple[str, ...]:

@@ -94,6 +94,9 @@ def _line_to_type(error: Any, where: Path_, schema: FileSchema) -> str | None:
         return f"{last}: {value:g}{unit[1]}"
     if error["type"] == "list_type" and isinstance(value, str) and len(value) <= MAX_SHOWN:
         return f"{last}: [{_flow(value)}]"
+    if error["type"] == "model_type" and isinstance(value, str) and (model := schema.nested.get(str(where[0]))):
+        required = next((name for name, field in model.model_fields.items() if field.is_required()), None)
+        return f"{last}: {{{required}: {_flow(value)}}}" if required else None
     if error["type"] == "dict_type" and isinstance(value, list) and ":" in example:
         return f"{last}: {{{example.partition(':')[0]}: {_flow(value)}}}"
     return None

@@ -123,8 +123,9 @@ def species_events(species: str, events: tuple[DoseEvent, ...]) -> tuple[DoseEve
 
 
 def as_scenario(
-    source: Scenario | Regimen | str | Path, model: Model, *, species: str | None = None, perturb: Sequence[str] = (),
-    variant: str | None = None, person: Settings | None = None, parameter_values: Settings | None = None,
+    source: Scenario | Regimen | str | Path, model: Model, *, species: str | None = None,
+    perturb: str | Sequence[str] = (), variant: str | None = None, person: Settings | None = None,
+    parameter_values: Settings | None = None,
 ) -> Scenario:  # fmt: skip
     """The scenario of a sentence, a file or a regimen, with what is added, as in `load_scenario`.
 
@@ -190,7 +191,9 @@ def simulate_scenario(
     if people is None:
         return select_outputs(curves_of_scenario(scenario, model, times).dataset(), model, outputs)
     lasting, _, grid = _planned(scenario, model, times)
-    return _curves_of_patients(people, lasting, model, grid, outputs).assign_attrs(scenario_attributes(lasting))
+    return _curves_of_patients(people, lasting, model, grid, outputs).assign_attrs(
+        scenario_attributes(lasting.of_people())
+    )
 
 
 def curves_of_scenario(scenario: Scenario, model: Model, times: Sequence[float] | None = None) -> Curves:

@@ -149,6 +149,9 @@ def _primary(file: SourceFile, keys: TrialFile, visits: Sequence[Visit]) -> tupl
 
 def _arms(file: SourceFile, keys: TrialFile, first: str, belief: str) -> tuple[Arm, ...]:
     shares = {name: arm.share for name, arm in keys.arms.items() if arm.share is not None}
+    if keys.patients is not None and not shares and all(arm.n is None for arm in keys.arms.values()):
+        equal = {name: arm.model_copy(update={"share": 1 / len(keys.arms)}) for name, arm in keys.arms.items()}
+        return _arms(file, keys.model_copy(update={"arms": equal}), first, belief)
     if shares:
         file.check_shares(("arms",), shares, len(keys.arms))
         if keys.patients is None:
@@ -165,7 +168,9 @@ def _arm(file: SourceFile, keys: TrialFile, name: str, arm: ArmKeys, first: str,
     number = arm.n
     if number is None:
         if arm.share is None:
-            raise file.error(("arms", name), f"no number of patients for arm '{name}'", "n: or share:", type_="n: 30")
+            raise file.error(
+                ("arms", name), f"no number of patients for arm '{name}'", "n:, share: or patients:", type_="n: 30"
+            )
         number = max(1, round(arm.share * (keys.patients or 0)))
     changes = titration(file, keys, name, sentences, regimen, first)
     return Arm(name, regimen, number, arm.belief or belief, adaptation, perturbations, changes)

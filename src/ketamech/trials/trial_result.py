@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -34,7 +34,7 @@ class TrialResult:
     """
 
     dataset: xr.Dataset
-    trial: Trial
+    trial: Trial = field(repr=False)
 
     @cached_property
     def analysis(self) -> TrialAnalysis:

@@ -130,7 +130,9 @@ class TrialFile(BaseModel, extra="forbid", title="KetaMech trial"):
     people: dict[str, str | float] = Field({}, description="distributions that differ, e.g. age: normal 70 4 in 65 85")
     parameters: dict[str, float | str] = Field({}, description="any parameter by its full name, for all patients")
     arms: Annotated[dict[str, ArmKeys], Field(min_length=1, max_length=20)]
-    patients: int | None = Field(None, ge=1, le=1_000_000, description="total number, where arms give shares")
+    patients: int | None = Field(
+        None, ge=1, le=1_000_000, description="total number, where arms give shares, or none: equal ones"
+    )
     allocation: AllocationKeys = Field(AllocationKeys.model_validate({}), description="how patients are allocated")
     add_on: str | None = Field(
         None, description="given to all patients in addition to the arm, e.g. antidepressant daily"

@@ -98,6 +98,20 @@ def test_records_are_shown_in_ng_per_ml_with_their_units(table, model):
     assert found["mood.madrs"].tolist() == raw["mood.madrs"].tolist()
 
 
+def test_a_genotype_is_read_by_its_name_as_in_a_scenario(table, model):
+    text = "ID,TIME,AMT,CMT,CYP2B6\n1,0,35,IV,*1/*1\n1,4,.,.,*1/*1\n2,0,35,IV,*6/*6\n2,4,.,.,*6/*6\n"
+    outputs = ["venous.ketamine"]
+    found = ketamech.simulate(table(text), model=model, drug="ketamine", outputs=outputs)["venous.ketamine"]
+    for patient, genotype in (("1", "*1/*1"), ("2", "*6/*6")):
+        said = ketamech.simulate(
+            "ketamine 35 mg IV", model=model, outputs=outputs, times=[0.0, 4.0], person={"cyp2b6": genotype}
+        )["venous.ketamine"].sel(patient="treated", time=4.0)
+        assert float(found.sel(patient=patient, time=4.0)) == pytest.approx(float(said), rel=1e-4)
+    assert float(found.sel(patient="2", time=4.0)) > 1.02 * float(found.sel(patient="1", time=4.0))
+    with pytest.raises(InputError, match=r"'poor' is not a number[\s\S]*one of \*1/\*1, \*1/\*6, \*6/\*6"):
+        ketamech.simulate(table(text.replace("*6/*6", "poor")), model=model, drug="ketamine")
+
+
 def test_one_person_without_observations_is_a_scenario(table, model):
     found = ketamech.simulate(table("TIME,AMT,CMT\n0,35,IV\n"), model=model, drug="ketamine")
     assert found["patient"].values.tolist() == ["treated", "control"]

@@ -79,6 +79,9 @@ def test_a_sample_size_is_found_with_its_interval(tmp_path):
     code, _, err = run("trial", "two.yaml", "--sample-size", "1.8 %", cwd=tmp_path)
     assert code == 2
     assert "type: --sample-size 0.8" in err
+    code, _, err = run("trial", "two.yaml", "--sample-size", "0.6", "--replicates", "1", cwd=tmp_path)
+    assert code == 2
+    assert "type: --replicates 100" in err
     code, _, err = run("trial", "two.yaml", "--sample-size", "0.6", "--patients", "40", cwd=tmp_path)
     assert code != 0
     assert "one of them" in err

@@ -354,6 +354,49 @@ def test_progress_names_the_step_and_counts_to_the_end(public):
     assert calls[-1] == ("replicates", 2, 2)
 
 
+def test_a_perturbation_is_one_text_or_several(public):
+    how = {"outputs": MADRS, "times": [0.0, 24.0]}
+    one = public.simulate(SENTENCE, perturb="naltrexone 50 mg oral", **how)
+    xr.testing.assert_identical(one, public.simulate(SENTENCE, perturb=["naltrexone 50 mg oral"], **how))
+    plain = public.simulate(SENTENCE, **how)["mood.madrs"].sel(patient="treated", time=24)
+    assert float(one["mood.madrs"].sel(patient="treated", time=24)) > float(plain)
+
+
+def test_the_notes_of_people_name_no_body_weight(public, people):
+    typical = public.simulate(SENTENCE, outputs=MADRS, times=[0.0])
+    many = public.simulate(SENTENCE, people, outputs=MADRS, times=[0.0])
+    assert "body weight 70 kg, none was given" in typical.attrs["assumed"]
+    assert "body weight" not in many.attrs["assumed"]
+    assert "masses of free base" in many.attrs["assumed"]
+
+
+def test_outputs_are_listed_by_a_word(public):
+    table = public.outputs()
+    assert tuple(table["output"]) == public.layout.output_names
+    assert (table["meaning"] != "").all()
+    found = public.outputs("HYDROXYNORKETAMINE IN ARTERIAL").set_index("output")
+    assert set(found.index) == {"plasma.s_hydroxynorketamine", "plasma.r_hydroxynorketamine"}
+    assert set(found["unit"]) == {"umol/L"}
+    assert set(found["shown"]) == {"ng/mL"}
+    with pytest.raises(UnknownNameError, match=r"nearest: dissociation\.cadss"):
+        public.simulate(SENTENCE, outputs="cadss")
+
+
+def test_large_objects_have_a_short_text(public, people):
+    result = km.Trial.read(PROTOCOL).run(model=public, posterior="none")
+    evidence = km.load_evidence()
+    for one in (public, public.parameters, people, km.Population.named("trd"), evidence):
+        assert len(repr(one)) < 120, type(one)
+    assert "Trial(" not in repr(result)
+    assert f"{len(public.parameters)} parameters" in repr(public)
+    assert len(evidence) == len(evidence.table())
+
+
+def test_a_regimen_of_text_names_the_reader():
+    with pytest.raises(InputError, match=r"Regimen\.parse"):
+        Regimen(SENTENCE)
+
+
 def test_concentrations_are_shown_in_nanograms(public):
     run = public.simulate(SENTENCE, outputs=["venous.ketamine", "mood.madrs"], times=[0.0, 0.667])
     shown = run.ketamech.shown()

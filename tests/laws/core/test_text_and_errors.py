@@ -4,6 +4,10 @@ import pytest
 
 from ketamech.core import InputError, UnknownNameError
 from ketamech.core.atomic_files import read_text
+from ketamech.core.errors import nearest_names
+
+NAMES = ("mood.madrs", "mood.expectancy_weight", "pain.expectancy_weight", "venous.ketamine", "plasma.s_norketamine",
+         "plasma.r_norketamine", "memantine.clearance", "kinetics.intrinsic_clearance")  # fmt: skip
 
 
 def test_a_place_is_added_to_an_error_that_has_none():
@@ -31,3 +35,20 @@ def test_what_is_no_text_is_refused_with_what_was_expected(content, what, tmp_pa
 def test_a_byte_order_mark_is_no_text(tmp_path):
     (tmp_path / "some.csv").write_bytes(b"\xef\xbb\xbfTIME")
     assert read_text(tmp_path / "some.csv", "a dose table") == "TIME"
+
+
+@pytest.mark.parametrize(
+    ("name", "nearest"),
+    [
+        ("madrs", "mood.madrs"),
+        ("expectancy_weight", "pain.expectancy_weight, mood.expectancy_weight"),
+        ("plasma.norketamine", "plasma.s_norketamine, plasma.r_norketamine"),
+        ("kinetics.clearance", "kinetics.intrinsic_clearance"),
+        ("venous.norketamine", "plasma.s_norketamine, plasma.r_norketamine"),
+        ("venous.ketamin", "venous.ketamine"),
+        ("colour", None),
+    ],
+)
+def test_the_nearest_names_hold_the_words_of_a_wrong_name(name, nearest):
+    found = nearest_names(name, NAMES)
+    assert (found and set(found.split(", "))) == (nearest and set(nearest.split(", ")))

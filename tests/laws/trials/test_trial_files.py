@@ -156,3 +156,18 @@ def test_the_withdrawal_trial_ends_at_the_published_number_of_relapses():
     assert trial.relapse.groups == trial.steps[1].names
     assert trial.arms[0].titration.amounts == (56, 84)
     assert trial.arms[0].adaptive_dosing.reduced_schedule
+
+
+def test_a_number_of_patients_alone_is_shared_equally(tmp_path):
+    path = tmp_path / "trial.yaml"
+    path.write_text(GOOD.replace("    n: 20\n", "").replace("    n: 10\n", "") + "patients: 90\n", encoding="utf-8")
+    assert [(arm.name, arm.n) for arm in load_trial(path).arms] == [("ketamine", 45), ("saline", 45)]
+    error = complaint(tmp_path, GOOD.replace("    n: 20\n", "").replace("    n: 10\n", ""))
+    assert "patients:" in str(error.expected)
+
+
+def test_a_sentence_in_place_of_an_arm_is_corrected(tmp_path):
+    error = complaint(
+        tmp_path, GOOD.replace("  saline:\n    treatment: placebo IV\n    n: 10\n", "  saline: placebo IV\n")
+    )
+    assert (error.key, error.type_this) == ("arms.saline", 'saline: {treatment: "placebo IV"}')
