@@ -12,6 +12,7 @@ import { pathwayWords } from "./story-scenario.js";
 import { TimeFigure } from "./time-figure.js";
 import { isStaticSite } from "./static-site.js";
 import { RANGES, selectedTime } from "./time-slider.js";
+import { points } from "./ways.js";
 
 // The simulated ketamine treatment compared with treatments that take weeks.
 
@@ -133,7 +134,7 @@ const METHOD =
   "of pathways are simulated; this takes a few seconds.";
 
 // Returns the task that simulates the chapter again, with the sentences of the chapters that follow one mechanism.
-export function pathwayContributions(state, runs, components) {
+export function pathwayContributions(state, { runs, ways }, components) {
   const place = element("div", {}, loading("Simulating with each pathway off …"));
   const title = element("h3", { text: "Loss of effect on MADRS with one pathway off" });
   find("#pathways-figures").append(element("div", {}, title, place));
@@ -153,11 +154,11 @@ export function pathwayContributions(state, runs, components) {
     }
     losses.sort((a, b) => Math.max(...b.lost) - Math.max(...a.lost));
     const felt = atLossHours(await runs.of({ pathwaysOff: new Set(state.pathways.keys()) }));
-    place.replaceChildren(lossTable(state, whole, losses, felt));
+    place.replaceChildren(shareTable(ways), lossTable(state, whole, losses, felt));
     const text = largestLosses(whole, losses);
     title.textContent = text;
     find('[data-caption="pathways"]').textContent = `${text}. ${NOT_ADDITIVE}`;
-    await showMechanisms(state, runs, whole, losses);
+    await showMechanisms(state, { runs, ways }, whole, losses);
   };
 }
 
@@ -167,11 +168,11 @@ const [AFTER_DAY, AFTER_WEEK] = [1, 3]; // places in LOSS_HOURS
 const atLossHours = ({ drug }) => LOSS_HOURS.map((hours) => at(drug, hours));
 const NOT_ADDITIVE = "The losses need not add up to the whole, because some ways replace each other and some need each other.";
 
-// In the chapters of a mechanism: the points lost without it after a day and after a week, beside those of the habenula.
-async function showMechanisms(state, runs, whole, losses) {
+// In the chapters of a mechanism: the points lost without it after a day and after a week, beside what its whole way and
+// the habenula bring.
+async function showMechanisms(state, { runs, ways }, whole, losses) {
   const lossOf = (id) => losses.find(({ pathway }) => pathway.name === id);
-  const habenula = lossOf("habenula");
-  const isShown = whole[AFTER_DAY] >= 1 && !habenula.isOff;
+  const isShown = ways.found && whole[AFTER_DAY] >= 1;
   for (const place of findAll("[data-mechanism]")) {
     const [kind, id] = place.dataset.mechanism.split(":");
     if (!isShown || (kind === "off" ? lossOf(id).isOff : state.perturbations.has(id))) {
@@ -181,13 +182,47 @@ async function showMechanisms(state, runs, whole, losses) {
     const left = kind === "block" && atLossHours(await runs.of({ perturbations: new Set([...state.perturbations, id]) }));
     const lost = left ? whole.map((value, i) => value - left[i]) : lossOf(id).lost;
     const without = kind === "off" ? `“${lossOf(id).pathway.label}” is off (${state.tables.pathway_words.get(id)?.words})` : state.tables.perturbations.get(id).without;
-    const [day, week] = [AFTER_DAY, AFTER_WEEK].map((i) => `${points(lost[i])} of the ${points(whole[i])} points`);
-    const [ownDay, ownWeek] = [AFTER_DAY, AFTER_WEEK].map((i) => points(habenula.lost[i]));
-    place.textContent = `In this model, ${day} that the drug adds after a day are lost when ${without}, and ${week} after a week. When the habenula is off, ${ownDay} are lost after a day and ${ownWeek} after a week.`;
+    place.textContent = mechanismText(ways, place.dataset.of, { without, lost });
   }
 }
 
-const points = (value) => value.toFixed(1).replace(/^-(?=0\.0)/, "").replace("-", "−");
+function mechanismText(ways, id, { without, lost }) {
+  const [day, week] = [AFTER_DAY, AFTER_WEEK].map((i) => ways.pointsAt(LOSS_HOURS[i]));
+  const of = (name) => [day, week].map((found) => found.ways[ways.rows.findIndex((row) => row.id === name)]);
+  const [own, other] = [of(id), of("habenula")];
+  const missing = [lost[AFTER_DAY], lost[AFTER_WEEK]];
+  const pair = (values) => `${points(values[0])} after a day and ${points(values[1])} after a week`;
+  const { by } = ways.rows.find((row) => row.id === id);
+  const isLess = missing.every((value, i) => value < own[i]);
+  const why = isLess ? "less than the way brings, because its other steps go on" : "no share of the whole, because other ways need this step or stand in for it";
+  return `In this model the drug adds ${points(day.drug)} points after a day and ${points(week.drug)} after a week. Of these, ${pair(own)} come from ${by}, and ${pair(other)} from the habenula. When ${without}, ${pair(missing)} are lost: ${why}.`;
+}
+
+// In the chapter of a way: its points at the clock's time.
+export function sharesOfWays(ways) {
+  const show = () => {
+    for (const place of findAll("[data-way]")) {
+      const text = ways.shareSentence(place.dataset.way, selectedTime.hours);
+      if (place.textContent !== text) place.textContent = text;
+    }
+  };
+  ways.onChange(show);
+  selectedTime.onChange(show);
+}
+
+// Expectancy and the ways, which add up to the fall of the score.
+function shareTable(ways) {
+  if (!ways.found) return "";
+  const found = LOSS_HOURS.map((hours) => ways.pointsAt(hours));
+  const row = (label, words, values) => [element("div", { class: "pathway" }, label, words && element("small", { text: words })), ...values.map(points)];
+  const rows = [
+    row("expectancy", "the same visits without the drug", found.map(({ expected }) => expected)),
+    ...ways.rows.map(({ label, means }, i) => row(label, means, found.map(({ ways: values }) => values[i]))),
+    row("together", "the fall of the score", found.map(({ fall }) => fall)),
+  ];
+  return table("Points by which the score has fallen, divided among expectancy and the ways of the drug, as in the ribbon of the first screen.", ["from", ...LOSS_TIMES], rows);
+}
+
 const listOf = (texts) => `${texts.slice(0, -1).join(", ")} and ${texts.at(-1)}`;
 
 function lossTable(state, whole, losses, felt) {

@@ -19,7 +19,7 @@ import { linkFiguresToWorkbench, setUpPresentation } from "./presentation.js";
 import { readingLevel, setUpReadingLevel } from "./reading-level.js";
 import { linkTo } from "./share-link.js";
 import { StoryAddress } from "./story-address.js";
-import { pathwayContributions, treatmentComparison, withAndWithout } from "./story-chapters.js";
+import { pathwayContributions, sharesOfWays, treatmentComparison, withAndWithout } from "./story-chapters.js";
 import { CAPTIONS, finding, writeCaption } from "./story-findings.js";
 import { buildChapters } from "./story-page.js";
 import { StoryState } from "./story-scenario.js";
@@ -93,8 +93,9 @@ async function start() {
   setUpPresentation([find("#start"), ...chapters.map(({ node }) => node)]);
   linkFiguresToWorkbench(state, trackInfo);
   comparison = treatmentComparison(state, leftOut, () => address.replace());
-  const contributions = pathwayContributions(state, runs, metadata.components);
-  const rest = [(isNewerWaiting) => hero.ribbon.simulate(isNewerWaiting), contributions, withAndWithout(state, runs)];
+  const contributions = pathwayContributions(state, { runs, ways: hero.ways }, metadata.components);
+  sharesOfWays(hero.ways);
+  const rest = [(isNewerWaiting) => hero.ways.simulate(isNewerWaiting), contributions, withAndWithout(state, runs)];
   const more = new LatestTask(async (isNewerWaiting) => {
     try {
       for (const part of rest) if (!isNewerWaiting()) await part(isNewerWaiting);
