@@ -51,7 +51,8 @@ STORY_COLUMNS = {  # by table; data/presets/README.md explains the columns
 }  # fmt: skip
 TEXT_COLUMNS = {  # data/story/README.md explains the columns
     "chapters": (
-        "id", "title", "short", "level", "view", "hours", "from", "to", "moments", "tracks", "controls", "mechanism", "way",
+        "id", "title", "short", "level", "view", "hours", "from", "to", "moments", "tracks", "controls", "mechanism",
+        "way",
     ),
     "paragraphs": ("chapter", "level", "text", "claims", "evidence"),
     "glossary": ("term", "words", "say", "meaning", "drawn", "measured", "glyph"),
@@ -341,7 +342,9 @@ def _with_shown_factors(bindings: list[TableRow]) -> list[TableRow]:
     values = drug_values(load_parameters())
     for track in load_tracks().values():
         factors |= {curve.outputs: track.factor(curve, values) for curve in track.curves}
-    return [row | {"shown_factor": factors[str(row["outputs"])]} if row["display"] == "level" else row for row in bindings]
+    return [
+        row | {"shown_factor": factors[str(row["outputs"])]} if row["display"] == "level" else row for row in bindings
+    ]
 
 
 def _simulated_responses() -> list[TableRow]:

@@ -105,7 +105,7 @@ class ClockNotice {
 
   show(hours, own) {
     const [now, before] = [hours, own].map(formatTimeLong);
-    this.text.textContent = `The clock moved to ${now} for this chapter.`;
+    this.text.replaceChildren(`The clock moved to ${now}`, element("span", { class: "only-roomy", text: " for this chapter" }), ".");
     this.button.textContent = `Back to ${before}`;
     this.button.hidden = now === before;
     this.node.hidden = false;
