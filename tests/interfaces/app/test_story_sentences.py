@@ -204,6 +204,25 @@ def test_in_the_first_hour_the_felt_effect_carries_most(model):
     assert model.parameters["mood.acute_effect_ec50"].status == "assumed", "the text states that it is assumed"
 
 
+def test_the_areas_carry_the_later_lift(model):
+    """Without their weight most of the effect from the third day on is gone; without new spines they hardly change."""
+    assert "from the third day on the areas carry most of the lift" in TEXT
+    outputs = ["mood.madrs", "brain_network.medial_prefrontal_tone"]
+
+    def run(**keys):
+        found = simulate(INFUSION, model=model, times=[0.0, 72.0, 168.0], outputs=outputs, **keys)
+        treated, control = (found.sel(patient=name) for name in ("treated", "control"))
+        effect = (control["mood.madrs"] - treated["mood.madrs"]).values[1:]
+        tone = treated["brain_network.medial_prefrontal_tone"].values
+        return effect, tone[1:] - tone[0]
+
+    (whole, change), (_, without) = run(), run(perturb=["rapamycin"])
+    left, _ = run(parameter_values={"mood.connectivity_weight": 0.0})
+    assert (left < 0.5 * whole).all()
+    assert (change > 0.02).all()
+    assert (without < 0.5 * change).all(), "rapamycin, which stops new spines"
+
+
 def test_what_the_switch_of_ampa_receptors_says_beside_it(curves):
     """With every pathway off the drug acts by the felt effects alone; the block takes part of these as well."""
     (hint,) = (row["hint"] for row in read_records(PRESETS / "story_perturbations.csv") if row["id"] == "nbqx")

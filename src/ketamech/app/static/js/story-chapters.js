@@ -12,7 +12,7 @@ import { pathwayWords } from "./story-scenario.js";
 import { TimeFigure } from "./time-figure.js";
 import { isStaticSite } from "./static-site.js";
 import { RANGES, selectedTime } from "./time-slider.js";
-import { points } from "./ways.js";
+import { NOTHING, points } from "./ways.js";
 
 // The simulated ketamine treatment compared with treatments that take weeks.
 
@@ -136,13 +136,14 @@ const METHOD =
 // Returns the task that simulates the chapter again, with the sentences of the chapters that follow one mechanism.
 export function pathwayContributions(state, { runs, ways }, components) {
   const place = element("div", {}, loading("Simulating with each pathway off …"));
-  const title = element("h3", { text: "Loss of effect on MADRS with one pathway off" });
-  find("#pathways-figures").append(element("div", {}, title, place));
+  const shares = element("div", {});
+  const [shareTitle, title] = [element("h3", {}), element("h3", { text: "Loss of effect on MADRS with one pathway off" })];
+  find("#pathways-figures").append(element("div", {}, shareTitle, shares), element("div", {}, title, place));
   find("#pathways-figures").append(attributionOfStory(state, components));
 
   return async (isNewerWaiting) => {
     if (state.species) {
-      for (const share of findAll("[data-mechanism]")) share.textContent = "";
+      for (const one of [shareTitle, shares, ...findAll("[data-mechanism]")]) one.replaceChildren();
       return place.replaceChildren(emptyState(NO_RATING));
     }
     const whole = atLossHours(await runs.of());
@@ -154,10 +155,12 @@ export function pathwayContributions(state, { runs, ways }, components) {
     }
     losses.sort((a, b) => Math.max(...b.lost) - Math.max(...a.lost));
     const felt = atLossHours(await runs.of({ pathwaysOff: new Set(state.pathways.keys()) }));
-    place.replaceChildren(shareTable(ways), lossTable(state, whole, losses, felt));
+    place.replaceChildren(lossTable(state, whole, losses, felt));
+    shares.replaceChildren(shareTable(ways));
     const text = largestLosses(whole, losses);
     title.textContent = text;
-    find('[data-caption="pathways"]').textContent = `${text}. ${NOT_ADDITIVE}`;
+    shareTitle.textContent = largestShares(ways);
+    find('[data-caption="pathways"]').textContent = `${largestShares(ways)}. ${text}. ${NO_SHARE}`;
     await showMechanisms(state, { runs, ways }, whole, losses);
   };
 }
@@ -166,7 +169,7 @@ const LOSS_HOURS = [1, DAY, 3 * DAY, WEEK];
 const LOSS_TIMES = ["1 h", "1 day", "3 days", "7 days"];
 const [AFTER_DAY, AFTER_WEEK] = [1, 3]; // places in LOSS_HOURS
 const atLossHours = ({ drug }) => LOSS_HOURS.map((hours) => at(drug, hours));
-const NOT_ADDITIVE = "The losses need not add up to the whole, because some ways replace each other and some need each other.";
+const NO_SHARE = "What is lost is no share: other steps can stand in for the one that is missing, or need it.";
 
 // In the chapters of a mechanism: the points lost without it after a day and after a week, beside what its whole way and
 // the habenula bring.
@@ -176,51 +179,55 @@ async function showMechanisms(state, { runs, ways }, whole, losses) {
   for (const place of findAll("[data-mechanism]")) {
     const [kind, id] = place.dataset.mechanism.split(":");
     if (!isShown || (kind === "off" ? lossOf(id).isOff : state.perturbations.has(id))) {
-      place.textContent = "";
+      place.replaceChildren();
       continue;
     }
     const left = kind === "block" && atLossHours(await runs.of({ perturbations: new Set([...state.perturbations, id]) }));
     const lost = left ? whole.map((value, i) => value - left[i]) : lossOf(id).lost;
     const without = kind === "off" ? `“${lossOf(id).pathway.label}” is off (${state.tables.pathway_words.get(id)?.words})` : state.tables.perturbations.get(id).without;
-    place.textContent = mechanismText(ways, place.dataset.of, { without, lost });
+    place.replaceChildren(mechanismTable(ways, place.dataset.of, { without, lost }));
   }
 }
 
-function mechanismText(ways, id, { without, lost }) {
+function mechanismTable(ways, id, { without, lost }) {
   const [day, week] = [AFTER_DAY, AFTER_WEEK].map((i) => ways.pointsAt(LOSS_HOURS[i]));
-  const of = (name) => [day, week].map((found) => found.ways[ways.rows.findIndex((row) => row.id === name)]);
-  const [own, other] = [of(id), of("habenula")];
-  const missing = [lost[AFTER_DAY], lost[AFTER_WEEK]];
-  const pair = (values) => `${points(values[0])} after a day and ${points(values[1])} after a week`;
-  const { by } = ways.rows.find((row) => row.id === id);
-  const isLess = missing.every((value, i) => value < own[i]);
-  const why = isLess ? "less than the way brings, because its other steps go on" : "no share of the whole, because other ways need this step or stand in for it";
-  return `In this model the drug adds ${points(day.drug)} points after a day and ${points(week.drug)} after a week. Of these, ${pair(own)} come from ${by}, and ${pair(other)} from the habenula. When ${without}, ${pair(missing)} are lost: ${why}.`;
-}
-
-// In the chapter of a way: its points at the clock's time.
-export function sharesOfWays(ways) {
-  const show = () => {
-    for (const place of findAll("[data-way]")) {
-      const text = ways.shareSentence(place.dataset.way, selectedTime.hours);
-      if (place.textContent !== text) place.textContent = text;
-    }
+  const of = (name) => {
+    const i = ways.rows.findIndex((row) => row.id === name);
+    return [`of these from ${ways.rows[i].by}`, points(day.ways[i]), points(week.ways[i])];
   };
-  ways.onChange(show);
-  selectedTime.onChange(show);
+  const rows = [
+    ["the drug adds", points(day.drug), points(week.drug)],
+    of(id),
+    of("habenula"),
+    [`lost when ${without}`, points(lost[AFTER_DAY]), points(lost[AFTER_WEEK])],
+  ];
+  return table(`What the drug adds to the fall of the score in this model, in points. ${NO_SHARE}`, ["", "after a day", "after a week"], rows);
 }
 
 // Expectancy and the ways, which add up to the fall of the score.
 function shareTable(ways) {
   if (!ways.found) return "";
   const found = LOSS_HOURS.map((hours) => ways.pointsAt(hours));
-  const row = (label, words, values) => [element("div", { class: "pathway" }, label, words && element("small", { text: words })), ...values.map(points)];
+  const row = (label, words, values) => [element("div", { class: "pathway" }, label, element("small", { text: words })), ...values.map(points)];
   const rows = [
     row("expectancy", "the same visits without the drug", found.map(({ expected }) => expected)),
     ...ways.rows.map(({ label, means }, i) => row(label, means, found.map(({ ways: values }) => values[i]))),
     row("together", "the fall of the score", found.map(({ fall }) => fall)),
   ];
-  return table("Points by which the score has fallen, divided among expectancy and the ways of the drug, as in the ribbon of the first screen.", ["from", ...LOSS_TIMES], rows);
+  const node = table("Points by which the score has fallen, divided among expectancy and the ways of the drug, as in the bar below the drawing.", ["from", ...LOSS_TIMES], rows);
+  node.classList.add("losses");
+  return node;
+}
+
+// Which way brings most after a day and after a week.
+function largestShares(ways) {
+  if (!ways.found || ways.isSmall) return NOTHING.slice(0, -1);
+  const largestAt = (i) => {
+    const { drug, ways: values } = ways.pointsAt(LOSS_HOURS[i]);
+    const most = values.indexOf(Math.max(...values));
+    return `${ways.rows[most].by} after ${LOSS_TIMES[i]} (${points(values[most])} of ${points(drug)} points)`;
+  };
+  return `Most of what the drug adds comes from ${largestAt(AFTER_DAY)} and ${largestAt(AFTER_WEEK)}`;
 }
 
 const listOf = (texts) => `${texts.slice(0, -1).join(", ")} and ${texts.at(-1)}`;

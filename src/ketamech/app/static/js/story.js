@@ -19,7 +19,7 @@ import { linkFiguresToWorkbench, setUpPresentation } from "./presentation.js";
 import { readingLevel, setUpReadingLevel } from "./reading-level.js";
 import { linkTo } from "./share-link.js";
 import { StoryAddress } from "./story-address.js";
-import { pathwayContributions, sharesOfWays, treatmentComparison, withAndWithout } from "./story-chapters.js";
+import { pathwayContributions, treatmentComparison, withAndWithout } from "./story-chapters.js";
 import { CAPTIONS, finding, writeCaption } from "./story-findings.js";
 import { buildChapters } from "./story-page.js";
 import { StoryState } from "./story-scenario.js";
@@ -94,7 +94,7 @@ async function start() {
   linkFiguresToWorkbench(state, trackInfo);
   comparison = treatmentComparison(state, leftOut, () => address.replace());
   const contributions = pathwayContributions(state, { runs, ways: hero.ways }, metadata.components);
-  sharesOfWays(hero.ways);
+  hero.ways.onChange(() => showCaptions());
   const rest = [(isNewerWaiting) => hero.ways.simulate(isNewerWaiting), contributions, withAndWithout(state, runs)];
   const more = new LatestTask(async (isNewerWaiting) => {
     try {
@@ -310,7 +310,9 @@ function showCaptions(places = findAll("[data-caption]")) {
   for (const place of places) {
     const caption = CAPTIONS[place.dataset.caption];
     try {
-      if (caption) writeCaption(place, caption(tracks, selectedTime.hours));
+      if (!caption) continue;
+      const share = place.dataset.way && hero.ways.shareSentence(place.dataset.way, selectedTime.hours);
+      writeCaption(place, [caption(tracks, selectedTime.hours), share].filter(Boolean).join(" "));
     } catch (error) {
       if (!(error instanceof TypeError)) throw error; // a track has not arrived yet
     }

@@ -7,13 +7,12 @@ import { formatTimeLong } from "./format.js";
 import { TIMES } from "./mood-runs.js";
 import { bandPath, MARGIN, pathOf } from "./time-figure.js";
 import { selectedTime } from "./time-slider.js";
-import { LEAST, points } from "./ways.js";
+import { LEAST, NOTHING, points } from "./ways.js";
 
 const HEIGHT = 24; // px
 const LETTER = 7.4; // px, about, of a name
 const NAMED = 0.5; // share from which a band may bear its name
 const READ_OUT = [1, 24, 72, 168]; // h
-const NOTHING = "At this dose the drug adds hardly anything to expectancy.";
 const SUBJECT = "What the drug adds";
 
 export class WaysRibbon {

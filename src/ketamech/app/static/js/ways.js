@@ -2,9 +2,9 @@
 // all combinations of ways). Whatever states the size of a way reads it here.
 
 import { shapley } from "../engine/shapley.js";
-import { formatTimeLong } from "./format.js";
 import { at, TIMES } from "./mood-runs.js";
 
+export const NOTHING = "At this dose the drug adds hardly anything to expectancy.";
 export const LEAST = 0.5; // points; a smaller effect of the drug is not divided
 
 export class Ways {
@@ -55,12 +55,13 @@ export class Ways {
     return { fall: (control + whole) / 10, expected: control / 10, drug: whole / 10, ways: ways.map((value) => value / 10) };
   }
 
-  // E.g. "After 24 hours, 4.0 of the 7.6 points that the drug adds in this model come from the habenula."
+  // E.g. "In this model 4.0 of the 7.6 points that the drug adds at this time come from the habenula (a tiny spot deep in the brain)."
   shareSentence(id, hours) {
     if (!this.found || this.isSmall) return "";
     const i = this.rows.findIndex((row) => row.id === id);
+    const { by, means } = this.rows[i];
     const { drug, ways } = this.pointsAt(hours);
-    return `After ${formatTimeLong(hours)}, ${points(ways[i])} of the ${points(drug)} points that the drug adds in this model come from ${this.rows[i].by}.`;
+    return `In this model ${points(ways[i])} of the ${points(drug)} points that the drug adds at this time come from ${by} (${means}).`;
   }
 }
 
