@@ -169,7 +169,8 @@ const LOSS_HOURS = [1, DAY, 3 * DAY, WEEK];
 const LOSS_TIMES = ["1 h", "1 day", "3 days", "7 days"];
 const [AFTER_DAY, AFTER_WEEK] = [1, 3]; // places in LOSS_HOURS
 const atLossHours = ({ drug }) => LOSS_HOURS.map((hours) => at(drug, hours));
-const NO_SHARE = "What is lost is no share: other steps can stand in for the one that is missing, or need it.";
+const NO_SHARE = "What is lost is not a share of the whole: other steps can stand in for the one that is missing, or need it.";
+const lowerFirst = (text) => text.charAt(0).toLowerCase() + text.slice(1);
 
 // In the chapters of a mechanism: the points lost without it after a day and after a week, beside what its whole way and
 // the habenula bring.
@@ -184,7 +185,7 @@ async function showMechanisms(state, { runs, ways }, whole, losses) {
     }
     const left = kind === "block" && atLossHours(await runs.of({ perturbations: new Set([...state.perturbations, id]) }));
     const lost = left ? whole.map((value, i) => value - left[i]) : lossOf(id).lost;
-    const without = kind === "off" ? `“${lossOf(id).pathway.label}” is off (${state.tables.pathway_words.get(id)?.words})` : state.tables.perturbations.get(id).without;
+    const without = kind === "off" ? lowerFirst(state.tables.pathway_words.get(id).switch) : `when ${state.tables.perturbations.get(id).without}`;
     place.replaceChildren(mechanismTable(ways, place.dataset.of, { without, lost }));
   }
 }
@@ -199,9 +200,11 @@ function mechanismTable(ways, id, { without, lost }) {
     ["the drug adds", points(day.drug), points(week.drug)],
     of(id),
     of("habenula"),
-    [`lost when ${without}`, points(lost[AFTER_DAY]), points(lost[AFTER_WEEK])],
+    [`lost ${without}`, points(lost[AFTER_DAY]), points(lost[AFTER_WEEK])],
   ];
-  return table(`What the drug adds to the fall of the score in this model, in points. ${NO_SHARE}`, ["", "after a day", "after a week"], rows);
+  const node = table(`What the drug adds to the fall of the score in this model, in points. ${NO_SHARE}`, ["", "after a day", "after a week"], rows);
+  node.classList.add("losses");
+  return node;
 }
 
 // Expectancy and the ways, which add up to the fall of the score.
