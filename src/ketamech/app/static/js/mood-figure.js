@@ -188,10 +188,10 @@ class ClockMarks {
     const unit = width > ROOMY ? " points" : "";
     const points = without === null ? [0, 0] : [first - without, without - score];
     const words = ["expectancy", "drug"].map((name, i) => `${points[i].toFixed(1)}${unit}: ${name}`);
-    const isAtEnd = left > x.end - 60;
     const room = LETTER * Math.max(...words.map(({ length }) => length)) + 18;
-    const side = left - room > x.start || isAtEnd ? -1 : 1; // of the brackets; the score stands at the other side
-    const nowSide = isAtEnd ? -1 : -side;
+    const side = left - room > x.start || left > x.end - 60 ? -1 : 1; // of the brackets; the score stands at the other side
+    const hasRoom = side < 0 ? left < x.end - 60 : left > x.start + 40;
+    const nowSide = hasRoom ? -side : side;
     const boxes = [putWord(this.now, String(Math.round(score)), left + 12 * nowSide, y.at(score) - 9, nowSide)];
     const edges = [first, without ?? score, score].map((value) => y.at(value));
     const bases = [0, 1].map((i) => (edges[i] + edges[i + 1]) / 2 + 4);
@@ -204,7 +204,7 @@ class ClockMarks {
       if (!isShown) return;
       const at = left + side * 9;
       for (const [name, value] of Object.entries({ x1: at, x2: at, y1: edges[i], y2: edges[i + 1] })) line.setAttribute(name, value.toFixed(1));
-      boxes.push(putWord(text, words[i], at + side * (isAtEnd ? 26 : 6), bases[i], side));
+      boxes.push(putWord(text, words[i], at + side * (hasRoom ? 6 : 26), bases[i], side));
     });
     return boxes;
   }
