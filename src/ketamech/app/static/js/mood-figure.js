@@ -192,7 +192,7 @@ class ClockMarks {
     const side = left - room > x.start || left > x.end - 60 ? -1 : 1; // of the brackets; the score stands at the other side
     const hasRoom = side < 0 ? left < x.end - 60 : left > x.start + 40;
     const nowSide = hasRoom ? -side : side;
-    const boxes = [putWord(this.now, String(Math.round(score)), left + 12 * nowSide, y.at(score) - 9, nowSide)];
+    const boxes = [putWord(this.now, String(Math.round(score)), left + 12 * nowSide, y.at(score) - 9, nowSide, "000")];
     const edges = [first, without ?? score, score].map((value) => y.at(value));
     const bases = [0, 1].map((i) => (edges[i] + edges[i + 1]) / 2 + 4);
     const close = Math.max(0, LINE + 1 - (bases[1] - bases[0])) / 2;
@@ -210,12 +210,12 @@ class ClockMarks {
   }
 }
 
-// Puts a word beside a point, at its left (side −1) or right. Returns its box.
-function putWord(node, text, left, base, side) {
+// Puts a word beside a point, at its left (side −1) or right. Returns its box, as wide as that of `like`.
+function putWord(node, text, left, base, side, like = text) {
   const anchor = side < 0 ? "end" : "start";
   for (const [name, value] of Object.entries({ x: left.toFixed(1), y: base.toFixed(1), "text-anchor": anchor })) node.setAttribute(name, value);
   if (node.textContent !== text) node.textContent = text;
-  return boxOf(text, left, base, anchor);
+  return boxOf(like, left, base, anchor);
 }
 
 // Places below and above a point, the nearest first.

@@ -125,13 +125,13 @@ export class FallBar {
   constructor(ways) {
     this.ways = ways;
     const parts = [{ label: "expectancy" }, ...ways.rows.map(({ label, colour }) => ({ label, colour }))];
-    this.heading = element("span", {});
+    this.heading = element("span", { text: headingAt(selectedTime.hours, 0) });
     this.bars = parts.map(({ colour }) => svgElement("rect", { class: colour === undefined ? "expected" : `fill-${colour}`, y: 0, height: 10 }));
-    this.values = parts.map(() => element("b", {}));
+    this.values = parts.map(() => element("b", { text: points(0) }));
     const entry = ({ label, colour }, i) => element("li", {}, sample(colour), label, this.values[i]);
     this.svg = svgElement("svg", { class: "figure", viewBox: "0 0 100 10", preserveAspectRatio: "none", "aria-hidden": "true" }, this.bars);
     this.legend = element("ul", {}, parts.map(entry));
-    this.node = element("div", { class: "fall-bar figure", id: "fall-bar" }, this.heading, this.svg, this.legend);
+    this.node = element("div", { class: "fall-bar figure is-empty", id: "fall-bar" }, this.heading, this.svg, this.legend);
     ways.onChange(() => this.show());
     selectedTime.onChange(() => this.show());
   }
@@ -139,7 +139,7 @@ export class FallBar {
   show() {
     const { found } = this.ways;
     this.node.classList.toggle("is-empty", !found);
-    if (!found) return setText(this.heading, "");
+    if (!found) return;
     const { fall, expected, ways } = this.ways.pointsAt(selectedTime.hours);
     const parts = [expected, ...ways];
     const whole = parts.reduce((sum, value) => sum + Math.max(0, value), 0) || 1;
@@ -151,9 +151,12 @@ export class FallBar {
       left += width;
       setText(this.values[i], points(value));
     });
-    setText(this.heading, `After ${formatTimeLong(selectedTime.hours)} the score is ${points(Math.abs(fall))} points ${fall < 0 ? "higher" : "lower"}:`);
+    setText(this.heading, headingAt(selectedTime.hours, fall));
   }
 }
+
+const headingAt = (hours, fall) =>
+  `After ${formatTimeLong(hours)} the score is ${points(Math.abs(fall))} points ${fall < 0 ? "higher" : "lower"}:`;
 
 const setText = (node, text) => {
   if (node.textContent !== text) node.textContent = text;
