@@ -125,13 +125,13 @@ export class FallBar {
   constructor(ways) {
     this.ways = ways;
     const parts = [{ label: "expectancy" }, ...ways.rows.map(({ label, colour }) => ({ label, colour }))];
-    this.heading = element("span", { text: headingAt(selectedTime.hours, 0) });
+    this.heading = element("li", { class: "heading", text: headingOf(0) });
     this.bars = parts.map(({ colour }) => svgElement("rect", { class: colour === undefined ? "expected" : `fill-${colour}`, y: 0, height: 10 }));
     this.values = parts.map(() => element("b", { text: points(0) }));
     const entry = ({ label, colour }, i) => element("li", {}, sample(colour), label, this.values[i]);
     this.svg = svgElement("svg", { class: "figure", viewBox: "0 0 100 10", preserveAspectRatio: "none", "aria-hidden": "true" }, this.bars);
-    this.legend = element("ul", {}, parts.map(entry));
-    this.node = element("div", { class: "fall-bar figure is-empty", id: "fall-bar" }, this.heading, this.svg, this.legend);
+    this.legend = element("ul", {}, this.heading, parts.map(entry));
+    this.node = element("div", { class: "fall-bar figure is-empty", id: "fall-bar" }, this.svg, this.legend);
     ways.onChange(() => this.show());
     selectedTime.onChange(() => this.show());
   }
@@ -151,12 +151,11 @@ export class FallBar {
       left += width;
       setText(this.values[i], points(value));
     });
-    setText(this.heading, headingAt(selectedTime.hours, fall));
+    setText(this.heading, headingOf(fall));
   }
 }
 
-const headingAt = (hours, fall) =>
-  `After ${formatTimeLong(hours)} the score is ${points(Math.abs(fall))} points ${fall < 0 ? "higher" : "lower"}:`;
+const headingOf = (fall) => `Score now ${fall < 0 ? "+" : "−"}${points(Math.abs(fall))} points:`;
 
 const setText = (node, text) => {
   if (node.textContent !== text) node.textContent = text;
