@@ -28,10 +28,14 @@ DIRECTIONS = ("peak", "trough", "either")
 
 @dataclass(frozen=True)
 class TrackCurve:
-    """A curve of a track: an output, or a sum written "a + b"; drawn only where all its parts exist."""
+    """A curve of a track: an output, or a sum written "a + b"; drawn only where all its parts exist.
+
+    `molar_mass`: the parameter that holds it, for a concentration outside blood that is shown in ng/mL.
+    """
 
     outputs: str
     label: str = ""
+    molar_mass: str = ""
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -92,7 +96,7 @@ class Track:
     def factor(self, series: TrackCurve, values: Mapping[str, float]) -> float:
         """The scale factor of a curve; for ng/mL the molar mass of its drug among `values`."""
         if isinstance(self.scale, str):
-            return values.get(molar_masses()[series.names[0]], 1.0)
+            return values.get(series.molar_mass or molar_masses()[series.names[0]], 1.0)
         return self.scale
 
 
@@ -135,8 +139,9 @@ def _tracks(folder: Path) -> dict[str, Track]:
 
 def _curves(folder: Path) -> dict[str, list[TrackCurve]]:
     curves: dict[str, list[TrackCurve]] = {}
-    for row in read_table(folder / "curves.csv", ("track", "outputs", "label")):
-        curves.setdefault(row["track"], []).append(TrackCurve(row.required("outputs", "an output"), row["label"]))
+    for row in read_table(folder / "curves.csv", ("track", "outputs", "label", "molar_mass")):
+        curve = TrackCurve(row.required("outputs", "an output"), row["label"], row["molar_mass"])
+        curves.setdefault(row["track"], []).append(curve)
     return curves
 
 

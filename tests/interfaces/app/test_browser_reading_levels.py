@@ -170,7 +170,7 @@ def test_a_guess_is_drawn_by_touch(browser, address):
 def test_numbers_in_the_text_can_be_dragged(page, address):
     open_story(page, address)
     until(page, "document.querySelector('#mood-now').textContent.includes('nine in ten')")
-    until(page, "document.querySelector('#habenula-share').textContent.length > 20")  # nothing above moves any more
+    until(page, "document.querySelector('#leading-way').textContent.length > 20")  # nothing above moves any more
     dose = page.locator("#mood-now .drag-number[aria-label=dose]")
     box = dose.bounding_box()
     page.mouse.move(box["x"] + 5, box["y"] + 5)

@@ -2,7 +2,7 @@
 
 import re
 from datetime import UTC, datetime
-from itertools import pairwise
+from itertools import combinations, pairwise, permutations
 from pathlib import Path
 
 import numpy as np
@@ -173,7 +173,8 @@ def test_a_rat_has_no_rating_of_people(page, address):
         until(page, f"document.querySelector('figure[data-track={key}] .caption').textContent.includes('people only')")
         assert page.locator(f"figure[data-track={key}] path.curve").count() == 0
     assert "people only" in page.locator("#mood-now").inner_text()
-    until(page, "document.querySelector('#habenula-share').textContent === ''")
+    until(page, "document.querySelector('#leading-way').textContent === ''")
+    assert not page.locator("#fall-bar").is_visible()
     assert page.locator(".mood-figure path.band, .mood-figure path.curve").count() == 0
 
 
@@ -499,13 +500,13 @@ def test_a_guessed_course_is_compared_at_the_points_of_the_line(page, address):
     until(page, "!document.body.classList.contains('presentation')")
 
 
-def test_points_of_the_score_add_up(page, address):
+def test_points_of_the_score_add_up(page, address, effects):
     open_story(page, address)
     page.wait_for_selector("#score-bar p", state="attached")
     text = page.locator("#score-bar p").text_content()
     whole, expected, drug = map(float, re.findall(r"\d+\.\d", text))
     assert whole == pytest.approx(expected + drug, abs=0.11)
-    assert drug == pytest.approx(7.6, abs=0.3), "as in the chapter of the pathways"
+    assert drug == pytest.approx(effects()[DAY], abs=0.06)
 
 
 def test_a_new_spine_is_called_mature_where_it_is_drawn_mature(page, address):
@@ -524,25 +525,51 @@ def test_a_new_spine_is_called_mature_where_it_is_drawn_mature(page, address):
         assert (chip == "0 of 100") == (name == "thin")
 
 
+HOURS = (2 / 3, 24, 72, 168)
+PARTS = "node => [...node.children].slice(1).map(e => e.textContent).join(' ')"  # after the heading
+DAY, WEEK = 1, 3  # places in HOURS
+
+
 @pytest.fixture
 def effects(client, infusion):
-    """Points by which the drug lowers the score after a day, three days and a week, with settings of the scenario."""
+    """Points by which the drug lowers the score at HOURS, with settings of the scenario."""
 
     def simulated(**keys):
         request = {"scenario": {**infusion, "horizon": "31 days", **keys}, "outputs": ["mood.madrs"]}
-        found = client.post("/api/outputs", json={**request, "times": [0, 24, 72, 168]}).json()
+        found = client.post("/api/outputs", json={**request, "times": [0, *HOURS]}).json()
         score, control = (np.array(found[one]["mood.madrs"][1:]) for one in ("values", "control"))
         return control - score
 
     return simulated
 
 
+@pytest.fixture
+def shares(effects, client):
+    """Points that each way brings at HOURS: Shapley values of the groups of pathways; felt: with every pathway off."""
+    rows = client.get("/api/metadata").json()["story"]["ways"]
+    groups = {row["id"]: row["pathways"].split(";") for row in rows if row["pathways"]}
+    names = list(groups)
+
+    def worth(present):
+        off = [pathway for name in names if name not in present for pathway in groups[name]]
+        return effects(pathways=dict.fromkeys(off, False))
+
+    found = {frozenset(ones): worth(ones) for size in range(4) for ones in combinations(names, size)}
+    orders = list(permutations(names))
+
+    def mean_gain(name):
+        before = [frozenset(order[: order.index(name)]) for order in orders]
+        return sum(found[ones | {name}] - found[ones] for ones in before) / len(orders)
+
+    return {"felt": found[frozenset()], **{name: mean_gain(name) for name in names}}
+
+
 def numbers_in(text):
     return list(map(float, re.findall(r"\d+\.\d", text)))
 
 
-def test_the_points_lost_without_a_mechanism_are_those_of_the_model(page, address, effects):
-    whole, without_habenula = effects(), effects(pathways={"habenula": False})
+def test_the_points_lost_without_a_mechanism_stand_beside_what_the_ways_bring(page, address, effects, shares):
+    whole = effects()
     left = {
         "#glutamate": effects(pathways={"disinhibition": False}),
         "#synapses": effects(perturbations=["rapamycin"]),
@@ -550,11 +577,10 @@ def test_the_points_lost_without_a_mechanism_are_those_of_the_model(page, addres
     open_story(page, address)
     until(page, "document.querySelector('#synapses [data-mechanism]').textContent.length > 20")
     for chapter, points in left.items():
-        day, _, week = whole - points
-        own_day, _, own_week = whole - without_habenula
-        text = page.locator(f"{chapter} [data-mechanism]").text_content()
-        assert numbers_in(text) == pytest.approx([day, whole[0], week, whole[2], own_day, own_week], abs=0.06), text
-        assert "habenula" in text
+        cells = page.locator(f"{chapter} [data-mechanism] td").all_text_contents()
+        stated = [whole, shares["synapse"], shares["habenula"], whole - points]
+        expected = [one[i] for one in stated for i in (DAY, WEEK)]
+        assert [float(cell.replace("−", "-")) for cell in cells] == pytest.approx(expected, abs=0.11), chapter
     place = "#networks [data-with='off:habenula']"
     until(page, f'document.querySelector("{place}").textContent.length > 20')
     shown = re.search(
@@ -564,42 +590,65 @@ def test_the_points_lost_without_a_mechanism_are_those_of_the_model(page, addres
     assert page.locator(".drawing[data-level=synapse] .habenula-burst").count() > 9
 
 
-def test_the_ribbon_divides_what_the_drug_adds_and_follows_the_clock(page, address, effects, client):
-    ways = {row["id"]: row for row in client.get("/api/metadata").json()["story"]["ways"]}
-    groups = [ways[name]["pathways"].split(";") for name in ("habenula", "synapse", "other")]
-
-    def worth(*present):
-        off = [name for i, group in enumerate(groups) if i not in present for name in group]
-        return effects(pathways=dict.fromkeys(off, False))
-
-    found = {present: worth(*present) for present in [(), (0,), (1,), (2,), (0, 1), (0, 2), (1, 2), (0, 1, 2)]}
-
-    def mean_gain(i):
-        a, b = [j for j in range(3) if j != i]
-        join = [found[tuple(sorted((*others, i)))] - found[others] for others in ((), (a,), (b,), (a, b))]
-        return join[0] / 3 + (join[1] + join[2]) / 6 + join[3] / 3
-
-    expected = {"felt effects": found[()], "the habenula": mean_gain(0), "synapse and spines": mean_gain(1)}
+def test_every_place_states_the_same_size_of_a_way(page, address, effects, shares, infusion, client):
+    request = {"scenario": {**infusion, "horizon": "31 days"}, "outputs": ["mood.madrs"], "times": [-1, *HOURS]}
+    rest, *scores = client.post("/api/outputs", json=request).json()["values"]["mood.madrs"]
+    whole = effects()
     open_story(page, address)
-    until(page, "document.querySelector('#ways-now').textContent.length > 20")
-    for i, hours in enumerate((24, 72, 168)):
-        page.evaluate(f"import('/js/time-slider.js').then((found) => found.selectedTime.set({hours}))")
-        text = page.locator("#ways-now").text_content()
-        whole, *parts = numbers_in(text.split("adds")[1])
-        assert whole == pytest.approx(found[0, 1, 2][i], abs=0.06)
-        assert sum(parts) == pytest.approx(whole, abs=0.01), "the parts add up"
-        for name, points in expected.items():
-            shown = re.search(rf"([\d.]+) by {name}", text)
-            assert float(shown[1] if shown else 0) == pytest.approx(points[i], abs=0.11), text
-    assert page.locator("#ways path.band").count() == 4
-    assert set(page.locator("#ways svg text").all_text_contents()) >= {"felt", "habenula"}
-    label = page.locator("#ways svg").get_attribute("aria-label")
+    until(page, "document.querySelector('#leading-way').textContent.length > 20")
+    for i, hours in enumerate(HOURS):
+        page.evaluate(SET_TIME, hours)
+        bar = dict(re.findall(r"([a-z ]+?)(−?\d+\.\d)", page.locator("#fall-bar ul").evaluate(PARTS)))
+        bar = {name.strip(): float(value.replace("−", "-")) for name, value in bar.items()}
+        [fall] = numbers_in(page.locator("#fall-bar .heading").text_content())
+        assert sum(bar.values()) == pytest.approx(fall, abs=0.01), "the parts add up"
+        assert fall == pytest.approx(rest - scores[i], abs=0.11)
+        assert bar["expectancy"] == pytest.approx(rest - scores[i] - whole[i], abs=0.06)
+        for name, label in (("felt", "felt"), ("habenula", "habenula"), ("synapse", "synapse and spines")):
+            assert bar[label] == pytest.approx(shares[name][i], abs=0.11), f"{name} after {hours} h"
+        for chapter, label in (("networks", "habenula"), ("synapses", "synapse and spines")):
+            caption = page.locator(f"#{chapter} [data-way]")
+            caption.scroll_into_view_if_needed()
+            page.wait_for_timeout(400)  # the chapter moves the clock
+            page.evaluate(SET_TIME, hours)
+            said = re.search(r"([\d.]+) of the ([\d.]+) points that the drug adds at this time", caption.text_content())
+            assert list(map(float, said.groups())) == [bar[label], pytest.approx(fall - bar["expectancy"], abs=0.01)]
+        widths = page.locator("#fall-bar > svg rect").evaluate_all(
+            "all => all.map(e => Number(e.getAttribute('width')))"
+        )
+        assert widths[0] == pytest.approx(100 * bar["expectancy"] / fall, abs=1)
+    until(page, "document.querySelector('#pathways-figures table') !== null")
+    cells = page.locator("#pathways-figures table").first.locator("tr", has_text="habenula").locator("td")
+    assert float(cells.nth(DAY).inner_text()) == pytest.approx(shares["habenula"][DAY], abs=0.06)
+
+
+def test_the_ribbon_has_a_caption_and_names_every_band(page, address, client):
+    ways = client.get("/api/metadata").json()["story"]["ways"]
+    open_story(page, address)
+    until(page, "document.querySelector('#leading-way').textContent.length > 20")
+    assert page.locator("#ways path.band").count() == len(ways)
+    inside, beside = (page.locator(f"#ways {part}").all_text_contents() for part in ("svg text", ".band-name"))
+    assert len(inside) + len(beside) == len(ways)
+    assert all(any(row["label"].endswith(name) for name in (*inside, *beside)) for row in ways)
+    label = page.locator("#ways svg[role=img]").get_attribute("aria-label")
     assert [time in label for time in ("After 1 hour", "After 24 hours", "After 3 days", "After 7 days")] == [True] * 4
-    acts = page.locator("#habenula-share").text_content()
-    assert re.search(r"felt effects \(.*\) until .* hours, the habenula \(.*\) until .* hours, then synapse and", acts)
+    order = page.locator("#leading-way").text_content()
+    assert re.search(r"What the drug adds comes mostly from .* until .* hours, .* until .* hours, then", order)
     set_slider(page, page.locator("[data-dose]").first, 0.0)
-    until(page, "document.querySelector('#ways-now').textContent.includes('hardly anything')")
+    until(page, "document.querySelector('#leading-way').textContent.includes('hardly anything')")
     assert page.locator("#ways path.band").count() == 0
+
+
+@pytest.mark.parametrize("size", ["laptop", "full", "small laptop"])
+def test_the_first_screen_says_which_way_leads_and_what_each_adds_now(page, address, size):
+    width, height = {**SIZES, "small laptop": (1280, 720)}[size]
+    page.set_viewport_size({"width": width, "height": height})
+    open_story(page, address)
+    until(page, "document.querySelector('#leading-way').textContent.length > 20")
+    dock = page.locator("#time-bar").bounding_box()["y"]
+    for part in ("#leading-way", "#ways svg[role=img]", "#fall-bar"):
+        box = page.locator(part).bounding_box()
+        assert box["y"] + box["height"] <= dock, part
 
 
 def test_without_a_dose_nothing_of_the_synapse_moves(page, address):
@@ -622,13 +671,29 @@ def test_words_on_the_mood_curve_are_few_and_computed(page, address):
     open_story(page, address)
     page.wait_for_selector("#mood-figure .words .half-left", state="attached")
     words = page.locator("#mood-figure .words .note:not(.control-name)").all_text_contents()
-    assert 4 <= len(words) <= 6
+    assert 2 <= len(words) <= 4
     lead = page.locator("#lead").inner_text()
     time = re.search(r"drug’s part halved after ([\d.]+) days", " ".join(words))[1]
     assert f"left after {time} days" in lead
+
+
+LEFT = "node => node.getBoundingClientRect().left"
+
+
+def test_points_on_the_mood_curve_are_those_of_the_clock(page, address, effects):
+    page.set_viewport_size({"width": 1440, "height": 900})
+    open_story(page, address)
+    whole = effects()
+    for i, hours in enumerate(HOURS):
+        page.evaluate(SET_TIME, hours)
+        said = page.locator("#mood-figure .drug-points").text_content()
+        assert numbers_in(said) == [pytest.approx(whole[i], abs=0.06)], f"after {hours} h"
+        cursor, bracket = (page.locator(f"#mood-figure {one}").evaluate(LEFT) for one in (".cursor", ".bracket.drug"))
+        assert abs(cursor - bracket) < 15, "beside the clock's time"
+    page.evaluate(SET_TIME, 24)
     points = page.locator("#score-bar p").text_content()
     drug = re.search(r"and ([\d.]+) more with the drug", points)[1]
-    assert f"{drug} points: drug" in words
+    assert page.locator("#mood-figure .drug-points").text_content() == f"{drug} points: drug"
 
 
 def test_a_chapter_brings_its_own_time(page, address):
@@ -639,6 +704,11 @@ def test_a_chapter_brings_its_own_time(page, address):
         page.wait_for_timeout(500)
         assert page.evaluate(hours) == pytest.approx(expected, rel=1e-3), chapter
     assert page.locator(".stage-mood").is_visible(), "the chapter speaks of mood"
+    notice = page.locator(".clock-notice")
+    assert notice.inner_text().startswith("The clock moved to 24 hours for this chapter.")
+    notice.get_by_role("button", name="Back to 40 minutes").click()
+    assert page.evaluate(hours) == pytest.approx(2 / 3, rel=1e-3), "the reader's own time"
+    assert not notice.is_visible()
     page.focus("#time-slider")
     page.keyboard.press("End")
     assert page.evaluate(hours) == pytest.approx(730.5)

@@ -151,7 +151,7 @@ def story(page, address):
 
 def test_amounts_follow_the_outputs(story):
     values = {
-        "glutamate.extracellular": [1, 1.26, 1], "ampa.surface": [1, 1.5, 1], "nmda.blocked_pv": [0, 0.124, 0],
+        "glutamate.extracellular": [1, 1.26, 1], "ampa.surface": [1, 1.5, 1], "nmda.blocked_interneuron": [0, 0.124, 0],
         "brain.esketamine": [0, 0.1, 0], "brain.arketamine": [0, 0.1, 0], "plasticity.mtorc1": [1, 1.8, 1],
         "plasticity.synaptic_protein": [1, 1.5, 1], "spines.density": [0.8, 0.85, 0.8], "circuit.pv_rate": [1, 0.75, 1],
         "plasticity.trkb": [1, 1.36, 1], "brain_network.amygdala_activity": [1.2, 1.1, 1.2],

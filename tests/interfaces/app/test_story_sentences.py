@@ -7,6 +7,7 @@ import pytest
 
 from ketamech import simulate
 from ketamech.analysis.attribution_text import load_pathways
+from ketamech.app.routes.metadata import PRESETS
 from ketamech.core.csv_table import read_records
 from ketamech.core.environment import DATA
 from ketamech.evidence import load_evidence
@@ -201,6 +202,42 @@ def test_in_the_first_hour_the_felt_effect_carries_most(model):
     assert "from the drug in the first hour and hardly any of it after a day" in TEXT
     assert felt_day == pytest.approx(day, rel=0.01)
     assert model.parameters["mood.acute_effect_ec50"].status == "assumed", "the text states that it is assumed"
+
+
+def test_the_areas_carry_the_later_lift(model):
+    """Without their weight most of the effect from the third day on is gone; without new spines they hardly change."""
+    assert "from the third day on the areas carry most of the lift" in TEXT
+    outputs = ["mood.madrs", "brain_network.medial_prefrontal_tone"]
+
+    def run(**keys):
+        found = simulate(INFUSION, model=model, times=[0.0, 72.0, 168.0], outputs=outputs, **keys)
+        treated, control = (found.sel(patient=name) for name in ("treated", "control"))
+        effect = (control["mood.madrs"] - treated["mood.madrs"]).values[1:]
+        tone = treated["brain_network.medial_prefrontal_tone"].values
+        return effect, tone[1:] - tone[0]
+
+    (whole, change), (_, without) = run(), run(perturb=["rapamycin"])
+    left, _ = run(parameter_values={"mood.connectivity_weight": 0.0})
+    assert (left < 0.5 * whole).all()
+    assert (change > 0.02).all()
+    assert (without < 0.5 * change).all(), "rapamycin, which stops new spines"
+
+
+def test_what_the_switch_of_ampa_receptors_says_beside_it(curves):
+    """With every pathway off the drug acts by the felt effects alone; the block takes part of these as well."""
+    (hint,) = (row["hint"] for row in read_records(PRESETS / "story_perturbations.csv") if row["id"] == "nbqx")
+    assert "it also takes away part of the lift that the felt effects bring in the first hours" in hint
+    assert "not only the way to new spines" in hint
+
+    def effect(**keys):
+        times, (treated,), control = curves("mood", **keys)
+        return np.interp([2 / 3, 168], times, control) - np.interp([2 / 3, 168], times, treated)
+
+    felt = {"pathways": dict.fromkeys(load_pathways(), False)}
+    (whole, _), (left, _) = effect(**felt), effect(**felt, perturbations=["NBQX"])
+    assert 0.2 * whole < left < 0.8 * whole
+    (_, whole), (_, left) = effect(), effect(perturbations=["NBQX"])
+    assert left < 0.2 * whole, "the way to new spines"
 
 
 def test_the_habenula_stays_blocked(model):

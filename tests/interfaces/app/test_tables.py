@@ -54,7 +54,7 @@ def test_a_row_adds_a_track_to_reports_and_to_the_page(model, track_tables):
 
     cells = "vesicle_release", "Molecular signalling", "Vesicle release", "relative to baseline", "relative_to_baseline"
     append(track_tables / "tracks.csv", ",".join((*cells, "1,peak,yes,,1,1e-6,no,no,no,")))
-    append(track_tables / "curves.csv", "vesicle_release,glutamate.extracellular,spillover")
+    append(track_tables / "curves.csv", "vesicle_release,glutamate.extracellular,spillover,")
     scenario = load_scenario(INFUSION)
     curves = simulate(scenario, model=model)
     assert "vesicle_release" in {track.key for track in tracks_of(curves)}
@@ -74,7 +74,7 @@ def test_a_row_adds_a_track_to_reports_and_to_the_page(model, track_tables):
         ("tracks.csv", "x,No such group,X,%,percent,1,peak,yes,,1,1,no,no,no,", "group"),
         ("tracks.csv", "mood,Drug,X,%,percent,1,peak,yes,,1,1,no,no,no,", "id"),
         ("tracks.csv", "x,Drug,X,%,percent,1,upwards,yes,,1,1,no,no,no,", "id"),
-        ("curves.csv", "no_such_track,mood.madrs,", "track"),
+        ("curves.csv", "no_such_track,mood.madrs,,", "track"),
     ],
 )
 def test_a_bad_row_of_the_track_tables_is_refused_with_its_column(track_tables, table, row, column):

@@ -53,6 +53,20 @@ def test_a_report_shows_norketamine_by_its_own_mass(model):
     assert curves["venous.norketamine"].attrs["units"] == "umol/L"
 
 
+def test_levels_in_the_brain_are_shown_in_ng_per_ml_in_figures_and_in_the_drawing():
+    metadata = pytest.importorskip("ketamech.app.routes.metadata", reason="the page is not installed")
+    track = load_tracks()["brain"]
+    values = {n: row.value for n, row in load_parameters().items() if n.startswith("drug.")}
+    assert track.unit == "ng/mL"
+    found = {series.label: track.factor(series, values) for series in track.curves}
+    assert found["ketamine"] == pytest.approx(KETAMINE)
+    assert found["norketamine"] == pytest.approx(NORKETAMINE)
+    rows = {row["id"]: row for row in metadata.load_story_texts()["bindings"]}
+    levels = {name for name, row in rows.items() if row["display"] == "level"}
+    assert {"vessels", "brain_tint"} <= levels
+    assert [rows[name]["shown_factor"] for name in levels] == pytest.approx([KETAMINE] * len(levels))
+
+
 def test_scales_of_levels_are_written_down_in_ng_per_ml():
     for name, mass in (("ketamine", KETAMINE), ("esketamine", KETAMINE), ("norketamine", NORKETAMINE)):
         found = scale(name)

@@ -27,10 +27,11 @@ from ketamech.core.environment import DATA
 from ketamech.dosing.drugs import load_drugs
 from ketamech.dosing.perturbations import Perturbation, load_perturbations
 from ketamech.evidence import Evidence, Observation
-from ketamech.parameters import SPECIES, Parameter, ParameterTable
+from ketamech.parameters import SPECIES, Parameter, ParameterTable, load_parameters
 from ketamech.parameters.concentration_units import shown
 from ketamech.parameters.species_tables import ANIMALS
 from ketamech.report.number_format import unit_in_words
+from ketamech.report.summary import drug_values
 from ketamech.report.tracks import load_tracks
 from ketamech.simulation.model_variants import load_model_variants
 from ketamech.simulation.observable import names_in
@@ -45,12 +46,13 @@ STORY_COLUMNS = {  # by table; data/presets/README.md explains the columns
     ),
     "drugs": ("id", "label", "description"),
     "schedules": ("id", "label", "regimen", "description"),
-    "perturbations": ("id", "label", "phrase", "without"),
+    "perturbations": ("id", "label", "hint", "phrase", "without"),
     "compared_treatments": ("id", "label", "schedule", "regimen", "course", "published", "evidence", "departure"),
 }  # fmt: skip
 TEXT_COLUMNS = {  # data/story/README.md explains the columns
     "chapters": (
         "id", "title", "short", "level", "view", "hours", "from", "to", "moments", "tracks", "controls", "mechanism",
+        "way",
     ),
     "paragraphs": ("chapter", "level", "text", "claims", "evidence"),
     "glossary": ("term", "words", "say", "meaning", "drawn", "measured", "glyph"),
@@ -331,7 +333,18 @@ def load_story(folder: Path = PRESETS) -> dict[str, list[TableRow]]:
 def load_story_texts(folder: Path = DATA) -> dict[str, list[TableRow]]:
     """Chapters, glossary and drawing of the story by table. Raises InputError naming file, line and column."""
     tables = {name: _rows(folder / "story" / f"{name}.csv", columns) for name, columns in TEXT_COLUMNS.items()}
-    return {**tables, "bindings": _rows(folder / "scene" / "bindings.csv", BINDING_COLUMNS)}
+    return {**tables, "bindings": _with_shown_factors(_rows(folder / "scene" / "bindings.csv", BINDING_COLUMNS))}
+
+
+def _with_shown_factors(bindings: list[TableRow]) -> list[TableRow]:
+    """Bindings whose value is a level of a drug, with the factor to ng/mL of the track of the same outputs."""
+    factors: dict[str, float] = {}
+    values = drug_values(load_parameters())
+    for track in load_tracks().values():
+        factors |= {curve.outputs: track.factor(curve, values) for curve in track.curves}
+    return [
+        row | {"shown_factor": factors[str(row["outputs"])]} if row["display"] == "level" else row for row in bindings
+    ]
 
 
 def _simulated_responses() -> list[TableRow]:

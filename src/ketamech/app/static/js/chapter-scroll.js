@@ -1,7 +1,8 @@
 // Scrolling selects the level of the drawing and the time of the chapter; never while the reader moves the clock, and not
-// for the first chapter of an address that holds a time.
+// for the first chapter of an address that holds a time. The clock says that it was moved, and goes back on request.
 
-import { debounce, find } from "./dom.js";
+import { debounce, element, find, linkButton } from "./dom.js";
+import { formatTimeLong } from "./format.js";
 import { selectedTime } from "./time-slider.js";
 
 const MOVE = 700; // ms
@@ -35,6 +36,7 @@ export function followChapterLinks() {
 export class ChapterScroll {
   // `isTimeGiven`: the address holds a time.
   constructor(chapters, scene, isTimeGiven) {
+    this.own = selectedTime.hours; // what the reader chose last
     Object.assign(this, { scene, current: "start", isHeld: false, isTimeGiven, isChosen: false, isMoving: false, chosenAt: -Infinity });
     this.rows = new Map(chapters.map((chapter) => [chapter.id, chapter]));
     const observer = new IntersectionObserver((entries) => this.see(entries), { rootMargin: "-42% 0px -50% 0px" });
@@ -43,8 +45,11 @@ export class ChapterScroll {
     const clock = find("#time-bar");
     clock.addEventListener("pointerdown", () => (this.isHeld = true));
     addEventListener("pointerup", () => (this.isHeld = false));
-    selectedTime.onChange(() => {
+    this.notice = new ClockNotice(clock, () => selectedTime.set(this.own));
+    selectedTime.onChange((hours) => {
       if (this.isMoving) return;
+      this.own = hours;
+      this.notice.hide();
       this.isChosen = true;
       this.chosenAt = performance.now();
     });
@@ -74,6 +79,7 @@ export class ChapterScroll {
   }
 
   moveTo(hours) {
+    if (formatTimeLong(hours) !== formatTimeLong(selectedTime.hours)) this.notice.show(hours, this.own);
     if (matchMedia("(prefers-reduced-motion: reduce)").matches) return this.set(hours);
     const [from, to] = [selectedTime.fractionOf(selectedTime.hours), selectedTime.fractionOf(hours)];
     const began = performance.now();
@@ -85,5 +91,27 @@ export class ChapterScroll {
       if (share < 1) requestAnimationFrame(step);
     };
     requestAnimationFrame(step);
+  }
+}
+
+// A line on the clock: to which time a chapter has moved it, and a way back to the reader's own time.
+class ClockNotice {
+  constructor(clock, back) {
+    this.text = element("span", {});
+    this.button = linkButton("", back, { id: "clock-back" });
+    this.node = element("p", { class: "clock-notice", role: "status", hidden: true }, this.text, this.button);
+    clock.append(this.node);
+  }
+
+  show(hours, own) {
+    const [now, before] = [hours, own].map(formatTimeLong);
+    this.text.replaceChildren(`The clock moved to ${now}`, element("span", { class: "only-roomy", text: " for this chapter" }), ".");
+    this.button.textContent = `Back to ${before}`;
+    this.button.hidden = now === before;
+    this.node.hidden = false;
+  }
+
+  hide() {
+    this.node.hidden = true;
   }
 }

@@ -15,7 +15,8 @@ import { pointEntries } from "./point-marks.js";
 import { isStaticSite } from "./static-site.js";
 import { storyDoseSlider } from "./story-scenario.js";
 import { selectedTime } from "./time-slider.js";
-import { WaysRibbon } from "./ways-ribbon.js";
+import { Ways } from "./ways.js";
+import { FallBar, WaysRibbon } from "./ways-ribbon.js";
 
 const PRESENT = 0.1; // of the peak in the brain
 const LOW_SCREEN = 928; // px
@@ -34,7 +35,9 @@ export class Hero {
     this.largeFigure = new MoodFigure({ bands: tables.severity, openEvidence, height, narrowHeight: 190 });
     scene.moodPlace.append(this.largeFigure.node);
     scene.moodSentence = (hours) => (this.found ? `After ${formatTimeLong(hours)}: ${this.sentenceAt(hours)}` : "");
-    this.ribbon = new WaysRibbon(tables.ways, { state, runs });
+    this.ways = new Ways(tables.ways, { state, runs });
+    this.ribbon = new WaysRibbon(this.ways, find("#ways"));
+    scene.stage.after(new FallBar(this.ways).node);
     find("#dose-control").append(storyDoseSlider(state));
     selectedTime.onChange(() => this.showSentence());
     this.peopleTask = new LatestTask(() => this.simulatePeople());

@@ -1,6 +1,5 @@
 // The mood curve of the first screen: severity bands, single people, published values, words on the curve, the score now.
 
-import { DAY } from "../engine/units.js";
 import { element, svgElement } from "./dom.js";
 import { formatTime, interpolate } from "./format.js";
 import { pathOf, TimeFigure } from "./time-figure.js";
@@ -13,7 +12,7 @@ const LETTER = 6.7; // px, about, of a word of 13 px
 const LINE = 14;
 const LOW = 27; // px: the name of a lower band stands at its right end, and the bar of the drug at its left
 const LEAST = 15; // px: no name in a band lower still
-const SHORT = 170; // px: in a lower drawing only the words about a day after the dose are written
+const SHORT = 170; // px: in a lower drawing only the words of the clock and of the drug are written
 
 export class MoodFigure extends TimeFigure {
   constructor({ bands, openEvidence, height = 266, narrowHeight = 178 }) {
@@ -83,20 +82,9 @@ export class MoodFigure extends TimeFigure {
       const text = isRoomy ? "nine tenths of the drug gone" : "nine tenths gone";
       found.push({ text, name: "drug-word", places: [[end + 6, y.start - 2, "start"]], marks: [bar] });
     }
-    const drug = control ? scoreAt(DAY, control) - scoreAt(DAY) : 0;
-    if (drug >= 1) {
-      const edge = x.at(DAY) + 11;
-      const [top, middle, bottom] = [first, scoreAt(DAY, control), scoreAt(DAY)].map((score) => y.at(score));
-      const shifts = isShort ? [0, -3, 3, -6, 6] : [0, 9, -9, 18];
-      const beside = (from, to) => shifts.map((shift) => [edge - 24, (from + to) / 2 + 4 + shift, "end"]);
-      const unit = isRoomy ? " points" : "";
-      const bracket = (from, to, kind) => [line(`bracket ${kind}`, edge, from, edge, to)];
-      found.push(
-        { text: `${drug.toFixed(1)}${unit}: drug`, name: "drug-points", places: beside(middle, bottom), marks: bracket(middle + 2, bottom, "drug") },
-        { text: `${(first - scoreAt(DAY, control)).toFixed(1)}${unit}: expectancy`, name: "expected-points", places: beside(top, middle), marks: bracket(top, middle - 2, "expected") },
-      );
+    if (control && this.largest >= 1 && !isShort) {
       const last = main.y.findLastIndex((score, i) => interpolate(control.time, control.y, main.time[i]) - score >= this.largest / 2);
-      if (!isShort) found.push(around(last, `drug’s part halved ${isRoomy ? "after" : "at"} ${formatTime(main.time[last])}`, "half-left"));
+      found.push(around(last, `drug’s part halved ${isRoomy ? "after" : "at"} ${formatTime(main.time[last])}`, "half-left"));
     }
     if (isRoomy) {
       const half = y.at(first / 2);
@@ -121,17 +109,20 @@ export class MoodFigure extends TimeFigure {
     const taken = drawn.map(([left, top]) => [left - 2, top - 3, left + 2, top + 3]);
     taken.push(...this.places.map(({ x: left, y: top }) => [left - 8, top - 8, left + 8, top + 8]));
     const number = (node, name) => Number(node.getAttribute(name));
-    for (const node of this.svg.querySelectorAll(".severity-name"))
-      taken.push(boxOf(node.textContent, number(node, "x"), number(node, "y"), node.getAttribute("text-anchor")));
+    this.written = [];
+    for (const node of this.svg.querySelectorAll(".severity-name")) {
+      const box = boxOf(node.textContent, number(node, "x"), number(node, "y"), node.getAttribute("text-anchor"));
+      taken.push(box);
+      this.written.push({ nodes: [node], box });
+    }
     const words = this.words();
     const bar = words.flatMap(({ marks = [] }) => marks).find((mark) => mark.matches(".drug-bar"));
     if (bar) taken.push([x.start, y.start - 9, x.start + number(bar, "width"), y.start]);
     const isInside = ([a, b, c, d]) => a >= x.start && c <= x.end + 3 && b >= y.end - 10 && d <= y.start + 3;
     const isFree = (box) => isInside(box) && !taken.some((other) => overlap(box, other));
-    this.written = [];
     const write = ({ text, name, places, at, marks = [] }) => {
       const place = places.find(([left, base, anchor]) => isFree(boxOf(text, left, base, anchor)));
-      if (!place) return marks.filter((mark) => !mark.matches(".bracket"));
+      if (!place) return marks;
       const [left, base, anchor] = place;
       const box = boxOf(text, left, base, anchor);
       taken.push(box);
@@ -161,27 +152,70 @@ export class MoodFigure extends TimeFigure {
     this.showSelectedTime();
   }
 
-  // The value at the clock's time; words below it give way.
+  // The value at the clock's time, and how much of the fall comes with expectancy alone and how much more with the drug;
+  // words below them give way.
   showSelectedTime() {
     super.showSelectedTime();
     if (!this.timeMarks || !this.data?.series.length) return;
     const [main] = this.data.series;
-    const { hours } = selectedTime;
-    const score = interpolate(main.time, main.y, hours);
+    const control = this.data.series.find(({ kind }) => kind === "control");
+    const [score, without] = [main, control].map((one) => one && interpolate(one.time, one.y, selectedTime.hours));
     if (score === null) return;
-    const isRight = this.x.at(hours) > this.x.end - 60;
-    this.now ??= svgElement("text", { class: "now" });
-    if (this.now.parentNode !== this.timeMarks) this.timeMarks.append(this.now);
-    const left = this.x.at(hours) + (isRight ? -12 : 12);
-    const base = this.y.at(score) - 9;
-    const anchor = isRight ? "end" : "start";
-    for (const [name, value] of Object.entries({ x: left.toFixed(1), y: base.toFixed(1), "text-anchor": anchor })) this.now.setAttribute(name, value);
-    const text = String(Math.round(score));
-    if (this.now.textContent !== text) this.now.textContent = text;
-    const own = boxOf("000", left, base, anchor);
+    this.marksOfClock ??= new ClockMarks();
+    if (this.marksOfClock.node.parentNode !== this.timeMarks) this.timeMarks.append(this.marksOfClock.node);
+    const left = this.x.at(selectedTime.hours);
+    const boxes = this.marksOfClock.show(this, { left, first: main.y[0], without: without ?? null, score });
     for (const { nodes, box } of this.written ?? [])
-      for (const node of nodes) node.style.visibility = overlap(own, box) ? "hidden" : "visible";
+      for (const node of nodes) node.style.visibility = boxes.some((own) => overlap(own, box)) ? "hidden" : "visible";
   }
+}
+
+// The score at the clock's time, and two brackets with points: from the score before the dose to that without the drug, and
+// from there to the score.
+class ClockMarks {
+  constructor() {
+    this.now = svgElement("text", { class: "now" });
+    this.parts = ["expected", "drug"].map((kind) => ({
+      kind,
+      line: svgElement("line", { class: `bracket ${kind}` }),
+      text: svgElement("text", { class: `note ${kind}-points` }),
+    }));
+    this.node = svgElement("g", {}, this.parts.flatMap(({ line, text }) => [line, text]), this.now);
+  }
+
+  // Returns the boxes of the words.
+  show({ x, y, width }, { left, first, without, score }) {
+    const unit = width > ROOMY ? " points" : "";
+    const points = without === null ? [0, 0] : [first - without, without - score];
+    const words = ["expectancy", "drug"].map((name, i) => `${points[i].toFixed(1)}${unit}: ${name}`);
+    const room = LETTER * Math.max(...words.map(({ length }) => length)) + 18;
+    const side = left - room > x.start || left > x.end - 60 ? -1 : 1; // of the brackets; the score stands at the other side
+    const hasRoom = side < 0 ? left < x.end - 60 : left > x.start + 40;
+    const nowSide = hasRoom ? -side : side;
+    const boxes = [putWord(this.now, String(Math.round(score)), left + 12 * nowSide, y.at(score) - 9, nowSide, "000")];
+    const edges = [first, without ?? score, score].map((value) => y.at(value));
+    const bases = [0, 1].map((i) => (edges[i] + edges[i + 1]) / 2 + 4);
+    const close = Math.max(0, LINE + 1 - (bases[1] - bases[0])) / 2;
+    bases[0] -= close;
+    bases[1] += close;
+    this.parts.forEach(({ line, text }, i) => {
+      const isShown = points[i] >= 0.05;
+      for (const node of [line, text]) node.style.visibility = isShown ? "visible" : "hidden";
+      if (!isShown) return;
+      const at = left + side * 9;
+      for (const [name, value] of Object.entries({ x1: at, x2: at, y1: edges[i], y2: edges[i + 1] })) line.setAttribute(name, value.toFixed(1));
+      boxes.push(putWord(text, words[i], at + side * (hasRoom ? 6 : 26), bases[i], side));
+    });
+    return boxes;
+  }
+}
+
+// Puts a word beside a point, at its left (side −1) or right. Returns its box, as wide as that of `like`.
+function putWord(node, text, left, base, side, like = text) {
+  const anchor = side < 0 ? "end" : "start";
+  for (const [name, value] of Object.entries({ x: left.toFixed(1), y: base.toFixed(1), "text-anchor": anchor })) node.setAttribute(name, value);
+  if (node.textContent !== text) node.textContent = text;
+  return boxOf(like, left, base, anchor);
 }
 
 // Places below and above a point, the nearest first.

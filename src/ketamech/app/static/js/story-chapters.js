@@ -12,6 +12,7 @@ import { pathwayWords } from "./story-scenario.js";
 import { TimeFigure } from "./time-figure.js";
 import { isStaticSite } from "./static-site.js";
 import { RANGES, selectedTime } from "./time-slider.js";
+import { NOTHING, points } from "./ways.js";
 
 // The simulated ketamine treatment compared with treatments that take weeks.
 
@@ -133,15 +134,16 @@ const METHOD =
   "of pathways are simulated; this takes a few seconds.";
 
 // Returns the task that simulates the chapter again, with the sentences of the chapters that follow one mechanism.
-export function pathwayContributions(state, runs, components) {
+export function pathwayContributions(state, { runs, ways }, components) {
   const place = element("div", {}, loading("Simulating with each pathway off …"));
-  const title = element("h3", { text: "Loss of effect on MADRS with one pathway off" });
-  find("#pathways-figures").append(element("div", {}, title, place));
+  const shares = element("div", {});
+  const [shareTitle, title] = [element("h3", {}), element("h3", { text: "Loss of effect on MADRS with one pathway off" })];
+  find("#pathways-figures").append(element("div", {}, shareTitle, shares), element("div", {}, title, place));
   find("#pathways-figures").append(attributionOfStory(state, components));
 
   return async (isNewerWaiting) => {
     if (state.species) {
-      for (const share of findAll("[data-mechanism]")) share.textContent = "";
+      for (const one of [shareTitle, shares, ...findAll("[data-mechanism]")]) one.replaceChildren();
       return place.replaceChildren(emptyState(NO_RATING));
     }
     const whole = atLossHours(await runs.of());
@@ -154,10 +156,12 @@ export function pathwayContributions(state, runs, components) {
     losses.sort((a, b) => Math.max(...b.lost) - Math.max(...a.lost));
     const felt = atLossHours(await runs.of({ pathwaysOff: new Set(state.pathways.keys()) }));
     place.replaceChildren(lossTable(state, whole, losses, felt));
+    shares.replaceChildren(shareTable(ways));
     const text = largestLosses(whole, losses);
     title.textContent = text;
-    find('[data-caption="pathways"]').textContent = `${text}. ${NOT_ADDITIVE}`;
-    await showMechanisms(state, runs, whole, losses);
+    shareTitle.textContent = largestShares(ways);
+    find('[data-caption="pathways"]').textContent = `${largestShares(ways)}. ${text}. ${NO_SHARE}`;
+    await showMechanisms(state, { runs, ways }, whole, losses);
   };
 }
 
@@ -165,29 +169,70 @@ const LOSS_HOURS = [1, DAY, 3 * DAY, WEEK];
 const LOSS_TIMES = ["1 h", "1 day", "3 days", "7 days"];
 const [AFTER_DAY, AFTER_WEEK] = [1, 3]; // places in LOSS_HOURS
 const atLossHours = ({ drug }) => LOSS_HOURS.map((hours) => at(drug, hours));
-const NOT_ADDITIVE = "The losses need not add up to the whole, because some ways replace each other and some need each other.";
+const NO_SHARE = "What is lost is not a share of the whole: other steps can stand in for the one that is missing, or need it.";
+const lowerFirst = (text) => text.charAt(0).toLowerCase() + text.slice(1);
 
-// In the chapters of a mechanism: the points lost without it after a day and after a week, beside those of the habenula.
-async function showMechanisms(state, runs, whole, losses) {
+// In the chapters of a mechanism: the points lost without it after a day and after a week, beside what its whole way and
+// the habenula bring.
+async function showMechanisms(state, { runs, ways }, whole, losses) {
   const lossOf = (id) => losses.find(({ pathway }) => pathway.name === id);
-  const habenula = lossOf("habenula");
-  const isShown = whole[AFTER_DAY] >= 1 && !habenula.isOff;
+  const isShown = ways.found && whole[AFTER_DAY] >= 1;
   for (const place of findAll("[data-mechanism]")) {
     const [kind, id] = place.dataset.mechanism.split(":");
     if (!isShown || (kind === "off" ? lossOf(id).isOff : state.perturbations.has(id))) {
-      place.textContent = "";
+      place.replaceChildren();
       continue;
     }
     const left = kind === "block" && atLossHours(await runs.of({ perturbations: new Set([...state.perturbations, id]) }));
     const lost = left ? whole.map((value, i) => value - left[i]) : lossOf(id).lost;
-    const without = kind === "off" ? `“${lossOf(id).pathway.label}” is off (${state.tables.pathway_words.get(id)?.words})` : state.tables.perturbations.get(id).without;
-    const [day, week] = [AFTER_DAY, AFTER_WEEK].map((i) => `${points(lost[i])} of the ${points(whole[i])} points`);
-    const [ownDay, ownWeek] = [AFTER_DAY, AFTER_WEEK].map((i) => points(habenula.lost[i]));
-    place.textContent = `In this model, ${day} that the drug adds after a day are lost when ${without}, and ${week} after a week. When the habenula is off, ${ownDay} are lost after a day and ${ownWeek} after a week.`;
+    const without = kind === "off" ? lowerFirst(state.tables.pathway_words.get(id).switch) : `when ${state.tables.perturbations.get(id).without}`;
+    place.replaceChildren(mechanismTable(ways, place.dataset.of, { without, lost }));
   }
 }
 
-const points = (value) => value.toFixed(1).replace(/^-(?=0\.0)/, "").replace("-", "−");
+function mechanismTable(ways, id, { without, lost }) {
+  const [day, week] = [AFTER_DAY, AFTER_WEEK].map((i) => ways.pointsAt(LOSS_HOURS[i]));
+  const of = (name) => {
+    const i = ways.rows.findIndex((row) => row.id === name);
+    return [`of these from ${ways.rows[i].by}`, points(day.ways[i]), points(week.ways[i])];
+  };
+  const rows = [
+    ["the drug adds", points(day.drug), points(week.drug)],
+    of(id),
+    of("habenula"),
+    [`lost ${without}`, points(lost[AFTER_DAY]), points(lost[AFTER_WEEK])],
+  ];
+  const node = table(`What the drug adds to the fall of the score in this model, in points. ${NO_SHARE}`, ["", "after a day", "after a week"], rows);
+  node.classList.add("losses");
+  return node;
+}
+
+// Expectancy and the ways, which add up to the fall of the score.
+function shareTable(ways) {
+  if (!ways.found) return "";
+  const found = LOSS_HOURS.map((hours) => ways.pointsAt(hours));
+  const row = (label, words, values) => [element("div", { class: "pathway" }, label, element("small", { text: words })), ...values.map(points)];
+  const rows = [
+    row("expectancy", "the same visits without the drug", found.map(({ expected }) => expected)),
+    ...ways.rows.map(({ label, means }, i) => row(label, means, found.map(({ ways: values }) => values[i]))),
+    row("together", "the fall of the score", found.map(({ fall }) => fall)),
+  ];
+  const node = table("Points by which the score has fallen, divided among expectancy and the ways of the drug, as in the bar below the drawing.", ["from", ...LOSS_TIMES], rows);
+  node.classList.add("losses");
+  return node;
+}
+
+// Which way brings most after a day and after a week.
+function largestShares(ways) {
+  if (!ways.found || ways.isSmall) return NOTHING.slice(0, -1);
+  const largestAt = (i) => {
+    const { drug, ways: values } = ways.pointsAt(LOSS_HOURS[i]);
+    const most = values.indexOf(Math.max(...values));
+    return `${ways.rows[most].by} after ${LOSS_TIMES[i]} (${points(values[most])} of ${points(drug)} points)`;
+  };
+  return `Most of what the drug adds comes from ${largestAt(AFTER_DAY)} and ${largestAt(AFTER_WEEK)}`;
+}
+
 const listOf = (texts) => `${texts.slice(0, -1).join(", ")} and ${texts.at(-1)}`;
 
 function lossTable(state, whole, losses, felt) {

@@ -56,8 +56,8 @@ function chapterNode(row, i, tables, context) {
       { class: "text" },
       [first, guesses, others, end, stageExcerpts(ofChapter("equations"), context.state)].flat(2),
       steps.node,
-      row.id === "unknown" ? null : currentValues(row.id),
-      row.mechanism ? element("p", { class: "mechanism-share", "data-mechanism": row.mechanism }) : null,
+      row.id === "unknown" ? null : currentValues(row),
+      row.mechanism ? element("div", { class: "mechanism-share", "data-mechanism": row.mechanism, "data-of": row.way }) : null,
       row.controls ? dosePanel(row.controls, context) : null,
     ),
     figures,
@@ -66,9 +66,9 @@ function chapterNode(row, i, tables, context) {
   return { node, steps, figures: figuresByTrack };
 }
 
-// What is shown at the clock's time; the time can be dragged.
-function currentValues(id) {
-  const caption = element("span", { "data-caption": id });
+// What is shown at the clock's time, and what the way of the chapter brings; the time can be dragged.
+function currentValues({ id, way }) {
+  const caption = element("span", { "data-caption": id, "data-way": way || null });
   if (!(id in CAPTIONS)) return element("p", { class: "current-values" }, caption);
   const time = draggedTime((show) => caption.addEventListener("written", show)); // never another time than the values
   return element("p", { class: "current-values" }, "After ", time, ", ", caption);

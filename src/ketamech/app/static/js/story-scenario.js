@@ -165,8 +165,8 @@ const CONTROLS = {
   block({ state }, id) {
     const set = (on) => state.toggle(state.perturbations, id, on);
     const isOn = () => state.perturbations.has(id);
-    const { label } = state.tables.perturbations.get(id);
-    return stateCheckbox(state, [label, withAndWithoutPlace(`block:${id}`)], isOn, set, { "data-toggle": id });
+    const { label, hint } = state.tables.perturbations.get(id);
+    return stateCheckbox(state, [...(hint ? withHint(label, hint) : [label]), withAndWithoutPlace(`block:${id}`)], isOn, set, { "data-toggle": id });
   },
   pathways: ({ state }) => [...state.pathways.keys()].map((id) => pathwayCheckbox(state, id)),
   comparison: () => element("div", { id: "comparison-controls" }),

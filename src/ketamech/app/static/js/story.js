@@ -93,8 +93,9 @@ async function start() {
   setUpPresentation([find("#start"), ...chapters.map(({ node }) => node)]);
   linkFiguresToWorkbench(state, trackInfo);
   comparison = treatmentComparison(state, leftOut, () => address.replace());
-  const contributions = pathwayContributions(state, runs, metadata.components);
-  const rest = [(isNewerWaiting) => hero.ribbon.simulate(isNewerWaiting), contributions, withAndWithout(state, runs)];
+  const contributions = pathwayContributions(state, { runs, ways: hero.ways }, metadata.components);
+  hero.ways.onChange(() => showCaptions());
+  const rest = [(isNewerWaiting) => hero.ways.simulate(isNewerWaiting), contributions, withAndWithout(state, runs)];
   const more = new LatestTask(async (isNewerWaiting) => {
     try {
       for (const part of rest) if (!isNewerWaiting()) await part(isNewerWaiting);
@@ -309,7 +310,9 @@ function showCaptions(places = findAll("[data-caption]")) {
   for (const place of places) {
     const caption = CAPTIONS[place.dataset.caption];
     try {
-      if (caption) writeCaption(place, caption(tracks, selectedTime.hours));
+      if (!caption) continue;
+      const share = place.dataset.way && hero.ways.shareSentence(place.dataset.way, selectedTime.hours);
+      writeCaption(place, [caption(tracks, selectedTime.hours), share].filter(Boolean).join(" "));
     } catch (error) {
       if (!(error instanceof TypeError)) throw error; // a track has not arrived yet
     }

@@ -1,6 +1,7 @@
 // What the drawing shows: every row of data/scene/bindings.csv with its value, and how much of it is drawn.
 
 import { formatNumber, interpolate } from "../format.js";
+import { readingLevel } from "../reading-level.js";
 
 const AT_REST = 0.005; // a change below half a per cent is "at rest"
 const AS_HEALTHY = 0.015;
@@ -52,6 +53,12 @@ const side = (percent) => `${Math.abs(percent)} % ${percent > 0 ? "above" : "bel
 
 const SINGULAR = { are: "is", have: "has", were: "was" };
 
+// In ng/mL, as laboratories report it; for experts also in the unit of the model.
+function levelOf({ shown_factor: factor }, v) {
+  const text = `${formatNumber(factor * v, CONCENTRATION_DIGITS)} ng/mL`;
+  return readingLevel.level === "expert" ? `${text} (${formatNumber(v, CONCENTRATION_DIGITS)} µmol/L)` : text;
+}
+
 const DISPLAYS = {
   parts: { short: (row, v) => String(v) },
   change: {
@@ -71,7 +78,7 @@ const DISPLAYS = {
   points: { short: (row, v) => `${Math.round(v)} of ${row.limit}` },
   percent: { short: (row, v) => `${Math.round(100 * v)} %` },
   mmhg: { short: (row, v) => (v < 0.5 ? "no rise" : `${signed(Math.round(v), " mmHg")}`) },
-  level: { short: (row, v) => (v < 0.005 ? "almost none" : `${formatNumber(v, CONCENTRATION_DIGITS)} µmol/L`) },
+  level: { short: (row, v) => (v < 0.005 ? "almost none" : levelOf(row, v)) },
   spines: { short: (row, v) => `${Math.round(100 * v)} of 100` },
   new_spines: { short: (row, v, v0) => `${Math.max(0, Math.round(100 * (v - v0)))} of 100` },
   number: { short: (row, v) => (v < 0.01 ? "none" : formatNumber(v, 2)) },

@@ -3,6 +3,7 @@
 
 import { button, collapsible, element, svgElement, table } from "../dom.js";
 import { formatTimeLong } from "../format.js";
+import { readingLevel } from "../reading-level.js";
 import { Bindings } from "./bindings.js";
 import { body } from "./body.js";
 import { brain } from "./brain.js";
@@ -85,6 +86,7 @@ export class Scene {
     this.view = "dose";
     new ResizeObserver(() => this.fit()).observe(this.stage);
     this.setLevel("synapse");
+    readingLevel.listeners.push(() => this.update());
     addEventListener("beforeprint", () => this.addStills());
     addEventListener("afterprint", () => this.stills?.remove());
   }

@@ -342,9 +342,13 @@ function showSpine(node, text, frame) {
   setText(line, words);
 }
 
+const receptorNames = (nmdaX, ampaX, sizes) =>
+  [["NMDA", nmdaX, 6], ["AMPA", ampaX, 10]].map(([name, x, i]) =>
+    label(x, 478, [name], { anchor: "middle", leader: [RECEPTORS[i].x, 460, RECEPTORS[i].x, 416], sizes }),
+  );
+
 // `bdnf`: the place of the molecule to which its name points.
 function labels(bdnf) {
-  const all = { sizes: "wide medium narrow" };
   return group(
     "labels",
     label(24, 56, ["Inhibitory axon"], { leader: [74, 64, 86, 132], sizes: "wide" }),
@@ -352,16 +356,17 @@ function labels(bdnf) {
     label(68, 272, ["NMDA"], { leader: [122, 280, 178, 332], sizes: "wide" }),
     label(24, 496, ["Interneuron", "(calms other cells)"], { sizes: "wide" }),
     label(206, 392, ["Interneuron"], { sizes: "medium" }),
-    label(772, 22, ["Sending cell"], { leader: [764, 16, 716, 16], sizes: "wide" }),
-    label(1180, 52, ["NMDA channels blocked, of 100"], { anchor: "end", sizes: "wide" }),
-    label(1140, 52, ["Blocked, of 100"], { anchor: "end", sizes: "medium" }),
+    label(772, 26, ["Sending cell"], { leader: [764, 20, 716, 20], sizes: "wide" }),
+    label(1180, 54, ["NMDA channels blocked, of 100"], { anchor: "end", sizes: "wide" }),
+    label(1140, 44, ["Blocked, of 100"], { anchor: "end", sizes: "medium" }),
     label(898, 186, ["interneuron"], { sizes: "wide medium" }),
     label(1066, 186, ["spine"], { sizes: "wide" }),
-    label(1078, 186, ["spine"], { sizes: "medium" }),
-    label(826, 218, ["Glutamate"], { leader: [838, 226, 800, 290], sizes: "wide medium" }),
+    label(1112, 186, ["spine"], { sizes: "medium" }),
+    label(826, 218, ["Glutamate"], { leader: [838, 226, 800, 290], sizes: "wide" }),
+    label(826, 232, ["Glutamate"], { leader: [838, 240, 800, 290], sizes: "medium" }),
     label(1180, 362, ["Helper cell", "takes up glutamate"], { anchor: "end", sizes: "wide medium" }),
-    label(546, 478, ["NMDA"], { anchor: "middle", leader: [RECEPTORS[6].x, 460, RECEPTORS[6].x, 416], ...all }),
-    label(650, 478, ["AMPA"], { anchor: "middle", leader: [RECEPTORS[10].x, 460, RECEPTORS[10].x, 416], ...all }),
+    receptorNames(546, 650, "wide narrow"),
+    receptorNames(534, 662, "medium"),
     label(840, 572, ["BDNF"], { leader: [836, 572, ...bdnf], sizes: "wide" }),
     label(822, 572, ["BDNF"], { leader: [818, 572, ...bdnf], sizes: "medium" }),
     label(888, 592, ["BDNF"], { anchor: "end", sizes: "narrow-late" }),
