@@ -181,6 +181,8 @@ def _sensitivities(
     )
     time_index = np.searchsorted(grid, hours)
     predicted = np.stack([output.factor * curves[output.output].values[:, time_index] for output in outputs], axis=1)
-    by_value = np.stack([output.factor * derivatives[output.output].values[:, time_index] for output in outputs], axis=1)
+    by_value = np.stack(
+        [output.factor * derivatives[output.output].values[:, time_index] for output in outputs], axis=1
+    )
     slopes = np.einsum("dotv,djv->dotj", by_value, free_rates(parameters, values))
     return predicted, slopes

@@ -2,6 +2,7 @@
 
 import sys
 import time
+import warnings
 from dataclasses import replace
 from pathlib import Path
 
@@ -250,6 +251,21 @@ def test_a_person_who_fits_nothing_is_flagged_with_the_unit(model, unit, factor,
     made = fit(data, model, FitSettings(group=False))
     flag = next(flag for flag in made.flags if "no probable parameters" in flag.text)
     assert words in flag.text
+
+
+@pytest.mark.parametrize(
+    ("levels", "is_flagged"),
+    [([(1, "1e9"), (2, "1e9")], True), ([(1, "5000,-1"), (2, "5000,-1")], True), ([(1, "5,1"), (2, "2,1")], True),
+     ([(1, "50,-1"), (2, "20,-1")], False), ([(1, "120,1"), (2, "80,1")], False), ([(24, "1,1"), (30, "1,1")], False)],
+)  # fmt: skip
+def test_censored_and_extreme_levels_that_no_parameters_explain_are_flagged(model, levels, is_flagged):
+    rows = [DOSE.format("1"), *(f"1,{time},0,.,.,.,venous.ketamine,{value}{'' if ',' in value else ',0'}"
+                                for time, value in levels)]  # fmt: skip
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        made = fit(data_of(model, table(*rows)), model, FitSettings(("intrinsic_clearance_s",), group=False))
+    assert np.isfinite(made.interval()).all()
+    assert any("no probable parameters" in flag.text for flag in made.flags) == is_flagged
 
 
 def test_times_in_minutes_do_not_suggest_another_unit(model):
