@@ -207,7 +207,7 @@ def chosen_parameters(
     for number, error in enumerate(errors):
         mask = predictor.data.number == number
         value, slope = error.transformed(predicted[mask])
-        spread[mask] = error.sd(value)[0] / slope
+        spread[mask] = error.sd(value) / slope
     effects = slopes * np.array([parameter.sd for parameter in pool]) / spread[:, None]
     min_effect = MIN_PRIOR_EFFECT * (np.sqrt(len(predictor.data.persons)) if is_group else 1.0)
     indices = informed(effects, MAX_GROUP_PARAMETERS if is_group else MAX_PERSON_PARAMETERS, min_effect)
