@@ -186,6 +186,33 @@ class Predictor:
         """Predictions [copy, measurement] in the units of DV."""
         return self.measured(self.curves(free))
 
+    def exact_sensitivities(self, free: np.ndarray, grid: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """As `curve_sensitivities`, by the engine, in one direction for each parameter; where `is_exact`."""
+        parameters, data = self.parameters, self.data
+        values = {name: column[0] for name, column in self._values(free[None]).items()}
+        names = [name for name in values if name in self.model.input_index]
+        rates = free_rates(parameters, values)[..., [list(values).index(name) for name in names]]
+        curves, derivatives = sensitivities(
+            self._base.tiled(1, values), names, grid, self.outputs,
+            along=rates, tolerance=self.tolerance, threads=self.threads,
+        )  # fmt: skip
+        slopes = np.zeros((*derivatives.shape[:-1], free.shape[-1]))
+        slopes[..., : len(parameters)] = derivatives
+        if free.shape[-1] > len(parameters):  # deviations in the period of an occasion
+            first = len(parameters) + len(self.varying) * self._periods[1][0]
+            for occasion in range(len(data.occasions)):
+                own = slice(first[occasion], first[occasion] + len(self.varying))
+                slopes[occasion, ..., own] = derivatives[occasion][..., list(self.varying)]
+        return curves.values.swapaxes(1, 2), slopes.swapaxes(1, 2)
+
+    def central_differences(self, free: np.ndarray, grid: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """The same by perturbed copies of the persons, all in one solve."""
+        steps = STEP * np.eye(free.shape[-1])[:, None]
+        curves = self.curves(np.concatenate([free[None], free + steps, free - steps]), grid).swapaxes(2, 3)
+        count = free.shape[-1]
+        slopes = (curves[1 : 1 + count] - curves[1 + count :]) / (2 * STEP)
+        return curves[0], np.moveaxis(slopes, 0, -1)
+
     def dense_times(self, count: int) -> np.ndarray:
         """Times [occasion, time] (h from the begin) for curves: `count` up to the last measurement of each output."""
         delay = np.array([pre_dose_delay(occasion) for _, occasion in self.data.occasions])[:, None]
@@ -207,36 +234,7 @@ def curve_sensitivities(
     Derivatives are exact where `Predictor.is_exact`, elsewhere central differences.
     """
     grid = predictor.times if times is None else times
-    return (_exact_sensitivities if predictor.is_exact else _central_differences)(predictor, free, grid)
-
-
-def _exact_sensitivities(predictor: Predictor, free: np.ndarray, grid: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The same by forward sensitivities of the engine, in one direction for each parameter."""
-    parameters, data = predictor.parameters, predictor.data
-    values = {name: column[0] for name, column in predictor._values(free[None]).items()}
-    names = [name for name in values if name in predictor.model.input_index]
-    rates = free_rates(parameters, values)[..., [list(values).index(name) for name in names]]
-    curves, derivatives = sensitivities(
-        predictor._base.tiled(1, values), names, grid, predictor.outputs,
-        along=rates, tolerance=predictor.tolerance, threads=predictor.threads,
-    )  # fmt: skip
-    slopes = np.zeros((*derivatives.shape[:-1], free.shape[-1]))
-    slopes[..., : len(parameters)] = derivatives
-    if free.shape[-1] > len(parameters):  # deviations in the period of an occasion
-        first = len(parameters) + len(predictor.varying) * predictor._periods[1][0]
-        for occasion in range(len(data.occasions)):
-            own = slice(first[occasion], first[occasion] + len(predictor.varying))
-            slopes[occasion, ..., own] = derivatives[occasion][..., list(predictor.varying)]
-    return curves.values.swapaxes(1, 2), slopes.swapaxes(1, 2)
-
-
-def _central_differences(predictor: Predictor, free: np.ndarray, grid: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The same by solves of perturbed copies, all at once."""
-    steps = STEP * np.eye(free.shape[-1])[:, None]
-    curves = predictor.curves(np.concatenate([free[None], free + steps, free - steps]), grid).swapaxes(2, 3)
-    count = free.shape[-1]
-    slopes = (curves[1 : 1 + count] - curves[1 + count :]) / (2 * STEP)
-    return curves[0], np.moveaxis(slopes, 0, -1)
+    return (predictor.exact_sensitivities if predictor.is_exact else predictor.central_differences)(free, grid)
 
 
 def measured_sensitivities(predictor: Predictor, free: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
