@@ -184,7 +184,7 @@ def fit(options: FitOptions) -> None:
     if options.estimates is not None:
         raise InputError("estimates belong to a PEtab problem", key="--estimates", expected="a problem (.yaml)")
     from ketamech.exchange.output_folder import replace_folder
-    from ketamech.fitting.diagnostics import summarise_fit
+    from ketamech.fitting.diagnostics import require_bins, summarise_fit
     from ketamech.fitting.fit import fit as fit_data
     from ketamech.fitting.leave_one_out import read_log_likelihoods
     from ketamech.report.fit_folder import write_fit
@@ -195,6 +195,7 @@ def fit(options: FitOptions) -> None:
     edges = _bins(options.bins)
     model, population = terminal.model(pk_model), population_of(options.population, pk_model)
     table = _measurements(data, model, options.observe, options.drug, options.lloq)
+    require_bins(table, edges)
     others = {str(path): read_log_likelihoods(path, table) for path in options.compare or ()}
     with long_run(folder, options.job(), model, resume=options.resume) as work:
         with _progress() as progress:
@@ -254,7 +255,7 @@ def vpc(
     groups.
     """
     from ketamech.exchange.output_folder import atomic_folder
-    from ketamech.fitting.diagnostics import REPLICATES, visual_predictive_check
+    from ketamech.fitting.diagnostics import REPLICATES, require_bins, visual_predictive_check
     from ketamech.report.fit_folder import write_predictive_check
 
     folder = out or Path("runs") / f"vpc-{data.stem}"
@@ -262,6 +263,7 @@ def vpc(
     edges = _bins(bins)
     model, people = terminal.model(pk_model), population_of(population, pk_model)
     table = _measurements(data, model, observe, drug, lloq)
+    require_bins(table, edges)
     names = listed_names(parameters or "")
     with terminal.progress().status("Simulating ..."):
         distribution = _distribution(table, model, fit, names, tuple(error or ()), people, available_threads(threads))

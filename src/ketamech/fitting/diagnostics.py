@@ -192,9 +192,10 @@ def visual_predictive_check(
 
     `bins`: a number (about as many measurements in each), or the edges in hours. `corrected`: measurements and
     replicates are divided by the population prediction and multiplied by its median in the bin (Bergstrand 2011, AAPS J
-    13:143). Values below the limit of quantification count as lower than all others. Raises InputError for an unknown
-    column.
+    13:143). Values below the limit of quantification count as lower than all others. Measurements outside the edges are
+    shown, but belong to no bin. Raises InputError for an unknown column, and as `require_bins`.
     """
+    require_bins(data, bins)
     strata = _strata(data, stratify)
     panels = []
     for number, output in enumerate(data.outputs):
@@ -204,6 +205,16 @@ def visual_predictive_check(
             panels.append(_panel(data, rows, replicates[:, rows], population_predicted[rows], bins, corrected, label,
                                  output.unit))  # fmt: skip
     return panels
+
+
+def require_bins(data: FitData, bins: int | Sequence[float]) -> None:
+    """Raise InputError where there is no bin, or no measurement lies between the outer edges."""
+    times = data.column("time").astype(float)
+    edges = _edges(times, bins)
+    if not ((edges[0] <= times) & (times <= edges[-1])).any():
+        message = f"no measurement lies between {edges[0]:g} and {edges[-1]:g} h"
+        expected = f"edges about the times of the measurements, {times.min():g} to {times.max():g} h"
+        raise InputError(message, key="--bins", expected=expected)
 
 
 def _strata(data: FitData, stratify: str) -> np.ndarray:
@@ -225,7 +236,8 @@ def _panel(
     is_censored = data.censored[rows] == LEFT
     limit = value[is_censored].max() if is_censored.any() else -np.inf
     edges = _edges(time, bins)
-    bin_index = np.clip(np.searchsorted(edges, time, side="right") - 1, 0, len(edges) - 2)
+    is_outside = (time < edges[0]) | (time > edges[-1])
+    bin_index = np.where(is_outside, -1, np.minimum(np.searchsorted(edges, time, side="right") - 1, len(edges) - 2))
     simulated = np.where(replicates < limit, -np.inf, replicates)
     corrected_value = value.copy()
     observed, bands, middle = [], [], []
@@ -240,8 +252,10 @@ def _panel(
         replicate_percentiles = np.array([_percentiles(row * factor) for row in simulated[:, in_bin]])
         bands.append([_percentiles(column, MEDIAN_AND_95) for column in replicate_percentiles.T])
         middle.append(np.median(time[in_bin]))
-    return VpcPanel(label, unit, time, corrected_value, is_censored, edges, np.array(middle), np.array(observed).T,
-                    np.moveaxis(np.array(bands), 0, -1), corrected)  # fmt: skip
+    bands_of_bins = np.reshape(bands, (-1, len(PERCENTILES), len(MEDIAN_AND_95)))
+    return VpcPanel(label, unit, time, corrected_value, is_censored, edges, np.array(middle),
+                    np.reshape(observed, (-1, len(PERCENTILES))).T, np.moveaxis(bands_of_bins, 0, -1),
+                    corrected)  # fmt: skip
 
 
 def _percentiles(values: np.ndarray, levels: Sequence[float] = PERCENTILES) -> np.ndarray:

@@ -28,6 +28,7 @@ KINDS = {
     COMBINED: (1, 1),
     BOUNDED: (1, 0),
 }  # whether a kind has an additive and a proportional SD
+TAILS = ((LEFT, 1), (RIGHT, -1))  # sign of z for the probability of a value on this side of DV
 MARGIN = 0.5  # points added at both ends of a bounded scale, so that its ends have a logit
 FLOOR = 1e-3  # smallest prediction of a proportional error, relative to the median DV
 ADDITIVE_SHARE = 0.05  # additive part where none is given, relative to the median DV
@@ -74,14 +75,34 @@ class ErrorModel:
         share = np.clip((value - self.low + MARGIN) / width, 1e-9, 1 - 1e-9)
         return logit(share), 1 / (share * (1 - share) * width)
 
-    def sd(self, predicted: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """SD of the error and its derivative by the prediction (on the scale of the error)."""
+    def sd(self, predicted: np.ndarray) -> np.ndarray:
+        """SD of the error (on the scale of the error)."""
         used = KINDS[self.kind]
         magnitude = np.maximum(np.abs(predicted), self.floor)
-        variance = used[0] * self.additive**2 + used[1] * self.proportional**2 * magnitude**2
-        spread = np.sqrt(variance)
-        slope = np.where(np.abs(predicted) > self.floor, used[1] * self.proportional**2 * predicted / spread, 0.0)
-        return spread, slope
+        return np.asarray(np.sqrt(used[0] * self.additive**2 + used[1] * self.proportional**2 * magnitude**2))
+
+    def change_of_sd(self, predicted: np.ndarray) -> np.ndarray:
+        """Derivative of the SD by the prediction (on the scale of the error)."""
+        slope = KINDS[self.kind][1] * self.proportional**2 * predicted / self.sd(predicted)
+        return np.where(np.abs(predicted) > self.floor, slope, 0.0)
+
+    def log_likelihood(
+        self, observed: np.ndarray, predicted: np.ndarray, censored: np.ndarray, limit: np.ndarray
+    ) -> np.ndarray:
+        """Log-likelihood [..., measurement] without constants; -inf where a prediction is not finite."""
+        with np.errstate(all="ignore"):
+            f = self.transformed(predicted)[0]
+            spread = self.sd(f)
+            z = (self.transformed(observed)[0] - f) / spread
+            value = -0.5 * z**2 - np.log(spread)
+            for kind, sign in TAILS:
+                mask = censored == kind
+                if mask.any():
+                    value[..., mask] = log_ndtr(sign * z[..., mask])
+            mask = (censored == LEFT) & np.isfinite(limit)
+            if mask.any():
+                value[..., mask] = np.log(self._interval(z, f, spread, limit, mask)[1])
+            return np.where(np.isfinite(predicted), value, -np.inf)
 
     def terms(
         self, observed: np.ndarray, predicted: np.ndarray, censored: np.ndarray, limit: np.ndarray
@@ -91,28 +112,31 @@ class ErrorModel:
         Arrays [..., measurement]; without constants. A prediction that is not finite has log-likelihood -inf.
         """
         with np.errstate(all="ignore"):
-            y, _ = self.transformed(observed)
             f, slope = self.transformed(predicted)
-            spread, change = self.sd(f)
-            z = (y - f) / spread
+            spread, change = self.sd(f), self.change_of_sd(f)
+            z = (self.transformed(observed)[0] - f) / spread
             by_f = (-1 - z * change) / spread  # derivative of z by f
-            value = -0.5 * z**2 - np.log(spread)
             score = z / spread + change / spread * (z**2 - 1)
             information = 1 / spread**2 + 2 * (change / spread) ** 2
-            for kind, sign in ((LEFT, 1), (RIGHT, -1)):
+            for kind, sign in TAILS:
                 mask = censored == kind
                 if mask.any():
-                    tail = _tail(sign * z[..., mask], sign * by_f[..., mask])
-                    value[..., mask], score[..., mask], information[..., mask] = tail
+                    score[..., mask], information[..., mask] = _tail(sign * z[..., mask], sign * by_f[..., mask])
             mask = (censored == LEFT) & np.isfinite(limit)
             if mask.any():
-                lower_z = (self.transformed(np.maximum(limit, self.low))[0] - f)[..., mask] / spread[..., mask]
-                probability = np.maximum(ndtr(z[..., mask]) - ndtr(lower_z), TINY)
+                lower_z, probability = self._interval(z, f, spread, limit, mask)
                 by_lowest = (-1 - lower_z * change[..., mask]) / spread[..., mask]
                 density = (_normal(z[..., mask]) * by_f[..., mask] - _normal(lower_z) * by_lowest) / probability
-                value[..., mask], score[..., mask], information[..., mask] = np.log(probability), density, density**2
-            is_invalid = ~np.isfinite(predicted)
-            return np.where(is_invalid, -np.inf, value), score * slope, information * slope**2
+                score[..., mask], information[..., mask] = density, density**2
+            value = self.log_likelihood(observed, predicted, censored, limit)
+            return value, score * slope, information * slope**2
+
+    def _interval(
+        self, z: np.ndarray, f: np.ndarray, spread: np.ndarray, limit: np.ndarray, mask: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Standardised lower limits of measurements of a mask, and probabilities of values above it and below z."""
+        lower_z = (self.transformed(np.maximum(limit, self.low))[0] - f)[..., mask] / spread[..., mask]
+        return lower_z, np.maximum(ndtr(z[..., mask]) - ndtr(lower_z), TINY)
 
     def constant(self, observed: np.ndarray, censored: np.ndarray) -> np.ndarray:
         """The constants that `terms` omits from the log density of DV [measurement]; 0 for censored values."""
@@ -123,22 +147,21 @@ class ErrorModel:
     def weighted_residual(self, observed: np.ndarray, predicted: np.ndarray) -> np.ndarray:
         """(observed - predicted) / SD on the scale of the error."""
         f = self.transformed(predicted)[0]
-        return np.asarray((self.transformed(observed)[0] - f) / self.sd(f)[0])
+        return np.asarray((self.transformed(observed)[0] - f) / self.sd(f))
 
     def simulated(self, predicted: np.ndarray, noise: np.ndarray) -> np.ndarray:
         """Simulated measurements from standard normal `noise`."""
         f, _ = self.transformed(predicted)
-        y = f + self.sd(f)[0] * noise
+        y = f + self.sd(f) * noise
         if self.kind != BOUNDED:
             return y
         return np.clip(self.low - MARGIN + (self.high - self.low + 2 * MARGIN) * expit(y), self.low, self.high)
 
 
-def _tail(z: np.ndarray, by_f: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Log probability of a value below, its derivative by the prediction, and the expected information."""
-    log_probability = log_ndtr(z)
-    ratio = np.exp(-0.5 * z**2 - 0.5 * np.log(2 * np.pi) - log_probability)  # density over probability
-    return log_probability, ratio * by_f, ratio * (z + ratio) * by_f**2
+def _tail(z: np.ndarray, by_f: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Derivative of the log probability of a value below by the prediction, and the expected information."""
+    ratio = np.exp(-0.5 * z**2 - 0.5 * np.log(2 * np.pi) - log_ndtr(z))  # density over probability
+    return ratio * by_f, ratio * (z + ratio) * by_f**2
 
 
 def _normal(z: np.ndarray) -> np.ndarray:

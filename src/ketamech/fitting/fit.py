@@ -29,7 +29,7 @@ from ketamech.fitting.group_sampler import CHAINS, EFFECTIVE, MAX_R_HAT, WARM_UP
 from ketamech.fitting.map_estimates import MapEstimates, map_estimates, normal_interval, posterior_sample
 from ketamech.fitting.observations import FitData, Flag, observed_output
 from ketamech.fitting.predict import Predictor, measured_sensitivities
-from ketamech.nonmem.measurements import NOT_CENSORED
+from ketamech.nonmem.measurements import LEFT, NOT_CENSORED, RIGHT
 from ketamech.parameters.concentration_units import DISPLAY_UNIT, MODEL_UNIT, molar_masses
 from ketamech.population.virtual_population import Population, load_population
 from ketamech.simulation.model import Model
@@ -124,10 +124,23 @@ class Fit:
     @cached_property
     def weighted_residuals(self) -> np.ndarray:
         """Individual weighted residuals [measurement]; NaN where censored."""
-        residuals = np.full(len(self.data.value), np.nan)
+        return np.where(self.data.censored == NOT_CENSORED, self._residuals_of(self.data.value), np.nan)
+
+    @cached_property
+    def residuals_to_allowed_values(self) -> np.ndarray:
+        """The same, of a censored measurement to the nearest value that it allows; NaN where the prediction is one."""
+        data, residuals = self.data, self._residuals_of(self.data.value)
+        above_limit = self._residuals_of(np.maximum(data.limit, -1e300))
+        left = np.where(residuals < 0, residuals, np.where(above_limit > 0, above_limit, np.nan))
+        right = np.where(residuals > 0, residuals, np.nan)
+        return np.select([data.censored == LEFT, data.censored == RIGHT], [left, right], residuals)
+
+    def _residuals_of(self, values: np.ndarray) -> np.ndarray:
+        """Differences [measurement] of values from the predictions of the persons, in SDs of the residual error."""
+        residuals = np.full(len(values), np.nan)
         for number, error in enumerate(self.errors):
-            mask = (self.data.number == number) & (self.data.censored == NOT_CENSORED)
-            residuals[mask] = error.weighted_residual(self.data.value[mask], self.predicted[mask])
+            mask = self.data.number == number
+            residuals[mask] = error.weighted_residual(values[mask], self.predicted[mask])
         return residuals
 
     @cached_property
@@ -194,7 +207,7 @@ def chosen_parameters(
     for number, error in enumerate(errors):
         mask = predictor.data.number == number
         value, slope = error.transformed(predicted[mask])
-        spread[mask] = error.sd(value)[0] / slope
+        spread[mask] = error.sd(value) / slope
     effects = slopes * np.array([parameter.sd for parameter in pool]) / spread[:, None]
     min_effect = MIN_PRIOR_EFFECT * (np.sqrt(len(predictor.data.persons)) if is_group else 1.0)
     indices = informed(effects, MAX_GROUP_PARAMETERS if is_group else MAX_PERSON_PARAMETERS, min_effect)
@@ -302,10 +315,11 @@ def _flags_of_person(fit: Fit, estimates: MapEstimates, person: int) -> list[Fla
     if not fit.draws and not estimates.converged[person]:
         flags.append(Flag(name, 0, "the search for the most probable parameters did not converge"))
     deviation = fit.mode[person] - fit.mean[person]
-    residuals = fit.weighted_residuals[mask]
-    is_finite = np.isfinite(residuals)
-    chi_square = float(np.nansum(residuals**2) + deviation @ np.linalg.solve(fit.covariance, deviation))
-    if is_finite.any() and chdtrc(is_finite.sum(), chi_square) < FLAG_PROBABILITY:
+    residuals = fit.residuals_to_allowed_values[mask]
+    residuals = residuals[~np.isnan(residuals)]
+    with np.errstate(over="ignore"):
+        chi_square = float(residuals @ residuals + deviation @ np.linalg.solve(fit.covariance, deviation))
+    if residuals.size and not chdtrc(residuals.size, chi_square) >= FLAG_PROBABILITY:
         text = "no probable parameters explain the measurements; check doses, times and units"
         flags.append(Flag(name, 0, text + _hint_about_units(fit, mask)))
     return flags

@@ -219,6 +219,17 @@ def canonical_values(
     return values
 
 
+def free_rates(parameters: Sequence[FittedParameter], values: Mapping[str, np.ndarray]) -> np.ndarray:
+    """Derivatives [..., parameter, value] by the free scale of the canonical `values` {name: [...]} that it changes."""
+    names, shape = list(values), next(iter(values.values())).shape if values else ()
+    rates = np.zeros((*shape, len(parameters), len(names)))
+    for i, parameter in enumerate(parameters):
+        scale = 1 - values[parameter.name] if parameter.is_share else 1.0  # change of the logarithm
+        for name in (parameter.name, *dict(parameter.shared_factors)):
+            rates[..., i, names.index(name)] = scale * values[name]
+    return rates
+
+
 def informed(effects: np.ndarray, max_count: int, min_effect: float = MIN_PRIOR_EFFECT) -> list[int]:
     """The parameters that the data inform, most informative first, by pivoted QR decomposition.
 

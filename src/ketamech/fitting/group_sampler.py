@@ -13,7 +13,7 @@ Results do not depend on interruptions: every block of sweeps has its own random
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations_with_replacement
 from math import comb
@@ -21,6 +21,7 @@ from math import comb
 import numpy as np
 
 from ketamech.core.checkpoint import Arrays, Checkpoint
+from ketamech.fitting.error_models import ErrorModel
 from ketamech.fitting.group_model import (
     ERROR_PRIOR_SD,
     PRIOR_PEOPLE,
@@ -29,7 +30,7 @@ from ketamech.fitting.group_model import (
     coefficient_posterior,
     means_of_persons,
 )
-from ketamech.fitting.map_estimates import MapEstimates, by_person, likelihood_terms, log_densities
+from ketamech.fitting.map_estimates import MapEstimates, by_person, log_densities, log_likelihood_of_each
 from ketamech.fitting.predict import Predictor
 
 CHAINS, WARM_UP, DRAWS, BLOCK = 4, 100, 250, 25  # sweeps of each chain; a block is saved as one unit
@@ -79,6 +80,26 @@ class GroupDraws:
         """Whether R-hat and the effective draws meet MAX_R_HAT and EFFECTIVE."""
         rhat, effective = self.convergence
         return rhat <= MAX_R_HAT and effective >= EFFECTIVE
+
+
+@dataclass(frozen=True)
+class _Point:
+    """Parameters [chain, person, p] with log densities [chain, person] of the prior and of independent proposals."""
+
+    free: np.ndarray
+    prior: np.ndarray
+    proposal: np.ndarray
+
+    def log_ratio(self, other: _Point, is_walk: np.ndarray) -> np.ndarray:
+        """Log ratio of Metropolis and Hastings for a move to another point, without likelihoods."""
+        return other.prior - self.prior + np.where(is_walk, 0.0, self.proposal - other.proposal)
+
+    def moved(self, other: _Point, accepted: np.ndarray) -> _Point:
+        """The other point for the persons of a mask."""
+        prior, proposal = (
+            np.where(accepted, new, old) for new, old in ((other.prior, self.prior), (other.proposal, self.proposal))
+        )
+        return _Point(np.where(accepted[:, :, None], other.free, self.free), prior, proposal)
 
 
 @dataclass
@@ -171,23 +192,26 @@ class _Surrogate:
         self.is_log = positive & (predicted > 0).all(axis=0) & (persons.predicted > 0)
         predicted[:, self.is_log] = np.log(predicted[:, self.is_log] / persons.predicted[self.is_log])
         self.predicted = persons.predicted
-        self.weights = np.linalg.lstsq(self._terms(points), predicted, rcond=None)[0].T
+        self.place = np.arange(len(self.person)) - np.searchsorted(self.person, self.person)  # among those of a person
+        self.weights = np.zeros((len(persons.mode), 1 + len(self.powers), 1 + self.place.max()))
+        self.weights[self.person, :, self.place] = np.linalg.lstsq(self._terms(points), predicted, rcond=None)[0].T
 
     def _terms(self, points: np.ndarray) -> np.ndarray:
         """Terms [..., term] of the polynomials at standardised parameters [..., p]."""
         distance = np.linalg.norm(points, axis=-1, keepdims=True)
         points = points * np.minimum(1.0, FARTHEST / np.maximum(distance, FARTHEST))
-        terms = np.ones((*points.shape[:-1], 1 + len(self.powers)))
+        by_parameter = np.ascontiguousarray(np.moveaxis(points, -1, 0))
+        terms = np.ones((1 + len(self.powers), *points.shape[:-1]))
         term_index = {power: i for i, power in enumerate(self.powers, 1)} | {(): 0}
         for power, i in term_index.items():
             if power:
-                np.multiply(terms[..., term_index[power[:-1]]], points[..., power[-1]], out=terms[..., i])
-        return terms
+                np.multiply(terms[term_index[power[:-1]]], by_parameter[power[-1]], out=terms[i])
+        return np.ascontiguousarray(np.moveaxis(terms, 0, -1))
 
     def predictions(self, free: np.ndarray) -> np.ndarray:
         """Approximate predictions [chain, measurement] of parameters [chain, person, P], without a solve."""
         terms = self._terms(np.einsum("nij,cnj->cni", self.inverse, free - self.mode))
-        approximate = np.einsum("cmt,mt->cm", terms[:, self.person], self.weights)
+        approximate = (np.swapaxes(terms, 0, 1) @ self.weights)[self.person, :, self.place].T
         with np.errstate(all="ignore"):
             logarithmic = self.predicted * np.exp(np.clip(approximate, -MAX_LOG_CHANGE, MAX_LOG_CHANGE))
         return np.where(self.is_log, logarithmic, approximate)
@@ -222,8 +246,10 @@ class GroupSampler:
 
     def likelihoods(self, predicted: np.ndarray, logs: np.ndarray) -> np.ndarray:
         """Log likelihood [chain, person] of predictions, with logarithms of residual errors."""
-        terms = likelihood_terms(self.predictor.data, self.model.errors_at(logs), predicted)[0]
-        return by_person(self.predictor.data, terms)
+        return self._likelihoods(predicted, self.model.errors_at(logs))
+
+    def _likelihoods(self, predicted: np.ndarray, errors: Sequence[ErrorModel]) -> np.ndarray:
+        return by_person(self.predictor.data, log_likelihood_of_each(self.predictor.data, errors, predicted))
 
     def _log_densities(self, state: _State) -> np.ndarray:
         """Log density [chain, measurement] of each DV."""
@@ -245,58 +271,62 @@ class GroupSampler:
                 saved.setdefault(name, []).append(value.copy())
         return {**{name: np.array(values) for name, values in saved.items()}, **state.arrays()}
 
-    def _prior(self, state: _State, free: np.ndarray) -> np.ndarray:
-        deviation = free - means_of_persons(self.model, state.coefficients)
-        return -0.5 * np.einsum("cni,cij,cnj->cn", deviation, np.linalg.inv(state.covariance), deviation)
-
     def _update_persons(self, state: _State, rng: np.random.Generator, adapt: bool) -> float:
         """Update every person; returns the accepted share of the ends of the inner chains."""
-        free = state.free.copy()
-        initial = approximate = self.likelihoods(self.surrogate.predictions(free), state.log_errors)
+        errors, point_at = self.model.errors_at(state.log_errors), self._points(state)
+        point = point_at(state.free)
+        initial = approximate = self._likelihoods(self.surrogate.predictions(point.free), errors)
         for _ in range(INNER_STEPS):
             is_walk = rng.random(approximate.shape) < 0.5
-            proposed, ratio = self._proposal(state, free, is_walk, rng)
-            proposed_likelihood = self.likelihoods(self.surrogate.predictions(proposed), state.log_errors)
+            proposed = point_at(self._proposed(state, point.free, is_walk, rng))
+            proposed_likelihood = self._likelihoods(self.surrogate.predictions(proposed.free), errors)
+            ratio = point.log_ratio(proposed, is_walk)
             accepted = np.log(rng.random(ratio.shape)) < ratio + proposed_likelihood - approximate
-            free = np.where(accepted[:, :, None], proposed, free)
+            point = point.moved(proposed, accepted)
             approximate = np.where(accepted, proposed_likelihood, approximate)
             if adapt:
                 state.walk_size = state.walk_size * np.exp(
                     0.03 * np.where(is_walk, accepted - TARGET_ACCEPTANCE_RATE, 0.0)
                 )
-        predicted = self.predictor.predictions(free)
-        likelihood = self.likelihoods(predicted, state.log_errors)
+        predicted = self.predictor.predictions(point.free)
+        likelihood = self._likelihoods(predicted, errors)
         log_ratio = likelihood - state.likelihood - (approximate - initial)
         accepted = np.log(rng.random(log_ratio.shape)) < log_ratio
-        self._accept(state, accepted, free, predicted, likelihood)
+        self._accept(state, accepted, point.free, predicted, likelihood)
         return float(accepted.mean())
 
     def _update_persons_exactly(self, state: _State, rng: np.random.Generator) -> None:
         """One Metropolis step of every person under the model itself, to leave the tails of the surrogate."""
-        is_walk = rng.random(state.likelihood.shape) < 0.5
-        free, ratio = self._proposal(state, state.free, is_walk, rng)
-        predicted = self.predictor.predictions(free)
-        likelihood = self.likelihoods(predicted, state.log_errors)
+        is_walk, point_at = rng.random(state.likelihood.shape) < 0.5, self._points(state)
+        proposed = point_at(self._proposed(state, state.free, is_walk, rng))
+        predicted = self.predictor.predictions(proposed.free)
+        likelihood, ratio = (
+            self.likelihoods(predicted, state.log_errors),
+            point_at(state.free).log_ratio(proposed, is_walk),
+        )
         accepted = np.log(rng.random(ratio.shape)) < ratio + likelihood - state.likelihood
-        self._accept(state, accepted, free, predicted, likelihood)
+        self._accept(state, accepted, proposed.free, predicted, likelihood)
 
-    def _proposal(
-        self, state: _State, free: np.ndarray, is_walk: np.ndarray, rng: np.random.Generator
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """Proposals [chain, person, p]: a walk, or independent of `free`; and the log ratio without likelihoods."""
-        count = free.shape[2]
+    def _points(self, state: _State) -> Callable[[np.ndarray], _Point]:
+        """A function that makes a point of parameters [chain, person, p], given the group as it is."""
+        mean, precision = means_of_persons(self.model, state.coefficients), np.linalg.inv(state.covariance)
+        count = state.free.shape[2]
+
+        def point_at(free: np.ndarray) -> _Point:
+            deviation, from_mode = free - mean, free - self.persons.mode
+            prior = -0.5 * np.einsum("cni,cij,cnj->cn", deviation, precision, deviation)
+            quadratic_form = np.einsum("cni,nij,cnj->cn", from_mode, self.precision, from_mode)
+            proposal = -0.5 * (PROPOSAL_DF + count) * np.log1p(quadratic_form / PROPOSAL_DF)
+            return _Point(free, prior, proposal)
+
+        return point_at
+
+    def _proposed(self, state: _State, free: np.ndarray, is_walk: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        """Proposals [chain, person, p]: a walk, or independent of `free`."""
         normal = np.einsum("nij,cnj->cni", self.factor, rng.standard_normal(free.shape))
         stretch = np.sqrt(PROPOSAL_DF / rng.chisquare(PROPOSAL_DF, free.shape[:2]))[:, :, None]
         independent = self.persons.mode + PROPOSAL_SCALE * stretch * normal
-        proposed = np.where(is_walk[:, :, None], free + state.walk_size[:, :, None] * normal, independent)
-
-        def density(point: np.ndarray) -> np.ndarray:
-            deviation = point - self.persons.mode
-            quadratic_form = np.einsum("cni,nij,cnj->cn", deviation, self.precision, deviation)
-            return -0.5 * (PROPOSAL_DF + count) * np.log1p(quadratic_form / PROPOSAL_DF)
-
-        ratio = self._prior(state, proposed) - self._prior(state, free)
-        return proposed, ratio + np.where(is_walk, 0.0, density(free) - density(proposed))
+        return np.where(is_walk[:, :, None], free + state.walk_size[:, :, None] * normal, independent)
 
     def _accept(
         self, state: _State, accepted: np.ndarray, free: np.ndarray, predicted: np.ndarray, likelihood: np.ndarray
@@ -336,13 +366,13 @@ class GroupSampler:
 
     def _update_group_jointly(self, state: _State, rng: np.random.Generator, adapt: bool) -> float:
         """Update means and SDs with the standardised deviations of all persons fixed."""
-        trial = replace(state)
-        initial = approximate = self.likelihoods(self.surrogate.predictions(state.free), state.log_errors).sum(axis=1)
+        trial, errors = replace(state), self.model.errors_at(state.log_errors)
+        initial = approximate = self._likelihoods(self.surrogate.predictions(state.free), errors).sum(axis=1)
         for is_shift in rng.random(GROUP_STEPS) < 0.5:
             coefficients, covariance, free, ratio = (self._propose_shift if is_shift else self._propose_scaling)(
                 trial, rng
             )
-            proposed_likelihood = self.likelihoods(self.surrogate.predictions(free), state.log_errors).sum(axis=1)
+            proposed_likelihood = self._likelihoods(self.surrogate.predictions(free), errors).sum(axis=1)
             accepted = np.log(rng.random(len(ratio))) < ratio + proposed_likelihood - approximate
             trial.coefficients = np.where(accepted[:, None], coefficients, trial.coefficients)
             trial.covariance = np.where(accepted[:, None, None], covariance, trial.covariance)
@@ -352,7 +382,7 @@ class GroupSampler:
                 size = "shift_size" if is_shift else "width_size"
                 setattr(trial, size, getattr(trial, size) * np.exp(0.05 * (accepted[:, None] - TARGET_ACCEPTANCE_RATE)))
         predicted = self.predictor.predictions(trial.free)
-        likelihood = self.likelihoods(predicted, state.log_errors)
+        likelihood = self._likelihoods(predicted, errors)
         log_ratio = (likelihood - state.likelihood).sum(axis=1) - (approximate - initial)
         accepted = np.log(rng.random(len(log_ratio))) < log_ratio
         state.coefficients = np.where(accepted[:, None], trial.coefficients, state.coefficients)

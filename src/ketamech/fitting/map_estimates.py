@@ -58,9 +58,22 @@ def likelihood_terms(
     return totals[0], totals[1], totals[2]
 
 
+def log_likelihood_of_each(data: FitData, errors: Sequence[ErrorModel], predicted: np.ndarray) -> np.ndarray:
+    """Log-likelihood [..., measurement] of `likelihood_terms`, alone."""
+    if len(errors) == 1:
+        return errors[0].log_likelihood(data.value, predicted, data.censored, data.limit)
+    total = np.zeros_like(predicted)
+    for number, model in enumerate(errors):
+        mask = data.number == number
+        total[..., mask] = model.log_likelihood(
+            data.value[mask], predicted[..., mask], data.censored[mask], data.limit[mask]
+        )
+    return total
+
+
 def log_densities(data: FitData, errors: Sequence[ErrorModel], predicted: np.ndarray) -> np.ndarray:
     """Log density of each DV, or log probability of a censored one [..., measurement], with all constants."""
-    densities = likelihood_terms(data, errors, predicted)[0]
+    densities = log_likelihood_of_each(data, errors, predicted)
     for number, model in enumerate(errors):
         mask = data.number == number
         densities[..., mask] += model.constant(data.value[mask], data.censored[mask])
@@ -84,7 +97,7 @@ def map_estimates(
     converged = np.zeros(len(free), dtype=bool)
 
     def objective(point: np.ndarray, predicted: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        likelihood = by_person(data, likelihood_terms(data, errors, predicted)[0])
+        likelihood = by_person(data, log_likelihood_of_each(data, errors, predicted))
         deviation = point - mean
         return likelihood, likelihood - 0.5 * np.einsum("...i,ij,...j->...", deviation, precision, deviation)
 
@@ -142,7 +155,7 @@ def posterior_sample(
     points = modes.mode[:, None] + PROPOSAL_SCALE * standard @ np.swapaxes(factor, 1, 2)
     predicted = predictor.predictions(np.swapaxes(points, 0, 1))
     deviation = points - mean[:, None]
-    logs = by_person(predictor.data, likelihood_terms(predictor.data, errors, predicted)[0]).T
+    logs = by_person(predictor.data, log_likelihood_of_each(predictor.data, errors, predicted)).T
     logs -= 0.5 * np.einsum("nki,ij,nkj->nk", deviation, np.linalg.inv(covariance), deviation)
     logs += 0.5 * (POINTS_DF + count) * np.log1p((standard**2).sum(axis=-1) / POINTS_DF)
     weights = np.exp(logs - logs.max(axis=1, keepdims=True))

@@ -33,6 +33,7 @@ from ketamech.simulation.output_ranges import load_ranges, require_outputs
 
 OBSERVE = re.compile(r"(?:(?P<dvid>[^=\[\]]+)=)?\s*(?P<output>[^=\[\]]+?)\s*(?:\[(?P<unit>[^\[\]]*)\])?\s*")
 PERIOD = "OCC"  # column of the period
+HIGHEST_CONCENTRATION = 1e7  # umol/L: no substance with the mass of ketamine has more molecules in a litre
 EXAMPLE = '--observe "1=venous.ketamine [ng/mL]"'
 
 
@@ -299,7 +300,10 @@ class _Reader:
         self.flags: list[Flag] = []
         self.mapping: dict[str, tuple[str, str | None]] = {}
         for dvid, output, unit in named:
-            self.mapping[dvid if dvid is not None else output] = (output, unit)
+            code = dvid if dvid is not None else output
+            if self.mapping.setdefault(code, (output, unit)) != (output, unit):
+                message = f"'{code}' is mapped to {self.mapping[code][0]} and to {output}"
+                raise InputError(message, key="--observe", expected="one output and unit for each DVID")
         self.single = named[0] if len(named) == 1 and named[0][0] is None else None
         for dvid, output, unit in named:
             if unit or output not in model.layout.output_names:
@@ -383,6 +387,8 @@ class _Reader:
         scale, lloq, censored = self._scale(row, output), self._lloq(output), measured.censored
         value = scale * measured.value
         low, high = output.limits
+        if output.is_concentration:
+            high = HIGHEST_CONCENTRATION * output.factor
         if censored == NOT_CENSORED and low <= value < lloq:
             value, censored = lloq, LEFT
         if censored == LEFT and not value > low:
@@ -390,14 +396,19 @@ class _Reader:
         if censored == LEFT and not value > low:
             message, expected = "a level below an unknown limit of quantification", "the limit in column LLOQ or DV"
             raise row.error(message, "LLOQ", expected, type_this="--lloq and the limit in the unit of DV")
+        lowest = scale * measured.lower
+        if censored == LEFT and lowest >= value:
+            message = f"a value between LIMIT of {lowest:g} and DV of {value:g} {output.unit}"
+            raise row.error(message, "LIMIT", "a LIMIT below the limit of quantification in DV")
         if not low <= value <= high:
-            bounds = f"{low:g} or more" if np.isinf(high) else f"{low:g} to {high:g}"
+            is_open = np.isinf(high) or (value < low and output.is_concentration)
+            bounds = f"{low:g} or more" if is_open else f"{low:g} to {high:g}"
             message = f"DV of {row.text(DV) or row.text('LLOQ')} {output.unit} for {output.output}"
             raise row.error(message, DV, f"{bounds} {output.unit}")
         if value == 0 and censored == NOT_CENSORED and output.is_concentration:
             text = "a level of 0: if it is below the limit of quantification, use CENS 1 and the limit in DV"
             self.flags.append(Flag(row.text("ID", "1"), row.line, text))
-        return value, censored, scale * measured.lower
+        return value, censored, lowest
 
     def _scale(self, row: DoseRow, output: ObservedOutput) -> float:
         """The factor from the UNIT of the record to that of the output."""

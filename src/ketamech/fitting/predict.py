@@ -14,12 +14,14 @@ import numpy as np
 
 from ketamech.core import InputError
 from ketamech.core.environment import available_threads
-from ketamech.fitting.fitted_parameters import FittedParameter, canonical_values, typical_values
+from ketamech.fitting.fitted_parameters import FittedParameter, canonical_values, free_rates, typical_values
 from ketamech.fitting.observations import FitData
 from ketamech.nonmem.subjects import checked_subject_of, observation_times, pre_dose_delay, subject_of
 from ketamech.simulation.ensemble import Change, Ensemble
+from ketamech.simulation.forward_sensitivities import sensitivities
 from ketamech.simulation.model import Model
 
+EXACT_SCOPE = "levels"  # whose code with derivatives compiles in a second; that of mood takes longer than a fit saves
 STEP = 0.01  # of a central difference, on the free scale
 TOLERANCE = 1e-6  # of the solver
 CHUNK = 4096  # patients solved at once
@@ -88,6 +90,17 @@ class Predictor:
         for i, periods in enumerate(self.data.periods):
             begins[: len(periods), i], numbers[: len(periods), i] = zip(*periods, strict=True)
         return begins, numbers
+
+    @cached_property
+    def is_exact(self) -> bool:
+        """Whether derivatives are exact: of levels, by parameters that change neither doses nor within a solve."""
+        kernel, base = self.model.kernel_for(self.outputs), self._base
+        if kernel.scope is None or kernel.scope.name != EXACT_SCOPE or base.changes:
+            return False
+        if self._doses_depend or (self.varying and len(self._periods[0]) > 1):
+            return False
+        tables = [base.events, *([base.cycle.events] if base.cycle else [])]
+        return bool(kernel.fitting_slices("cpu", np.unique(np.concatenate([table.state for table in tables])).tolist()))
 
     def _values(self, free: np.ndarray, period: int = 0) -> dict[str, np.ndarray]:
         """Canonical values {parameter: [copy, occasion]} in a period, of values [copy, person, p] on the free scale."""
@@ -173,6 +186,33 @@ class Predictor:
         """Predictions [copy, measurement] in the units of DV."""
         return self.measured(self.curves(free))
 
+    def exact_sensitivities(self, free: np.ndarray, grid: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """As `curve_sensitivities`, by the engine, in one direction for each parameter; where `is_exact`."""
+        parameters, data = self.parameters, self.data
+        values = {name: column[0] for name, column in self._values(free[None]).items()}
+        names = [name for name in values if name in self.model.input_index]
+        rates = free_rates(parameters, values)[..., [list(values).index(name) for name in names]]
+        curves, derivatives = sensitivities(
+            self._base.tiled(1, values), names, grid, self.outputs,
+            along=rates, tolerance=self.tolerance, threads=self.threads,
+        )  # fmt: skip
+        slopes = np.zeros((*derivatives.shape[:-1], free.shape[-1]))
+        slopes[..., : len(parameters)] = derivatives
+        if free.shape[-1] > len(parameters):  # deviations in the period of an occasion
+            first = len(parameters) + len(self.varying) * self._periods[1][0]
+            for occasion in range(len(data.occasions)):
+                own = slice(first[occasion], first[occasion] + len(self.varying))
+                slopes[occasion, ..., own] = derivatives[occasion][..., list(self.varying)]
+        return curves.values.swapaxes(1, 2), slopes.swapaxes(1, 2)
+
+    def central_differences(self, free: np.ndarray, grid: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """The same by perturbed copies of the persons, all in one solve."""
+        steps = STEP * np.eye(free.shape[-1])[:, None]
+        curves = self.curves(np.concatenate([free[None], free + steps, free - steps]), grid).swapaxes(2, 3)
+        count = free.shape[-1]
+        slopes = (curves[1 : 1 + count] - curves[1 + count :]) / (2 * STEP)
+        return curves[0], np.moveaxis(slopes, 0, -1)
+
     def dense_times(self, count: int) -> np.ndarray:
         """Times [occasion, time] (h from the begin) for curves: `count` up to the last measurement of each output."""
         delay = np.array([pre_dose_delay(occasion) for _, occasion in self.data.occasions])[:, None]
@@ -190,14 +230,11 @@ def curve_sensitivities(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Outputs [occasion, output, time], and their derivatives [occasion, output, time, parameter] on the free scale.
 
-    `free` [person, parameter]; `times` [occasion, time] (h from the begin; default: those of the observations). Central
-    differences, with all perturbed copies in one solve; `simulation.forward_sensitivities` has the exact derivatives.
+    `free` [person, parameter]; `times` [occasion, time] (h from the begin; default: those of the observations).
+    Derivatives are exact where `Predictor.is_exact`, elsewhere central differences.
     """
-    steps = STEP * np.eye(free.shape[-1])[:, None]
-    curves = predictor.curves(np.concatenate([free[None], free + steps, free - steps]), times).swapaxes(2, 3)
-    count = free.shape[-1]
-    slopes = (curves[1 : 1 + count] - curves[1 + count :]) / (2 * STEP)
-    return curves[0], np.moveaxis(slopes, 0, -1)
+    grid = predictor.times if times is None else times
+    return (predictor.exact_sensitivities if predictor.is_exact else predictor.central_differences)(free, grid)
 
 
 def measured_sensitivities(predictor: Predictor, free: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -23,6 +23,7 @@ from ketamech.fitting.fitted_parameters import (
     FittedParameter,
     candidates,
     canonical_values,
+    free_rates,
     informed,
     named_parameters,
     prior_covariance,
@@ -178,13 +179,10 @@ def _sensitivities(
     curves, derivatives = scenario_sensitivities(
         model, scenario, tuple(values), grid, names, values=values, size=len(free), threads=threads
     )
-    time_index, names_of_values = np.searchsorted(grid, hours), list(values)
+    time_index = np.searchsorted(grid, hours)
     predicted = np.stack([output.factor * curves[output.output].values[:, time_index] for output in outputs], axis=1)
-    slopes = np.zeros((*predicted.shape, len(parameters)))
-    for i, output in enumerate(outputs):
-        derivative = output.factor * derivatives[output.output].values[:, time_index]  # [draw, time, parameter]
-        for j, parameter in enumerate(parameters):
-            scale = 1 - values[parameter.name] if parameter.is_share else 1.0  # change of the logarithm
-            for name in (parameter.name, *dict(parameter.shared_factors)):
-                slopes[:, i, :, j] += (scale * values[name])[:, None] * derivative[..., names_of_values.index(name)]
+    by_value = np.stack(
+        [output.factor * derivatives[output.output].values[:, time_index] for output in outputs], axis=1
+    )
+    slopes = np.einsum("dotv,djv->dotj", by_value, free_rates(parameters, values))
     return predicted, slopes

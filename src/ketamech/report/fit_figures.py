@@ -45,6 +45,8 @@ def draw_fit(folder: Path, fit: Fit, residuals: pd.DataFrame, panels: Sequence[V
     ]  # fmt: skip
     if fit.draws is not None:
         figures.append(("chains", "Chains of the population medians, after the warm-up.", lambda: chains(fit)))
+    if (residuals["censored"] != "").all():
+        figures = [figure for figure in figures if figure[0] != "goodness_of_fit"]  # no value to compare with
     for name, _, make in figures:
         draw(folder, name, make)
     return [(name, caption) for name, caption, _ in figures]

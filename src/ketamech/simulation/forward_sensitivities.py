@@ -40,7 +40,7 @@ TIME_PRECISION = 1e-6  # of the derivative of the time of an event
 
 def sensitivities(
     ensemble: Ensemble, parameters: Sequence[str], times: np.ndarray, outputs: Sequence[str] | None = None, *,
-    build: Build | None = None, tolerance: float = TOLERANCE, threads: int = 1,
+    build: Build | None = None, along: np.ndarray | None = None, tolerance: float = TOLERANCE, threads: int = 1,
 ) -> tuple[Trajectories, np.ndarray]:  # fmt: skip
     """Curves as `Ensemble.solve` returns them, and their derivatives [patient, time, output, parameter].
 
@@ -49,6 +49,8 @@ def sensitivities(
     or other values depend on them (mg/kg doses, bioavailability, covariates), `build(values, size)` must return the
     ensemble of `size` patients with these values {parameter: [patient]}: the patients of `ensemble`, in the same order,
     several times over. Inputs and events are differentiated by central differences of `build`, which cost no solve.
+    `along` [patient, direction, parameter]: derivatives [patient, time, output, direction] by the coordinates of these
+    directions instead, in which the parameters change at these rates.
 
     Raises UnknownNameError for an unknown parameter, InputError for one that acts nowhere, and where the number of dose
     events changes with a parameter, or parameters of the ensemble change with time.
@@ -61,6 +63,8 @@ def sensitivities(
         what = "parameters that change with time have no exact derivatives"
         raise InputError(what, key="parameters", expected="constant parameters, or central differences")
     directions = _directions(ensemble, tuple(parameters), build)
+    if along is not None:
+        directions = directions.along(along, ensemble)
     kernel = ensemble.model.kernel_for(outputs)
     initial, start, inputs = _initial(kernel, ensemble, directions, tolerance, threads)
     solution, tangents, _ = solve_with_tangents(
@@ -109,15 +113,27 @@ def scenario_sensitivities(
 
 @dataclass(frozen=True)
 class Directions:
-    """Tangents of inputs [patient, parameter, input], of dose events and of those of the cycle, and `sizes`.
+    """Tangents of inputs [patient, direction, input], of dose events and of those of the cycle, and `sizes`.
 
-    `sizes` [patient, parameter] are the values of the parameters, 1 in place of 0.
+    A direction is a parameter unless others are given; `sizes` [patient, direction] are the values of the parameters, 1
+    in place of 0 and of other directions.
     """
 
     inputs: np.ndarray
     events: EventTangents
     cycle: EventTangents | None
     sizes: np.ndarray
+
+    def along(self, rates: np.ndarray, ensemble: Ensemble) -> Directions:
+        """Other directions, along which these change at `rates` [patient, new direction, direction]."""
+
+        def combined(tangents: EventTangents, table: EventTable) -> EventTangents:
+            own = rates[table.owner]
+            return EventTangents(*(np.einsum("rdp,rp->rd", own, x) for x in (tangents.time, tangents.size)))
+
+        cycle = self.cycle and combined(self.cycle, _of_cycle(ensemble))
+        inputs = np.ascontiguousarray(rates @ self.inputs)
+        return Directions(inputs, combined(self.events, ensemble.events), cycle, np.ones(rates.shape[:2]))
 
 
 def _check_parameters(model: Model, parameters: tuple[str, ...], build: Build | None) -> None:

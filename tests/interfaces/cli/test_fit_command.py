@@ -53,6 +53,17 @@ def test_one_person_is_fitted_and_reported(tmp_path):
     }
 
 
+def test_a_person_whose_levels_are_all_below_the_limit_is_reported(tmp_path):
+    written(tmp_path / "levels.csv", 1)
+    how = ["--observe", UNIT, "--lloq", "400", "--parameters", "intrinsic_clearance_s", "--out", "found"]
+    ended = run("fit", "levels.csv", *how, cwd=tmp_path)
+    assert ended.returncode == 0, ended.stderr
+    assert "posterior and prior are nearly the same" in " ".join(ended.stderr.split())
+    assert (tmp_path / "found" / "individual_fits.svg").is_file()
+    assert not (tmp_path / "found" / "goodness_of_fit.svg").exists()
+    assert "goodness_of_fit" not in (tmp_path / "found" / "report.html").read_text(encoding="utf-8")
+
+
 def test_a_group_is_fitted_and_its_posterior_is_checked_on_other_data(tmp_path):
     written(tmp_path / "levels.csv", 5)
     how = ["--parameters", "intrinsic_clearance_s", "--warm-up", "10", "--draws", "30", "--threads", "2"]
@@ -138,6 +149,10 @@ def test_a_check_of_the_tables_needs_no_fit(tmp_path):
         ),
         (("fit", "levels.csv", "--observe", UNIT, "--full"), ["those of a group"]),
         (("fit", "levels.csv", "--observe", UNIT, "--bins", "many"), ["is not a list of numbers"]),
+        (
+            ("fit", "levels.csv", "--observe", UNIT, "--bins", "100, 200"),
+            ["no measurement lies between 100 and 200 h", "0.4 to 8 h"],
+        ),
         (("vpc", "levels.csv", "--observe", UNIT, "--fit", "nowhere"), ["holds no fit of a group"]),
         (("fit", "levels.csv", "--observe", UNIT, "--compare", "nowhere"), ["holds no fit of a group"]),
         (("individualise", "nowhere", "racemic {dose} mg/kg IV"), ["holds no fit"]),

@@ -104,6 +104,10 @@ def test_a_predictive_check_holds_the_percentiles_of_a_right_model(made):
     inside = (low <= panel.observed[1]) & (panel.observed[1] <= high)
     assert inside.mean() > 0.8
     assert len(panel.middle) == len(TIMES)
+    (inner,) = visual_predictive_check(made.data, simulated, made.population_predicted, bins=[0.9, 1.5, 3])
+    values = made.data.value[made.data.column("time").astype(float) == 2.0]
+    assert inner.middle.tolist() == [1.0, 2.0]  # earlier and later measurements belong to no bin
+    np.testing.assert_allclose(inner.observed[:, 1], np.quantile(values, [0.05, 0.5, 0.95]))
     corrected = visual_predictive_check(made.data, simulated, made.population_predicted, corrected=True)[0]
     predicted = made.population_predicted[corrected.time == 1.0]
     np.testing.assert_allclose(

@@ -2,6 +2,7 @@
 
 import sys
 import time
+import warnings
 from dataclasses import replace
 from pathlib import Path
 
@@ -48,15 +49,70 @@ def simulated(model, count, seed, *, medians=(1, 1, 1, 1), error="proportional 0
     return data_of(model, text), known, values
 
 
-def test_sensitivities_agree_with_differences_of_another_size(predictor):
-    free = predictor.typical
+SPRAYED = [line.replace("IV,0.6667", "nasal,.") for line in person()]
+
+
+def reset_rows(occasions):
+    """Rows of one person with a reset before each occasion but the first."""
+    return [f"{line},{4 if number else 1}" if i == 0 else f"{line},0" for number in range(occasions)
+            for i, line in enumerate(person())]  # fmt: skip
+
+
+def fourth_order_slopes(predictor, free, step=0.02):
+    """Derivatives [measurement, parameter] by differences of fourth order of tight solves."""
+    tight, steps = replace(predictor, tolerance=1e-11), step * np.eye(free.shape[1])[:, None]
+    up, down, far_up, far_down = (tight.predictions(free + k * steps) for k in (1, -1, 2, -2))
+    return ((8 * (up - down) - (far_up - far_down)) / (12 * step)).T
+
+
+@pytest.mark.parametrize(
+    ("rows", "header", "names", "varying"),
+    [(person(), HEADER, NAMES, ()), (person(), HEADER, ("intrinsic_clearance_r", "racemic_nasal_f"), ()),
+     (SPRAYED, HEADER, NAMES, ()), (reset_rows(3), HEADER + ",EVID", NAMES, (2, 0))],
+)  # fmt: skip
+def test_sensitivities_of_levels_are_exact(model, rows, header, names, varying):
+    """Two parameters that share a factor, a share, one that changes nothing, and deviations in periods."""
+    parameters = named_parameters(names, load_population(), model.parameters)
+    predictor = Predictor(model, data_of(model, table(*rows, header=header)), parameters, varying)
+    assert predictor.is_exact
+    size = len(names) + 3 * len(varying)
+    free = np.pad(predictor.typical, ((0, 0), (0, size - len(names)))) + 0.05 * np.arange(size)
     predicted, slopes = measured_sensitivities(predictor, free)
-    for j in range(len(NAMES)):
-        step = np.zeros_like(free)
-        step[:, j] = 0.04
-        far = predictor.predictions(np.stack([free + step, free - step, free + 2 * step, free - 2 * step]))
-        fourth = (8 * (far[0] - far[1]) - (far[2] - far[3])) / (12 * 0.04)
-        np.testing.assert_allclose(slopes[:, j], fourth, atol=2e-3 * predicted.max())
+    np.testing.assert_array_equal(predicted, predictor.predictions(free[None])[0])
+    expected = fourth_order_slopes(predictor, free)
+    np.testing.assert_allclose(slopes, expected, atol=1e-5 * np.abs(expected).max())
+    assert (slopes[:, 1] == 0).all() == (names[1] == "racemic_nasal_f")
+
+
+INHIBITOR = "perturbation.cyp3a4_inhibition"
+CHANGING = [f"{line},{0 if i < 3 else 0.9}" for i, line in enumerate(person())]
+
+
+@pytest.mark.parametrize(
+    ("rows", "header", "names", "observe"),
+    [([DOSE.format("1"), "1,24,0,.,.,.,mood.madrs,20,0"], HEADER, NAMES, "mood.madrs"),
+     (SPRAYED, HEADER, ("racemic_nasal_f", "central_volume"), UNIT),
+     (CHANGING, f"{HEADER},{INHIBITOR}", ("central_volume",), UNIT)],
+)  # fmt: skip
+def test_other_sensitivities_are_central_differences(model, rows, header, names, observe):
+    """Of ratings, by parameters that change doses, and where covariates change with time."""
+    parameters = named_parameters(names, load_population(), model.parameters)
+    predictor = Predictor(model, data_of(model, table(*rows, header=header), observe), parameters)
+    assert not predictor.is_exact
+    free = predictor.typical + 0.05
+    expected = fourth_order_slopes(predictor, free)
+    _, slopes = measured_sensitivities(predictor, free)
+    np.testing.assert_allclose(slopes, expected, atol=2e-3 * np.abs(expected).max())
+
+
+def test_the_mode_does_not_depend_on_how_derivatives_are_found(predictor, monkeypatch):
+    errors, covariance = error_models(predictor.data), prior_covariance(predictor.parameters, load_population())
+    found = [map_estimates(predictor, predictor.typical, covariance, errors)]
+    monkeypatch.setitem(vars(predictor), "is_exact", False)
+    found.append(map_estimates(predictor, predictor.typical, covariance, errors))
+    assert (found[0].slopes != found[1].slopes).any()
+    np.testing.assert_allclose(found[0].mode, found[1].mode, atol=1e-3 * found[1].sd.min())
+    np.testing.assert_allclose(found[0].sd, found[1].sd, rtol=1e-3)
 
 
 def test_the_mode_is_that_of_another_optimiser(predictor, model):
@@ -195,6 +251,21 @@ def test_a_person_who_fits_nothing_is_flagged_with_the_unit(model, unit, factor,
     made = fit(data, model, FitSettings(group=False))
     flag = next(flag for flag in made.flags if "no probable parameters" in flag.text)
     assert words in flag.text
+
+
+@pytest.mark.parametrize(
+    ("levels", "is_flagged"),
+    [([(1, "1e9"), (2, "1e9")], True), ([(1, "5000,-1"), (2, "5000,-1")], True), ([(1, "5,1"), (2, "2,1")], True),
+     ([(1, "50,-1"), (2, "20,-1")], False), ([(1, "120,1"), (2, "80,1")], False), ([(24, "1,1"), (30, "1,1")], False)],
+)  # fmt: skip
+def test_censored_and_extreme_levels_that_no_parameters_explain_are_flagged(model, levels, is_flagged):
+    rows = [DOSE.format("1"), *(f"1,{time},0,.,.,.,venous.ketamine,{value}{'' if ',' in value else ',0'}"
+                                for time, value in levels)]  # fmt: skip
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        made = fit(data_of(model, table(*rows)), model, FitSettings(("intrinsic_clearance_s",), group=False))
+    assert np.isfinite(made.interval()).all()
+    assert any("no probable parameters" in flag.text for flag in made.flags) == is_flagged
 
 
 def test_times_in_minutes_do_not_suggest_another_unit(model):

@@ -79,11 +79,13 @@ def test_a_limit_of_the_command_marks_lower_levels_and_limits_that_are_not_state
         (person(dvid="."), (), ["which output does DV measure?"]),
         ([DOSE.format("1"), row(-3)], (UNIT,), ["levels.csv:3: DV of -3 ng/mL", "0 or more ng/mL"]),
         ([DOSE.format("1"), row(70, dvid="mood.madrs")], (), ["DV of 70 points for mood.madrs", "0 to 60 points"]),
+        ([DOSE.format("1"), row("1e12")], (UNIT,), ["levels.csv:3: DV of 1e12 ng/mL", "0 to 2.37"]),
         ([DOSE.format("1"), row("high")], (UNIT,), ["'high' is not a number"]),
         ([DOSE.format("1"), row("BLQ")], (UNIT,), ["unknown limit of quantification", "LLOQ"]),
         ([DOSE.format("1"), row(3, cens=2)], (UNIT,), ["CENS of 2"]),
         ([DOSE.format("1")], (UNIT,), ["the table has no measurement"]),
         (["1,0,0,.,.,.,venous.ketamine,5,0", "1,1,35,IV,0.6667,racemic,.,.,."], (UNIT,), ["before the first dose"]),
+        (person(dvid="1"), ("1=" + UNIT, "1=mood.madrs"), ["'1' is mapped to venous.ketamine and to mood.madrs"]),
         (person(), ("venous.ketamine ng/mL]",), ["is not an observed output", "DVID=output [unit]"]),
     ],
 )  # fmt: skip
@@ -161,7 +163,9 @@ def test_persons_without_a_measurement_are_flagged(model):
     [(HEADER.replace(",DV,", ",CONC,"), person(), ["no column DV", "other columns: CONC"]),
      (HEADER.replace("TIME", "HOURS"), person(), ["no column TIME", "columns of this file are ID, HOURS, AMT"]),
      (HEADER, [DOSE.format("1"), row("<1.2.3")], ["'<1.2.3' is not a limit of quantification"]),
-     (HEADER, [DOSE.format("1"), row(0, cens=1)], ["unknown limit of quantification"])],
+     (HEADER, [DOSE.format("1"), row(0, cens=1)], ["unknown limit of quantification"]),
+     (HEADER + ",LIMIT", [DOSE.format("1") + ",.", row(5, cens=1) + ",500"],
+      ["levels.csv:3: a value between LIMIT of 500 and DV of 5 ng/mL", "below the limit of quantification"])],
 )  # fmt: skip
 def test_wrong_columns_and_limits_give_one_clear_error(model, header, rows, words):
     with pytest.raises(InputError) as problem:

@@ -131,6 +131,27 @@ def test_amounts_and_times_of_doses_may_depend_on_parameters(toy):
         assert patient[:, 0, 1] == pytest.approx(k * TABLE["toy.width"].canonical * share, rel=1e-7, abs=1e-9)
 
 
+@pytest.mark.parametrize("length", [0.0, 24.0])
+def test_derivatives_along_directions_are_sums_of_those_by_parameters(toy, length):
+    """Of a dose, a time and a clearance that change together, at different rates in two patients."""
+    names = ["toy.clearance", "toy.width", "toy.turnover"]
+
+    def build(values, size):
+        dose, lag = (values.get(name, TABLE[name].canonical) for name in names[1:])
+        usual = {"toy.exchange": 0.0, "toy.clearance": np.full(size, 0.4)}
+        own = {name: value for name, value in values.items() if name == names[0]}
+        return bolus(toy, {**usual, **own}, size, dose=dose, time=lag, length=length)
+
+    along = np.random.default_rng(1).standard_normal((2, 4, 3))
+    how = {"outputs": ["kinetics.central"], "build": build, "tolerance": TIGHT}
+    curves, slopes = sensitivities(build({}, 2), names, TIMES, **how)
+    same, found = sensitivities(build({}, 2), names, TIMES, along=along, **how)
+    assert found.shape == (2, len(TIMES), 1, 4)
+    np.testing.assert_array_equal(same.values, curves.values)
+    expected = np.einsum("ptoi,pdi->ptod", slopes, along)
+    np.testing.assert_allclose(found, expected, rtol=1e-6, atol=1e-6 * np.abs(expected).max())
+
+
 def test_where_there_is_no_derivative_it_is_refused(toy):
     def changing(values, size):
         dose = values.get("toy.width", np.array(0.1))
