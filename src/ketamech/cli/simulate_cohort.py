@@ -51,6 +51,7 @@ def simulate_cohort(options: SimulateOptions) -> None:
     """Draw, solve and write virtual patients, then print quantiles and the number of failures."""
     from ketamech.engine.solve import TOLERANCE
     from ketamech.exchange.cohort_store import read_cohort, require_disk_space, require_empty_folder, write_cohort
+    from ketamech.exchange.result_metadata import write_table
     from ketamech.population.cohort import CHUNK, Cohort
     from ketamech.population.virtual_population import load_population
     from ketamech.report.analysis_figures import cohort_figure
@@ -97,6 +98,7 @@ def simulate_cohort(options: SimulateOptions) -> None:
         cohort_figure(folder / f"bands.{kind}", curves, scenario.title)
         for kind in ("svg", *(("png",) if options.png else ()))
     ]
+    write_table(cohort_bands(curves), folder / BANDS, metadata)
     chosen_times = output_times(options.times, options.output_interval, scenario) if options.times else None
     terminal.table(cohort_summary(curves, scenario, chosen_times), title=scenario.title)
     terminal.print_assumptions(scenario.of_people().assumptions, "Assumed of the typical patient")
@@ -187,6 +189,23 @@ def cohort_summary(curves: xr.Dataset, scenario: Scenario, chosen_times: np.ndar
             quantiles = dict(zip(("5 %", "median", "95 %"), displayed, strict=True))
             rows.append({"output": name, "hours": hours, **quantiles, "unit": unit})
     return rows
+
+
+def cohort_bands(curves: xr.Dataset) -> pd.DataFrame:
+    """Percentiles of each output over the solved patients at each time (h), in the unit in which it is shown."""
+    import pandas as pd
+
+    from ketamech.parameters.concentration_units import shown
+    from ketamech.report.analysis_figures import percentiles
+
+    hours, tables = curves["time"].values, []
+    for name in map(str, curves.data_vars):
+        if curves[name].dims == ("patient", "time"):
+            factor, unit = shown(name, curves[name].attrs["units"])
+            bands = factor * percentiles(curves, name, SHARES, range(len(hours)))
+            columns = {f"{share} %": band for share, band in zip(SHARES, bands, strict=True)}
+            tables.append(pd.DataFrame({"output": name, "unit": unit, "time (h)": hours, **columns}))
+    return pd.concat(tables, ignore_index=True)
 
 
 def _shown_places(hours: np.ndarray, scenario: Scenario, chosen_times: np.ndarray | None) -> list[int]:

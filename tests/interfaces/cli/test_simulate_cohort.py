@@ -48,6 +48,11 @@ def test_a_cohort_is_written_and_summed_up(tmp_path, model):
     assert "mood.madrs\tlowest (at " in done.output
     assert "20 patients; 0 failed" in done.output
     assert "<svg" in (tmp_path / "c" / "bands.svg").read_text(encoding="utf-8")
+    bands = pd.read_csv(tmp_path / "c" / "bands.csv").set_index(["output", "time (h)"])
+    assert len(bands) == 6
+    for name in ("mood.madrs", "spines.density"):
+        expected = np.percentile(found[name].sel(time=24.0).values, (5, 50, 95))
+        assert bands.loc[(name, 24.0), ["5 %", "50 %", "95 %"]].to_numpy(dtype=float) == pytest.approx(expected)
     facts = json.loads((tmp_path / "c" / "cohort.json").read_text(encoding="utf-8"))
     assert facts["seed"] == 1
     assert facts["ketamech equations"] == model.layout.fingerprint
