@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from benchmarks.benchmark_case import BenchmarkCase
     from benchmarks.engines import Engine, Run
 
-LOAD_LIMIT, RUN_LIMIT = 1800.0, 600.0  # s to compile, and to solve the case once
+LOAD_LIMIT, RUN_LIMIT = 1800.0, 120.0  # s to compile, and to solve the case once (the slowest peer takes 10 s)
 POLL = 5.0  # s after which a child looks whether its parent is still there
 CAN_FORK = "fork" in multiprocessing.get_all_start_methods()
 
