@@ -182,18 +182,27 @@ Equations `{fingerprint}`.
 """
 
 
+FIGURES_INTRODUCTION = """# Archives of published figures in other programs
+
+{written} from `ketamech export figures --to runs/figures` and
+`ketamech compare-simulators --scenarios runs/figures{options}`; do not edit.
+
+One archive contains one published figure: the treated patient or animal as SBML, a simulation up to the last published
+time and the published values. The SBML was run by {engines} at the times of the simulation.
+A difference is the largest deviation of any output from the engine of KetaMech, as a share of the output's
+scale, as in the [cross-simulator check](certificate.md). Goal: {goal:g}.
+{note}
+Equations `{fingerprint}`.
+{versions}.
+"""
+
+
 def certificate(folder: Path) -> str:
     """The differences of a folder of `ketamech compare-simulators`, by scenario and by output."""
-    table, metadata = pd.read_csv(folder / "differences.csv"), read_csv_metadata(folder / "differences.csv")
-    used, largest = list(table["engine"].unique()), float(table["difference"].max(skipna=False))
-    *first, last = [ENGINE_NAMES[one] for one in used if one in ENGINE_NAMES]
-    versions = [f"{key.removeprefix(VERSION)} {value}" for key, value in metadata.items() if key.startswith(VERSION)]
-    head = CERTIFICATE_INTRODUCTION.format(
-        engines=f"{', '.join(first)} and {last}", note=TELLURIUM_NOTE if "Tellurium" in used else "",
-        options="".join(f" --{one.lower()}" for one in ("AMICI", "Tellurium") if one in used), written=WRITTEN,
-        goal=MAX_DIFFERENCE, largest=largest, fingerprint=metadata["ketamech equations"],
-        versions=",\n".join(versions), verdict="reached" if largest <= MAX_DIFFERENCE else "missed",
-    )  # fmt: skip
+    table, metadata = _differences(folder)
+    largest = float(table["difference"].max(skipna=False))
+    verdict = "reached" if largest <= MAX_DIFFERENCE else "missed"
+    head = CERTIFICATE_INTRODUCTION.format(**_introduction(table, metadata), largest=largest, verdict=verdict)
     rows = [
         [f"{value:.2g}" if isinstance(value, float) else value for value in row]
         for row in largest_differences(table).itertuples(index=False)
@@ -203,11 +212,59 @@ def certificate(folder: Path) -> str:
     ordered = by_output.loc[by_output.max(axis=1).sort_values(ascending=False, kind="stable").index]
     lines = zip(ordered.index, ordered.to_numpy(), strict=True)
     outputs = [[f"`{name}`", *("" if share != share else f"{share:.1e}" for share in line)] for name, line in lines]
-    failures = [
-        f"{key.removeprefix(FAILURE).partition(',')[0]}: {reason}."
-        for key, reason in metadata.items()
-        if key.startswith(FAILURE)
-    ]
-    parts = [head, "## By scenario", scenarios, *failures, "## By output, worst first"]
+    parts = [head, "## By scenario", scenarios, *_failures(metadata), "## By output, worst first"]
     parts.append(markdown_table(["output", *map(str, ordered.columns)], outputs))
     return "\n\n".join(parts) + "\n"
+
+
+def figure_archives(folder: Path) -> str:
+    """The differences of `ketamech compare-simulators --scenarios runs/figures`: how many agree, and each figure."""
+    table, metadata = _differences(folder)
+    worst = largest_differences(table).set_index(["scenario", "engine"])
+    engines, reasons = list(table["engine"].unique()), _reasons(metadata)
+    archives = sorted({*table["scenario"], *(key.rpartition(", ")[0] for key in reasons)})
+
+    def cell(archive: str, engine: str) -> str:
+        return f"{worst.loc[(archive, engine), 'difference']:.1e}" if (archive, engine) in worst.index else "no result"
+
+    def within(engine: str) -> int:
+        return int((worst.xs(engine, level="engine")["difference"] <= MAX_DIFFERENCE).sum())
+
+    counts = [(engine, f"{within(engine)} of {len(archives)}") for engine in engines]
+    rows = []
+    for archive in archives:
+        largest = worst.loc[[archive]].sort_values("difference", ascending=False, na_position="first").iloc[0]
+        rows.append((archive, *(cell(archive, engine) for engine in engines), f"`{largest['output']}`"))
+    parts = [
+        FIGURES_INTRODUCTION.format(**_introduction(table, metadata)),
+        markdown_table(["program", "figures within the goal"], counts),
+        markdown_table(["figure", *engines, "output of the largest difference"], rows), *_failures(metadata),
+    ]  # fmt: skip
+    return "\n\n".join(parts) + "\n"
+
+
+def _differences(folder: Path) -> tuple[pd.DataFrame, dict[str, str]]:
+    path = folder / "differences.csv"
+    return pd.read_csv(path), dict(read_csv_metadata(path))
+
+
+def _introduction(table: pd.DataFrame, metadata: Mapping[str, str]) -> dict[str, object]:
+    """What the introductions of both comparisons state: programs, options, goal, equations and versions."""
+    used = list(table["engine"].unique())
+    *first, last = [ENGINE_NAMES[one] for one in used if one in ENGINE_NAMES]
+    versions = [f"{key.removeprefix(VERSION)} {value}" for key, value in metadata.items() if key.startswith(VERSION)]
+    return {
+        "written": WRITTEN, "engines": f"{', '.join(first)} and {last}",
+        "note": TELLURIUM_NOTE if "Tellurium" in used else "",
+        "options": "".join(f" --{one.lower()}" for one in ("AMICI", "Tellurium") if one in used),
+        "goal": MAX_DIFFERENCE, "fingerprint": metadata["ketamech equations"], "versions": ",\n".join(versions),
+    }  # fmt: skip
+
+
+def _reasons(metadata: Mapping[str, str]) -> dict[str, str]:
+    """{"archive, program": why it could not be executed}."""
+    return {key.removeprefix(FAILURE): reason for key, reason in metadata.items() if key.startswith(FAILURE)}
+
+
+def _failures(metadata: Mapping[str, str]) -> list[str]:
+    return [f"{key.rpartition(', ')[0]}: {reason}." for key, reason in _reasons(metadata).items()]

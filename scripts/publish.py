@@ -16,6 +16,9 @@ python -m scripts.publish claims
 
 ketamech compare-simulators --amici --tellurium --out runs/certificate
 python -m scripts.publish certificate runs/certificate
+ketamech export figures --to runs/figures
+ketamech compare-simulators --scenarios runs/figures --tellurium --out runs/figure-archives
+python -m scripts.publish figures runs/figure-archives
 """
 
 from __future__ import annotations
@@ -146,6 +149,12 @@ def claims() -> None:
 def certificate(results: Path) -> None:
     """Write the comparison with other simulators."""
     atomic_write(DOCS / "certificate.md", pages.certificate(results).encode())
+
+
+@app.command()
+def figures(results: Path) -> None:
+    """Write the comparison of the archives of published figures with other programs."""
+    atomic_write(DOCS / "figure-archives.md", pages.figure_archives(results).encode())
 
 
 def load_skill() -> pd.DataFrame:

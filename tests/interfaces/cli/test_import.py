@@ -140,3 +140,4 @@ def test_an_example_agrees_with_other_simulators(folder):
     page = pages.certificate(folder / "cert")
     assert "reached" in page
     assert "| `mood.madrs` |" in page
+    assert "| COPASI | 1 of 1 |" in pages.figure_archives(folder / "cert")
