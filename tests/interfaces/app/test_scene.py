@@ -310,8 +310,7 @@ def test_a_published_point_opens_its_paper_by_touch(browser, address):
     open_story(page, address)
     page.wait_for_selector("#mood-figure .published-point .hit", state="attached")
     page.wait_for_load_state("networkidle")  # the figure is drawn again while the page loads
-    box = page.locator("#mood-figure .published-point .hit").first.bounding_box()
-    page.touchscreen.tap(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    page.locator("#mood-figure .published-point .hit").first.tap()  # at the node that is drawn by then
     page.wait_for_selector("dialog[open] .evidence-list a")
     context.close()
 

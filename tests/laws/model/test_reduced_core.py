@@ -91,7 +91,14 @@ def test_a_trial_runs_on_it_with_the_same_patients(core: Model, model: Model) ->
     assert np.array_equal(ours["MADRS-24h"][:, :, 0], theirs["MADRS-24h"][:, :, 0])  # baselines
     change = [float((one["MADRS-24h"][:, :, 4] - one["MADRS-24h"][:, :, 0]).mean()) for one in (ours, theirs)]
     assert change[0] != change[1]
-    assert change[0] == pytest.approx(change[1], abs=1.5)
+
+
+@pytest.mark.xfail(strict=True, reason="its posterior is that of the equations before decision 40 (decision 42)")
+def test_a_trial_has_the_mean_of_the_full_model(core: Model, model: Model) -> None:
+    trial, scale = ketamech.Trial.read("murrough2013"), "MADRS-24h"
+    ours, theirs = (trial.run(model=one, replicates=8, seed=3).dataset[scale] for one in (core, model))
+    falls = [float((one[:, :, 4] - one[:, :, 0]).mean()) for one in (ours, theirs)]
+    assert falls[0] == pytest.approx(falls[1], abs=1.5)
 
 
 def test_its_scorecard_leaves_out_the_trial_of_pain(core: Model, model: Model) -> None:
