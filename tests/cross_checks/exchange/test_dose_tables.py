@@ -408,7 +408,7 @@ def test_species_stand_side_by_side_in_one_table(folder):
 RECORDS = {
     "ID": [1, 1, 1, 2, 2], "TIME": [0.0, 0.5, 24.0, 0.0, 2.25], "AMT": [28.0, np.nan, 56.0, 35.5, np.nan],
     "DUR": [np.nan, np.nan, 2 / 3, 0.1, np.nan], "CMT": ["nasal", None, "IV", "IV", None],
-    "DV": [np.nan, 80.5, np.nan, np.nan, 1e-3], "WT": [70, 70, 70, 61.5, 61.5],
+    "DV": [np.nan, 80.5, np.nan, np.nan, 1e-3], "WT": [70.0, 70.0, 70.0, 61.5, 61.5],
 }  # fmt: skip
 
 
@@ -470,7 +470,7 @@ def test_a_data_frame_is_simulated_and_analysed_as_its_file(model, folder):
     mine, theirs = (profiles_of_table(source, TABLE, settings).profiles for source in (frame, path))
     assert [(one.subject, *one.level) for one in mine] == [(one.subject, *one.level) for one in theirs]
     assert mine
-    with pytest.raises(InputError, match="there is no output 'venous.hnk'") as refused:
+    with pytest.raises(InputError, match=r"there is no output 'venous\.hnk'") as refused:
         ketamech.fit(frame, model=model, drug="esketamine", observe="venous.hnk [ng/mL]")
     assert "hydroxynorketamine" in refused.value.nearest
     with pytest.raises(InputError, match="DataFrame: this is a dose table"):
