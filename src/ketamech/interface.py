@@ -15,6 +15,7 @@ from ketamech.analysis.model_checks import CheckResult, run_checks
 from ketamech.calibration import calibration_problem
 from ketamech.calibration.surrogate_posterior import DesignPoints, QuadraticEmulator, sample_posterior
 from ketamech.core import InputError
+from ketamech.core.data_frames import DataFrame
 from ketamech.core.deprecated_names import renamed_arguments
 from ketamech.core.environment import available_threads
 from ketamech.core.progress import Progress, progress_by_share
@@ -44,7 +45,7 @@ if TYPE_CHECKING:
 
 @renamed_arguments(parameters="parameter_values")
 def simulate(
-    scenario: ScenarioSource, people: VirtualPatients | None = None, *,
+    scenario: ScenarioSource | DataFrame, people: VirtualPatients | None = None, *,
     model: Model | None = None, person: Settings | None = None, parameter_values: Settings | None = None,
     perturb: str | Sequence[str] = (), species: str | None = None, variant: str | None = None,
     outputs: str | Sequence[str] | None = None, times: Sequence[float] | None = None, drug: str | None = None,
@@ -52,15 +53,15 @@ def simulate(
 ) -> xr.Dataset:  # fmt: skip
     """Simulate a sentence, a scenario file, a Regimen, a Scenario or a table of dose records.
 
-    `people`: virtual patients, as `Population.sample` or `sample_parameters` draws them, in place of the typical
-    patient; they vary about the parameter values of the model. `person` and `parameter_values` are the keys `person`
-    and `parameters` of a scenario file, e.g. person={"weight": "90 kg", "age": 75} and
-    parameter_values={"mood.expectancy_weight": 0}; a bare number is in the unit of the parameter table. `perturb`:
-    compounds or gene deletions beside the treatment, e.g. "naltrexone 50 mg oral" or ["NBQX 10 mg/kg IP at -30 min"].
-    `species`: "human", "rat" or "mouse". `variant`: a model variant by name. `outputs`: names such as "mood.madrs"
-    (default: every state and output of a scenario; ratings and venous concentrations of people and tables). `times` (h,
-    rising): output times in place of the usual ones, which are dense after each dose. `drug`: what a table without a
-    column DRUG gives. `progress` receives each slow step.
+    The table, with columns as in NONMEM, is a file or a DataFrame of pandas or polars. `people`: virtual patients, as
+    `Population.sample` or `sample_parameters` draws them, in place of the typical patient; they vary about the
+    parameter values of the model. `person` and `parameter_values` are the keys `person` and `parameters` of a scenario
+    file, e.g. person={"weight": "90 kg", "age": 75} and parameter_values={"mood.expectancy_weight": 0}; a bare number
+    is in the unit of the parameter table. `perturb`: compounds or gene deletions beside the treatment, e.g. "naltrexone
+    50 mg oral" or ["NBQX 10 mg/kg IP at -30 min"]. `species`: "human", "rat" or "mouse". `variant`: a model variant by
+    name. `outputs`: names such as "mood.madrs" (default: every state and output of a scenario; ratings and venous
+    concentrations of people and tables). `times` (h, rising): output times in place of the usual ones, which are dense
+    after each dose. `drug`: what a table without a column DRUG gives. `progress` receives each slow step.
 
     Returns a Dataset with dims (patient, time): time in h; `units` and `long_name` on every variable. Patients are
     'treated' and 'control' (same visits, no drug), or the numbers of `people`, or the IDs of the table. A
@@ -71,7 +72,7 @@ def simulate(
     SolverError if nothing could be solved.
     """
     chosen = model or Model.load(progress=progress)
-    if not isinstance(scenario, Path | str) or not is_table(scenario):
+    if not (isinstance(scenario, DataFrame) or (isinstance(scenario, Path | str) and is_table(scenario))):
         if drug is not None:
             raise InputError("drug is for a table of doses", key="drug", expected="a file such as doses.csv")
         return chosen.simulate(
@@ -256,7 +257,7 @@ def calibrate(
 
 @model_by_keyword
 def fit(
-    table: str | Path, *, observe: str | Sequence[str] = (),
+    table: str | Path | DataFrame, *, observe: str | Sequence[str] = (),
     parameters: Sequence[str] = (), error: str | Sequence[str] = (), lloq: str | Sequence[str] = (),
     drug: str | None = None, population: str | Population = "adult",
     group: bool | None = None, full: bool = False, covariates: Sequence[str] = (), iov: Sequence[str] = (),
@@ -264,6 +265,8 @@ def fit(
     progress: Progress | None = None,
 ) -> Fit:  # fmt: skip
     """Fit parameters to the measurements of a table (ID, TIME, DV, DVID, AMT ...), of each person or of a group.
+
+    The table is a file or a DataFrame of pandas or polars.
 
     `observe`: outputs and units that DV measures, such as "venous.ketamine [ng/mL]" or "1=venous.ketamine [ng/mL]" for
     DVID 1. `parameters`: names (default: those that vary between people of the `population` and matter for the

@@ -18,10 +18,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ketamech.core import InputError, UnknownNameError, closest_match, require_known, unit
+from ketamech.core import InputError, UnknownNameError, require_known, unit
 from ketamech.core.checkpoint import Arrays
 from ketamech.core.deprecated_names import with_current_names
 from ketamech.core.environment import short_hash
+from ketamech.core.errors import nearest_names
 from ketamech.core.execution import LOCAL_EXECUTOR, Executor
 from ketamech.core.progress import ShareProgress
 from ketamech.dosing.dose_events import control_events
@@ -30,7 +31,7 @@ from ketamech.dosing.parse import hours_of, parse
 from ketamech.dosing.parsed_values import ParsedEndpoint
 from ketamech.parameters import Parameter, ParameterTable
 from ketamech.parameters.concentration_units import shown
-from ketamech.simulation.model import Model
+from ketamech.simulation.model import LISTED_OUTPUTS, Model
 from ketamech.simulation.output_ranges import require_outputs
 from ketamech.simulation.output_times import peak_times
 from ketamech.simulation.scenario import Scenario
@@ -94,7 +95,8 @@ def _outputs(names: tuple[str, ...]) -> Lexicon:
     """Outputs by their names, and by the name of a scale that equals one ("MADRS")."""
 
     def unknown(name: str) -> InputError:
-        return UnknownNameError(f"there is no output '{name}'", key="--endpoints", nearest=closest_match(name, names))
+        what, near = f"there is no output '{name}'", nearest_names(name, names)
+        return UnknownNameError(what, key="--endpoints", expected=LISTED_OUTPUTS, nearest=near)
 
     scales = {scale.name: scale.output for scale in load_scales().values() if scale.is_output}
     known = {**scales, **{name: name for name in names}}

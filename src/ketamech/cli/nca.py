@@ -209,7 +209,6 @@ def _scenario_profiles(options: NcaOptions) -> tuple[str, Path, Profiles]:
     from ketamech.cli import scenario_argument
     from ketamech.cli.simulate_cohort import output_times
     from ketamech.core.environment import available_threads
-    from ketamech.engine.solve import validate_outputs
     from ketamech.exchange.nca_profiles import dosed_outputs, profiles_of_curves
     from ketamech.population.cohort import Cohort
     from ketamech.simulation.output_ranges import require_outputs
@@ -223,7 +222,7 @@ def _scenario_profiles(options: NcaOptions) -> tuple[str, Path, Profiles]:
         message, expected = "the scenario gives no ketamine", "outputs to analyse"
         raise InputError(message, key="--outputs", expected=expected, type_this="--outputs venous.ketamine")
     model = terminal.model()
-    require_outputs(loaded.group, validate_outputs(model.kernel, names))
+    require_outputs(loaded.group, model.known_outputs(names))
     terminal.print_regimen(loaded)
     with terminal.progress().status("Simulating ..."):
         if patients is None:

@@ -23,16 +23,23 @@ def scenario(
     person: Settings | None = None, parameter_values: Settings | None = None,
 ) -> Scenario:  # fmt: skip
     """The scenario of an argument; of a dose table, that of its `subject` or of its only subject."""
+    from ketamech.dosing.perturbations import PERTURB
     from ketamech.simulation.load_scenario import load_scenario
 
     if not is_table(source):
         if drug or subject:
             key = "--drug" if drug else "--subject"
             raise InputError(f"{key} is for a dose table", key=key, expected="a file such as doses.csv")
-        return load_scenario(
-            source, table, species=species, perturbations=perturb, variant=variant, person=person,
-            parameter_values=parameter_values,
-        )  # fmt: skip
+        try:
+            return load_scenario(
+                source, table, species=species, perturbations=perturb, variant=variant, person=person,
+                parameter_values=parameter_values,
+            )  # fmt: skip
+        except InputError as problem:
+            if problem.key != PERTURB:
+                raise
+            example = problem.type_this and f'--perturb "{problem.type_this}"'
+            raise problem.about("--perturb", example) from None
     refuse_for_table(
         {
             "--species": species,

@@ -100,7 +100,7 @@ def _simulate_scenario(options: SimulateOptions, options_given: dict[str, Any], 
     output_options = {name: options_given.pop(name, None) for name in OF_SCENARIOS}
     _refuse_without_patients(options_given)
     from ketamech.report.run_folder import write_run
-    from ketamech.report.summary import exposure_rows, summary_rows
+    from ketamech.report.summary import exposure_rows, sedation_rows, summary_rows
 
     scenario = options.loaded_scenario()
     folder = options.out or Path("runs") / folder_name(scenario.title)
@@ -118,6 +118,8 @@ def _simulate_scenario(options: SimulateOptions, options_given: dict[str, Any], 
     terminal.table(summary_rows(curves), title=scenario.title)
     if output_options["times"] or output_options["output_interval"]:
         terminal.table(requested[0][:MAX_ROWS])
+    if sedation := sedation_rows(curves):
+        terminal.table(sedation)
     terminal.table(exposure_rows(curves, scenario, model.parameters))
     for name, (table, _) in tables.items():
         if name != CURVES:
@@ -134,12 +136,12 @@ def _simulated(
     """Curves of one patient, the scenario (which lasts until the last time), and the table of --outputs at --times."""
     import numpy as np
 
-    from ketamech.engine.solve import validate_outputs, validate_times
+    from ketamech.engine.solve import validate_times
     from ketamech.exchange.curves_io import shown_curves
     from ketamech.simulation.output_ranges import exists_in, require_outputs
     from ketamech.simulation.simulate import DEFAULT_OUTPUTS, curves_of_scenario, subjects, times_of_scenario
 
-    names = validate_outputs(model.kernel, listed_names(outputs)) if outputs else DEFAULT_OUTPUTS
+    names = model.known_outputs(listed_names(outputs)) if outputs else DEFAULT_OUTPUTS
     if outputs:
         require_outputs(scenario.group, names)
     hours = None

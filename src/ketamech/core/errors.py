@@ -11,7 +11,9 @@ import warnings
 from collections.abc import Collection, Iterable
 from functools import cache
 from pathlib import Path
+from typing import Any
 
+FRAME = Path("DataFrame")  # in place of the file: a table in memory, whose rows count from 1
 _WORD = re.compile(r"[^\W_]+")
 
 
@@ -32,15 +34,20 @@ class InputError(KetaMechError):
 
     def at(self, file: str | Path, line: int | None = None) -> InputError:
         """The same error with file and line, unless it names a file already."""
-        if self.file is not None:
-            return self
-        return type(self)(
-            self.what, file=file, line=line, key=self.key, expected=self.expected, nearest=self.nearest,
-            type_this=self.type_this,
-        )  # fmt: skip
+        return self if self.file is not None else self._with(file=file, line=line)
+
+    def about(self, key: str, type_this: str | None) -> InputError:
+        """The same error about another key, with another correction to type."""
+        return self._with(key=key, type_this=type_this)
+
+    def _with(self, **changes: Any) -> InputError:
+        own = {"file": self.file, "line": self.line, "key": self.key, "expected": self.expected,
+               "nearest": self.nearest, "type_this": self.type_this}  # fmt: skip
+        return type(self)(self.what, **(own | changes))
 
     def _format(self) -> str:
-        place = ":".join(str(part) for part in (self.file, self.line) if part is not None)
+        between = ", row " if self.file == FRAME else ":"
+        place = between.join(str(part) for part in (self.file, self.line) if part is not None)
         lines = [f"{place}: {self.what}" if place else self.what]
         extras = (
             ("key", self.key),
@@ -98,12 +105,15 @@ def nearest_names(name: str, choices: Iterable[str]) -> str | None:
     """Up to four valid names that hold the words of `name`, joined by ", "; else the most similar name, or None.
 
     The words after the stage of stage.thing are looked for in this stage, then as the last part of any name, then
-    anywhere.
+    anywhere. A word may also be a synonym of theirs (data/synonyms).
     """
+    from ketamech.core.synonyms import synonyms
+
     known = {choice.lower(): choice for choice in choices}
     stage, _, rest = name.lower().rpartition(".")
-    words = set(_WORD.findall(rest))
-    holding = [choice for choice in known if words and words <= set(_WORD.findall(choice))]
+    alternatives = [{word, *synonyms().get(word, ())} for word in _WORD.findall(rest)]
+    words_of = {choice: set(_WORD.findall(choice)) for choice in known} if alternatives else {}
+    holding = [choice for choice, words in words_of.items() if all(words & either for either in alternatives)]
     inside = [choice for choice in holding if stage and choice.startswith(f"{stage}.")]
     same_end = [choice for choice in holding if choice.rpartition(".")[2] == rest]
     matches = difflib.get_close_matches(name.lower(), inside or same_end or holding, n=4, cutoff=0.0)

@@ -126,7 +126,7 @@ def _unknown_name_error(text: str, words: list[Word], at: int, span: _TextSpan) 
     problem = span.lexicon.unknown(name)
     what = problem.what.replace(f"'{name}'", quoted(text, unknown.start, run[-1].end), 1)
     example = problem.type_this
-    if example and example.startswith("with ") and not span.inside:
+    if example == f"with {name}" and not span.inside:
         example = _moved_after_with(text, words, span)
     return type(problem)(what, key=problem.key, expected=problem.expected, nearest=problem.nearest, type_this=example)
 

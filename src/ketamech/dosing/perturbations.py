@@ -24,6 +24,7 @@ from ketamech.dosing.parsed_values import Amount, Phrase, Span
 from ketamech.evidence import load_evidence
 from ketamech.parameters import ParameterTable, load_parameters
 
+PERTURB = "perturb"  # key of perturbations that are added to a scenario
 PATH = DATA / "perturbations" / "perturbations.csv"
 COLUMNS = ("name", "words", "kind", "target", "sets", "enters", "level", "doses", "at", "kept_up_by", "evidence", "why")
 KINDS = ("drug", "genotype", "knock-out", "infusion", "diet", "stress", "held")
@@ -242,6 +243,15 @@ def read_perturbations(
                 raise InputError(what, key="with", expected="one of the two")
             text_by_parameter[name] = perturbation.text
     return applied
+
+
+def read_added_perturbations(phrases: Iterable[str]) -> tuple[AppliedPerturbation, ...]:
+    """The perturbations of the argument `perturb`, of which errors are about this key. Raises InputError."""
+    try:
+        return read_perturbations(phrases)
+    except InputError as problem:
+        example = problem.type_this and problem.type_this.removeprefix("with ").strip('"')
+        raise problem.about(PERTURB, example) from None
 
 
 def read_perturbation(phrase: str) -> AppliedPerturbation:

@@ -10,13 +10,14 @@ from pathlib import Path
 import numpy as np
 
 from ketamech.core import InputError, closest_match, convert, require_known, unit
-from ketamech.core.atomic_files import read_text
+from ketamech.core.data_frames import DataFrame
+from ketamech.core.errors import FRAME
 from ketamech.dosing.dose_events import body_size
 from ketamech.dosing.dose_records import DoseRecord, cmt_text, route_of
 from ketamech.dosing.drugs import Drug, spellings
 from ketamech.exchange.nca_profiles import FEWEST, SAME_TIME, GivenDose, Profiles, Samples, split_by_dose
 from ketamech.exchange.result_metadata import read_csv_metadata
-from ketamech.nonmem.csv_cells import COLUMNS, CsvTable, DoseRow, cells_of
+from ketamech.nonmem.csv_cells import COLUMNS, CsvTable, DoseRow, cells_of_source, header_line
 from ketamech.nonmem.measurements import DV, LEFT, RIGHT, analyte_of, measurement_of, unit_of
 from ketamech.nonmem.occasions import Occasion, occasions_of
 from ketamech.nonmem.read import suspicions
@@ -46,15 +47,17 @@ class TableSettings:
     analytes: tuple[str, ...] = ()
 
 
-def profiles_of_table(path: Path | str, parameters: ParameterTable, settings: TableSettings | None = None) -> Profiles:
+def profiles_of_table(
+    source: Path | str | DataFrame, parameters: ParameterTable, settings: TableSettings | None = None
+) -> Profiles:
     """A profile for each ID, occasion, analyte (DVID) and dose of a table with columns ID, TIME, AMT, DV ...
 
     Negative levels and censored ones (CENS 1, BLQ 1, "BLQ", "<0.5") count as below the limit of quantification. Records
     with MDV 1 are left out. Raises InputError with file, line and column: no unit, two levels at one time, text that is
     no number.
     """
-    file, options = Path(path), settings or TableSettings()
-    table = cells_of(read_text(file, "a data table"), file)
+    file, options = Path(source) if isinstance(source, str | Path) else FRAME, settings or TableSettings()
+    table = cells_of_source(source, "a data table")
     _check_route(options.route)
     reader = _TableReader(file, table, parameters, options, _level_column(table, file, options.column))
     used_columns = (*COLUMNS, reader.column, "WEIGHT")
@@ -91,7 +94,9 @@ def _level_column(table: CsvTable, file: Path, column: str) -> str:
         closest_name = closest_match(column, other_columns)
         message = f"no column '{column}' with levels"
         expected = f"a column with levels, named by --dv (other columns: {', '.join(other_columns) or 'none'})"
-        raise InputError(message, file=file, line=1, key=column, expected=expected, nearest=closest_name)
+        raise InputError(
+            message, file=file, line=header_line(file), key=column, expected=expected, nearest=closest_name
+        )
     return name
 
 
@@ -212,7 +217,7 @@ class _TableReader:
             unit_text = self._unit(seen.row)
             row, *first_values = lines.setdefault(key, (seen.row, level, unit_text))
             if row is not seen.row:
-                lines_of = f"lines {row.line} and {seen.row.line}"
+                lines_of = row.places(seen.row)
                 if first_values == [level, unit_text]:
                     self.result.note(
                         f"{lines_of} have the same level of {analyte} of ID {name}; the second is left out"
@@ -234,7 +239,7 @@ class _TableReader:
             return None
         if measurement.censored == LEFT:
             return 0.0
-        message = f"{self.column} of {measurement.value:g} (ID {name}, line {row.line})"
+        message = f"{self.column} of {measurement.value:g} (ID {name}, {row.place})"
         if measurement.censored == RIGHT:
             self.result.note(f"{message} is a lower bound (CENS -1) and counts as the level")
         elif measurement.value < 0:
@@ -262,7 +267,7 @@ class _TableReader:
 
     def _stated_unit(self) -> str | None:
         """The unit in the header lines of a table that KetaMech wrote."""
-        metadata = read_csv_metadata(self.file)
+        metadata = {} if self.file == FRAME else read_csv_metadata(self.file)
         unit_text = metadata.get(f"units {self.table.columns[self.column]}")
         return str(unit_text) if unit_text else None
 

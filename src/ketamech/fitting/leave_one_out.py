@@ -47,7 +47,7 @@ def log_likelihoods(fit: Fit, *, points: int = POINTS, seed: int = 1) -> xr.Data
     thinned = {name: value[:, ::step] for name, value in vars(fit.draws).items() if name != "accepted"}
     fit = replace(fit, draws=GroupDraws(**thinned, accepted=fit.draws.accepted))
     logs = thinned["log_likelihood"]
-    rows = [f"line {measurement.row.line}" for measurement in fit.data.measurements]
+    rows = [measurement.row.place for measurement in fit.data.measurements]
     return xr.Dataset(
         {"measurement": (("chain", "draw", "row"), logs),
          "person": (("chain", "draw", "ID"), marginal_log_likelihood(fit, points, seed))},

@@ -14,8 +14,10 @@ from pathlib import Path
 import numpy as np
 
 from ketamech.core import InputError, UnknownNameError, closest_match, convert
+from ketamech.core.data_frames import DataFrame
+from ketamech.core.errors import nearest_names
 from ketamech.dosing.treatment import MAX_HORIZON_H
-from ketamech.nonmem.csv_cells import COLUMNS, DoseRow
+from ketamech.nonmem.csv_cells import COLUMNS, DoseRow, header_line
 from ketamech.nonmem.measurements import (
     DV,
     LEFT,
@@ -28,7 +30,7 @@ from ketamech.nonmem.measurements import (
 from ketamech.nonmem.occasions import Occasion
 from ketamech.nonmem.read import DoseTable, DoseTableSubject, person_columns, read_doses
 from ketamech.parameters.concentration_units import DISPLAY_UNIT, MODEL_UNIT, molar_masses
-from ketamech.simulation.model import Model
+from ketamech.simulation.model import LISTED_OUTPUTS, Model
 from ketamech.simulation.output_ranges import load_ranges, require_outputs
 
 OBSERVE = re.compile(r"(?:(?P<dvid>[^=\[\]]+)=)?\s*(?P<output>[^=\[\]]+?)\s*(?:\[(?P<unit>[^\[\]]*)\])?\s*")
@@ -179,7 +181,8 @@ def observed_output(dvid: str, output: str, unit: str | None, model: Model) -> O
     """An output of the model, with the unit of DV. Raises UnknownNameError; InputError for a wrong or missing unit."""
     if output not in model.layout.output_names:
         nearest = _suggestion(output, model.layout.output_names)
-        raise UnknownNameError(f"there is no output '{output}'", key="--observe", nearest=nearest)
+        what = f"there is no output '{output}'"
+        raise UnknownNameError(what, key="--observe", expected=LISTED_OUTPUTS, nearest=nearest)
     model_unit = model.layout.units[output]
     if not unit:
         if model_unit in (MODEL_UNIT, "umol"):
@@ -203,7 +206,7 @@ def _suggestion(name: str, outputs: Sequence[str]) -> str | None:
     suffixes = [output for output in outputs if name.lower().endswith("." + output.lower())]
     same_last_word = [output for output in outputs if output.split(".")[-1].lower() == name.split(".")[-1].lower()]
     preferred = [output for output in same_last_word if output.startswith("venous.")] or same_last_word
-    return next(iter(suffixes or preferred), None) or closest_match(name, outputs)
+    return next(iter(suffixes or preferred), None) or nearest_names(name, outputs)
 
 
 def _code(text: str) -> str:
@@ -215,10 +218,15 @@ def _code(text: str) -> str:
 
 
 def read_measurements(
-    path: Path | str, model: Model, *, observe: Sequence[str] = (), drug: str | None = None, lloq: Sequence[str] = ()
+    source: Path | str | DataFrame,
+    model: Model,
+    *,
+    observe: Sequence[str] = (),
+    drug: str | None = None,
+    lloq: Sequence[str] = (),
 ) -> FitData:
     """The measurements of a table. Raises InputError with file, line and column."""
-    return measurements_of(read_doses(path, model.parameters, drug=drug), model, observe, lloq)
+    return measurements_of(read_doses(source, model.parameters, drug=drug), model, observe, lloq)
 
 
 def measurements_of(table: DoseTable, model: Model, observe: Sequence[str] = (), lloq: Sequence[str] = ()) -> FitData:
@@ -234,7 +242,9 @@ def measurements_of(table: DoseTable, model: Model, observe: Sequence[str] = (),
     if DV not in table.columns:
         unused = [header for name, header in table.columns.items() if name not in COLUMNS]
         expected = f"measurements in a column DV (other columns: {', '.join(unused) or 'none'})"
-        raise InputError("there is no column DV", file=table.path, line=1, key=DV, expected=expected)
+        raise InputError(
+            "there is no column DV", file=table.path, line=header_line(table.path), key=DV, expected=expected
+        )
     if not measurements:
         message = "the table has no measurement"
         raise InputError(message, file=table.path, key="DV", expected="records with EVID 0, MDV 0 and a number in DV")
@@ -440,13 +450,9 @@ def _without_duplicates(
         if earlier is m:
             unique.append(m)
         elif is_equal:
-            flags.append(
-                Flag(_subject_id(table, m), m.row.line, f"the same level as in line {earlier.row.line}; left out")
-            )
+            flags.append(Flag(_subject_id(table, m), m.row.line, f"the same level as in {earlier.row.place}; left out"))
         else:
-            flags.append(
-                Flag(_subject_id(table, m), m.row.line, f"a second level at the time of line {earlier.row.line}")
-            )
+            flags.append(Flag(_subject_id(table, m), m.row.line, f"a second level at the time of {earlier.row.place}"))
             unique.append(m)
     return unique, flags
 

@@ -1,4 +1,4 @@
-"""Reads a dose table into checked cells: column names, separators, decimal marks, missing values."""
+"""Reads a dose table, a file or a DataFrame, into checked cells: columns, separators, decimal marks, missing values."""
 
 from __future__ import annotations
 
@@ -10,6 +10,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ketamech.core import InputError, closest_match
+from ketamech.core.atomic_files import read_text
+from ketamech.core.data_frames import DataFrame, text_columns
+from ketamech.core.errors import FRAME
 
 MAX_ROWS = 500_000
 MISSING = {"", ".", "na"}
@@ -44,11 +47,24 @@ NOT_MISSPELLED = ("RACE", "DATE")  # common columns whose names are one letter f
 
 @dataclass(frozen=True)
 class DoseRow:
-    """One record: its line in the file and its cells by column, without missing cells."""
+    """One record: its line in the file (row of a DataFrame, from 1) and its cells by column, without missing cells."""
 
     file: Path
     line: int
     cells: Mapping[str, str]
+
+    @property
+    def place(self) -> str:
+        """The record in the words of a message, such as "line 4"."""
+        return f"{self._unit} {self.line}"
+
+    def places(self, other: DoseRow) -> str:
+        """Two records in the words of a message, such as "lines 3 and 4"."""
+        return f"{self._unit}s {self.line} and {other.line}"
+
+    @property
+    def _unit(self) -> str:
+        return "row" if self.file == FRAME else "line"
 
     def text(self, column: str, otherwise: str = "") -> str:
         """The text of a cell."""
@@ -110,6 +126,20 @@ class CsvTable:
     commas: bool = False
 
 
+def cells_of_source(source: str | Path | DataFrame, kind: str) -> CsvTable:
+    """Every record of a file or of a DataFrame. `kind` names it in an error: a dose table. Raises InputError."""
+    if isinstance(source, str | Path):
+        return cells_of(read_text(Path(source), kind), Path(source))
+    if not isinstance(source, DataFrame):
+        expected = "the name of a file, or a DataFrame of pandas or polars"
+        raise InputError(f"{kind} of type {type(source).__name__}", key="table", expected=expected)
+    column_names, records = text_columns(source)
+    header = _header_names(column_names, FRAME, None)
+    _refuse_too_many(source.shape[0], FRAME)
+    rows = (_row(FRAME, i, header, words) for i, words in enumerate(records, 1))
+    return _checked_table(rows, header, column_names, may_have_commas=True)
+
+
 def cells_of(text: str, path: Path) -> CsvTable:
     """Every record of a table; `path` names it in errors. Raises InputError if the text is not a dose table.
 
@@ -123,14 +153,36 @@ def cells_of(text: str, path: Path) -> CsvTable:
         raise InputError("the file is empty", file=path, line=1, expected="ID,TIME,AMT,... and records")
     separator = _separator(header_line)
     column_names = [word.strip('"') for word in _split(header_line, separator)]
+    header = _header_names(column_names, path, lines[0][0])
+    _refuse_too_many(len(lines), path)
+    rows = _rows(path, lines[1:], header, separator)
+    return _checked_table(rows, header, column_names, may_have_commas=separator != ",")
+
+
+def _header_names(column_names: Sequence[str], path: Path, line: int | None) -> list[str]:
+    """What each column means. Raises InputError for a missing or repeated column."""
     header = _with_synonyms([_column_name(word) for word in column_names])
-    _refuse_header(header, path, lines[0][0])
-    if len(lines) > MAX_ROWS:
-        raise InputError(f"{len(lines):,} records", file=path, expected=f"at most {MAX_ROWS:,}")
-    rows = [row for row in _rows(path, lines[1:], header, separator) if row.cells and not _is_comment(row)]
-    commas = separator != "," and _decimal_commas(rows)
+    _refuse_header(header, path, line)
+    return header
+
+
+def _refuse_too_many(records: int, path: Path) -> None:
+    if records > MAX_ROWS:
+        raise InputError(f"{records:,} records", file=path, expected=f"at most {MAX_ROWS:,}")
+
+
+def _checked_table(
+    records: Iterable[DoseRow], header: list[str], column_names: Sequence[str], *, may_have_commas: bool
+) -> CsvTable:
+    rows = [row for row in records if row.cells and not _is_comment(row)]
+    commas = may_have_commas and _decimal_commas(rows)
     rows = [_checked_row(_with_points(row) if commas else row, header) for row in rows]
     return CsvTable(rows, {name: word for name, word in zip(header, column_names, strict=True) if name}, commas)
+
+
+def header_line(path: Path | str) -> int | None:
+    """The line of the header in a file; None for a DataFrame."""
+    return None if path == FRAME else 1
 
 
 def _header(lines: list[tuple[int, str]]) -> tuple[str, list[tuple[int, str]]]:
@@ -163,8 +215,12 @@ def _rows(path: Path, lines: list[tuple[int, str]], header: list[str], separator
             if separator == "," and len(words) > len(header):
                 expected += "; numbers with a decimal comma need semicolons between the columns"
             raise InputError(message, file=path, line=number, expected=expected)
-        named_cells = ((name, word) for name, word in zip(header, words, strict=True) if name)
-        yield DoseRow(path, number, {name: word for name, word in named_cells if word.lower() not in MISSING})
+        yield _row(path, number, header, words)
+
+
+def _row(path: Path, number: int, header: Sequence[str], words: Sequence[str]) -> DoseRow:
+    named_cells = ((name, word) for name, word in zip(header, words, strict=True) if name)
+    return DoseRow(path, number, {name: word for name, word in named_cells if word.lower() not in MISSING})
 
 
 def _is_comment(row: DoseRow) -> bool:
@@ -190,7 +246,7 @@ def _decimal_commas(rows: Iterable[DoseRow]) -> bool:
     row, name = commas
     if DECIMAL_POINT in examples:
         other_row, column = examples[DECIMAL_POINT]
-        message = f"a comma in '{row.text(name)}' and a point in '{other_row.text(column)}' (line {other_row.line})"
+        message = f"a comma in '{row.text(name)}' and a point in '{other_row.text(column)}' ({other_row.place})"
         raise row.error(message, name, "one decimal mark in the whole table, and none between thousands")
     if DECIMAL_COMMA not in examples:
         message = f"'{row.text(name)}' may be a thousand or a number with a decimal comma"
@@ -234,7 +290,7 @@ def _with_synonyms(header: list[str]) -> list[str]:
     return names
 
 
-def _refuse_header(header: list[str], path: Path, line: int) -> None:
+def _refuse_header(header: list[str], path: Path, line: int | None) -> None:
     duplicate = next((name for i, name in enumerate(header) if name and name in header[:i]), None)
     if duplicate is not None:
         raise InputError(f"two columns mean {duplicate}", file=path, line=line, key=duplicate, expected="one of them")
@@ -243,7 +299,10 @@ def _refuse_header(header: list[str], path: Path, line: int) -> None:
         closest_name = closest_match(missing, [name for name in header if name not in COLUMNS])
         hint = " (0 where nothing is given)" if missing == "AMT" else ""
         message = f"no column {missing}"
-        expected = f"ID,TIME,AMT,...{hint}; the columns of this file are {', '.join(name for name in header if name)}"
+        table = "DataFrame" if path == FRAME else "file"
+        expected = (
+            f"ID,TIME,AMT,...{hint}; the columns of this {table} are {', '.join(name for name in header if name)}"
+        )
         raise InputError(message, file=path, line=line, key=missing, expected=expected, nearest=closest_name)
 
 

@@ -259,7 +259,7 @@ def _schedules_before(previous: _OccasionRecords | None, event: _Event) -> list[
     schedules = [*previous.carried, *(e for e in previous.events if e.dose is not None)]
     invalid = next((e for e in schedules if not e.ss or e.constant or _ended(e, event.time)), None)
     if invalid is not None:
-        message = f"SS of 2 at TIME {event.time:g}, when the dose of line {invalid.row.line} is not at steady state"
+        message = f"SS of 2 at TIME {event.time:g}, when the dose of {invalid.row.place} is not at steady state"
         raise event.row.error(
             message, "SS", "only frequencies at steady state since the SS of 1, the last dose within one II"
         )

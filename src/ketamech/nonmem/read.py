@@ -14,10 +14,19 @@ from itertools import groupby, pairwise
 from pathlib import Path
 
 from ketamech.core import InputError, UnknownNameError, convert
-from ketamech.core.atomic_files import read_text
-from ketamech.core.errors import misspelled
+from ketamech.core.data_frames import DataFrame
+from ketamech.core.errors import FRAME, misspelled
 from ketamech.dosing.dose_records import cmt_text
-from ketamech.nonmem.csv_cells import COLUMNS, NOT_MISSPELLED, CsvTable, DoseRow, cells_of, refuse_dates
+from ketamech.nonmem.csv_cells import (
+    COLUMNS,
+    NOT_MISSPELLED,
+    CsvTable,
+    DoseRow,
+    cells_of,
+    cells_of_source,
+    header_line,
+    refuse_dates,
+)
 from ketamech.nonmem.occasions import Occasion, occasions_of
 from ketamech.parameters import HUMAN, Parameter, ParameterTable, Species, load_species
 from ketamech.simulation.parameter_overrides import bounds, named_values
@@ -51,19 +60,25 @@ class DoseTable:
     columns: Mapping[str, str] = field(default_factory=dict)
 
 
-def read_doses(path: Path | str, parameters: ParameterTable, *, drug: str | None = None) -> DoseTable:
-    """The subjects of a dose table; `drug`: the drug of doses without a column DRUG.
+def read_doses(source: Path | str | DataFrame, parameters: ParameterTable, *, drug: str | None = None) -> DoseTable:
+    """The subjects of a dose table, a file or a DataFrame; `drug`: the drug of doses without a column DRUG.
 
     Raises InputError with file, line and column for impossible doses and unsupported records.
     """
-    return doses_in(read_text(Path(path), "a dose table"), path, parameters, drug=drug)
+    table = cells_of_source(source, "a dose table")
+    return _subjects_of(table, source if isinstance(source, str | Path) else FRAME, parameters, drug, None)
 
 
 def doses_in(
     text: str, path: Path | str, parameters: ParameterTable, *, drug: str | None = None, route: str | None = None
 ) -> DoseTable:
     """The subjects of the text of a dose table; `path` is for errors. `route`: of a table without ROUTE and CMT."""
-    table = cells_of(text, Path(path))
+    return _subjects_of(cells_of(text, Path(path)), path, parameters, drug, route)
+
+
+def _subjects_of(
+    table: CsvTable, path: Path | str, parameters: ParameterTable, drug: str | None, route: str | None
+) -> DoseTable:
     assumed: list[str] = []
     if route and not {"ROUTE", "CMT"} & table.columns.keys():
         table = replace(table, rows=[replace(row, cells={**row.cells, "ROUTE": route}) for row in table.rows])
@@ -76,7 +91,9 @@ def doses_in(
             raise records[0].error(f"ID {name} comes back", "ID", "all records of one person together")
         subjects.append(_subject(name, records, columns, parameters, drug, table.columns))
     if not subjects:
-        raise InputError("the table holds no record", file=path, line=1, expected="ID,TIME,AMT,... and records")
+        raise InputError(
+            "the table holds no record", file=path, line=header_line(path), expected="ID,TIME,AMT,... and records"
+        )
     return DoseTable(Path(path), tuple(subjects), (*_notes(table, columns, drug, parameters), *assumed), table.columns)
 
 
@@ -132,7 +149,7 @@ def suspicions(table: CsvTable, used: Collection[str], parameters: ParameterTabl
             raise UnknownNameError(message, file=file, key=column, expected=expected, nearest=closest_name)
     for previous, row in pairwise(table.rows):
         if row.cells == previous.cells and row.number("AMT"):
-            yield f"lines {previous.line} and {row.line} are the same dose, which is given twice"
+            yield f"{previous.places(row)} are the same dose, which is given twice"
 
 
 def person_columns(header: Iterable[str], parameters: ParameterTable) -> dict[str, str]:

@@ -14,8 +14,8 @@ import pandas as pd
 import xarray as xr
 
 from ketamech.core import InputError, SolverError
+from ketamech.core.data_frames import DataFrame
 from ketamech.dosing.dose_events import AdherenceFunction
-from ketamech.engine.solve import validate_outputs
 from ketamech.nonmem.csv_cells import DoseRow
 from ketamech.nonmem.occasions import Observation, Occasion
 from ketamech.nonmem.read import DoseTable, DoseTableSubject, read_doses
@@ -107,7 +107,7 @@ def solve_table(
     record in the file. Rows in the order of the table; outputs of a failed subject are NaN. A record of
     a dose has the values after all doses of its time. Raises InputError for a table without observations.
     """
-    names = validate_outputs(model.kernel, tuple(outputs))
+    names = model.known_outputs(outputs)
     once = [(s, o) for s in table.subjects for o in s.occasions] if every_record else observed_occasions(table)
     occasions = _replicated(table, once, model, replicates) if replicates else once
     times = RecordTimes.of(occasions, every_record=every_record)
@@ -202,7 +202,7 @@ def _column(words: Sequence[str | None]) -> pd.Series:
 
 
 def simulate_records(
-    source: str | Path, *, model: Model | None = None, drug: str | None = None,
+    source: str | Path | DataFrame, *, model: Model | None = None, drug: str | None = None,
     outputs: Sequence[str] = DEFAULT_OUTPUTS, replicates: Replicates | int | None = None, every_record: bool = False,
 ) -> pd.DataFrame:  # fmt: skip
     """A table of dose records with the outputs of each ID at each observation record; see `solve_table`."""
@@ -213,9 +213,9 @@ def simulate_records(
 
 
 def simulate_table(
-    source: str | Path, model: Model, *, drug: str | None = None, outputs: Sequence[str] | None = None
+    source: str | Path | DataFrame, model: Model, *, drug: str | None = None, outputs: Sequence[str] | None = None
 ) -> xr.Dataset:
-    """Curves of a table of dose records (.csv and the like, columns as in NONMEM), dims (patient, time).
+    """Curves of dose records (a .csv file and the like, or a DataFrame; columns as in NONMEM), dims (patient, time).
 
     Each occasion of each ID at every observation TIME, after the doses of that time; NaN outside the first to last TIME
     of that ID; coordinates `ID` and `occasion`. A single ID without observations is simulated as a scenario. `drug` is
@@ -232,7 +232,7 @@ def curves_of(table: DoseTable, model: Model, outputs: Sequence[str]) -> xr.Data
 
     Raises InputError for a table without observations, or with too many times for one Dataset.
     """
-    names = validate_outputs(model.kernel, tuple(outputs))
+    names = model.known_outputs(outputs)
     occasions = observed_occasions(table)
     observed = [[one.time for one in occasion.observations] for _, occasion in occasions]
     hours = np.unique(np.concatenate(observed))

@@ -19,7 +19,7 @@ import xarray as xr
 from ketamech.core import InputError
 from ketamech.core.checkpoint import Arrays, dataset_as_arrays, dataset_from_arrays
 from ketamech.core.execution import ClusterProtocol
-from ketamech.engine.solve import TOLERANCE, validate_outputs, validate_times
+from ketamech.engine.solve import TOLERANCE, validate_times
 from ketamech.parameters import HUMAN, ParameterTable
 from ketamech.population.random_draws import draw_parameters
 from ketamech.population.virtual_population import Population, VirtualPatients
@@ -71,7 +71,7 @@ class Cohort:
             raise InputError(f"chunks of {self.chunk} patients", key="chunk", expected="at least 1")
         if not self.outputs:
             raise InputError("no output to keep", key="outputs", expected="a name", type_this="--outputs mood.madrs")
-        validate_outputs(self.model.kernel, self.outputs)
+        self.model.known_outputs(self.outputs)
         require_outputs(self.scenario.group, self.outputs)
         if validate_times(self.times, self.patients).min() < 0:
             raise InputError("output times must not be negative", key="times", expected="hours, e.g. 0, 0.5, 24")
@@ -200,6 +200,6 @@ def simulate_patients(
     names = tuple(dict.fromkeys(name for name, _ in wanted))
     times = np.array(sorted({0.0, *(hour for _, hour in wanted)}))
     scenario = load_scenario(sentence, model.parameters)
-    require_outputs(scenario.group, validate_outputs(model.kernel, names))
+    require_outputs(scenario.group, model.known_outputs(names))
     curves = ensemble_of_patients(model, people, scenario, float(times[-1]) + 1.0).solve(times, names)
     return [curves.of(name)[:, int(np.searchsorted(times, hour))] for name, hour in wanted]

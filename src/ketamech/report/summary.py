@@ -22,6 +22,7 @@ from ketamech.simulation.scenario import Scenario
 
 SUMMARY_TIMES = {"2 h": 2.0, "24 h": 24.0, "7 d": 168.0}
 VENOUS = "venous."
+CONSCIOUSNESS, SEDATION, HALF_AWAKE = "sedation.consciousness", "sedation.depth", 0.5
 EXPOSURE = {  # heading: CDISC codes, the first that is known counts
     "Cmax": ("CMAX",), "Tmax": ("TMAX",), "AUC": ("AUCIFO", "AUCTAU"), "half-life": ("LAMZHL",),
     "CL": ("CLO", "CLTAU"), "CL/F": ("CLFO", "CLFTAU"), "Vss": ("VSSO",), "accumulation": ("ARAUC",),
@@ -161,6 +162,32 @@ def _values_at_times(hours: np.ndarray, y: np.ndarray) -> dict[str, float]:
     return {**values, "end": float(y[-1])}
 
 
+def hours_unconscious(dataset: AnyCurves, run: RunDescription) -> float:
+    """Hours in which the main patient is more likely unconscious than awake; 0 without this output (animals)."""
+    if CONSCIOUSNESS not in dataset:
+        return 0.0
+    awake = dataset.variables[CONSCIOUSNESS].transpose("patient", "time").values[run.index_of_main] - HALF_AWAKE
+    below, above = np.maximum(-awake, 0.0), np.maximum(awake, 0.0)
+    size = below[:-1] + below[1:] + above[:-1] + above[1:]
+    share = np.divide(below[:-1] + below[1:], size, out=np.zeros_like(size), where=size > 0)
+    return float(share @ np.diff(dataset.variables["time"].values))
+
+
+def sedation_rows(dataset: AnyCurves) -> list[dict[str, str]]:
+    """The table of an anaesthetic dose, one row: peak of sedation, when, hours unconscious; empty for other doses."""
+    run = describe_dataset(dataset)
+    hours = hours_unconscious(dataset, run)
+    if not hours > 0:
+        return []
+    depth = dataset.variables[SEDATION].transpose("patient", "time").values[run.index_of_main]
+    peak = int(np.argmax(depth))
+    return [{
+        "peak of sedation": f"{number(100 * float(depth[peak]))} % of anaesthesia",
+        "when": time_text(float(dataset.variables["time"].values[peak]) - run.first_dose_time),
+        "hours unconscious": number(hours),
+    }]  # fmt: skip
+
+
 def solver_status(dataset: AnyCurves) -> list[dict[str, Any]]:
     """Solver status of every patient."""
     columns = (dataset.variables[name].values for name in ("patient", "solve_status", "solve_steps"))
@@ -176,7 +203,8 @@ def summary(dataset: AnyCurves, run: RunDescription, lines: list[SummaryRow]) ->
         "title": run.title, "treatments": list(run.treatments), "disclaimer_applies": True,
         "horizon_h": float(dataset.variables["time"].values[-1]),
         "times_count_from": f"first treatment at {run.first_dose_time:g} h",
-        "patients": solver_status(dataset), "outputs": [_json_row(line) for line in lines],
+        "patients": solver_status(dataset), "unconscious_h": rounded_number(hours_unconscious(dataset, run)),
+        "outputs": [_json_row(line) for line in lines],
     }  # fmt: skip
 
 

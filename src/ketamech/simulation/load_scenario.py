@@ -11,11 +11,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ketamech.core import InputError
+from ketamech.core.data_frames import DataFrame
+from ketamech.core.errors import FRAME
 from ketamech.core.yaml_lines import Path_, YamlSource, read_yaml, read_yaml_text
 from ketamech.dosing.drugs import drug, route
 from ketamech.dosing.parse import parse_duration
 from ketamech.dosing.parse_errors import shorten_text
-from ketamech.dosing.perturbations import AppliedPerturbation, read_perturbation, read_perturbations
+from ketamech.dosing.perturbations import (
+    AppliedPerturbation,
+    read_added_perturbations,
+    read_perturbation,
+    read_perturbations,
+)
 from ketamech.dosing.regimen import Regimen
 from ketamech.dosing.regimen_reader import Sentence, parse_sentence
 from ketamech.dosing.treatment import MAX_HORIZON_H, Treatment
@@ -145,8 +152,9 @@ def _perturbations(
     listed = [
         file.with_location(("perturbations", i), partial(read_perturbation, one)) for i, one in enumerate(phrases)
     ]
+    extra = read_added_perturbations(added)
     try:
-        return read_perturbations([*in_sentences, *listed, *added])
+        return read_perturbations([*in_sentences, *listed, *extra])
     except InputError as problem:
         raise _at_line(problem, file.path, file.line(("perturbations",), ("treatments",))) from None
 
@@ -252,9 +260,9 @@ def _regimen_and_perturbations(
     if isinstance(source, Regimen):
         if not source.treatments:
             raise InputError("the regimen is empty", expected="at least one treatment")
-        return source, read_perturbations(added)
-    sentence = parse_sentence(source)
-    return Regimen(sentence.treatments()), read_perturbations((*sentence.perturbations, *added))
+        return source, read_added_perturbations(added)
+    sentence, extra = parse_sentence(source), read_added_perturbations(added)
+    return Regimen(sentence.treatments()), read_perturbations((*sentence.perturbations, *extra))
 
 
 def _scenario_of_regimen(
@@ -310,19 +318,21 @@ def settings_only(person: Settings | None, parameter_values: Settings | None) ->
     return OwnSettings(person=plain[0], parameters=plain[1])
 
 
-def is_table(source: str | Path) -> bool:
-    """Whether an argument names a dose table."""
-    return Path(source).suffix.lower() in TABLES
+def is_table(source: object) -> bool:
+    """Whether an argument is a dose table: the name of a file, or a DataFrame."""
+    if isinstance(source, str | Path):
+        return Path(source).suffix.lower() in TABLES
+    return isinstance(source, DataFrame)
 
 
 def _check_source(source: object) -> None:
+    if is_table(source):
+        file, example = (source, repr(str(source))) if isinstance(source, str | Path) else (FRAME, "table")
+        raise InputError("this is a dose table, not a scenario", file=file, type_this=f"ketamech.simulate({example})")
     if not isinstance(source, str | Path | Regimen):
         what = f"a scenario of type {type(source).__name__}"
         expected = "a sentence, a file, a Regimen or a Scenario"
         raise InputError(what, key="scenario", expected=expected, type_this='"racemic 0.5 mg/kg IV over 40 min"')
-    if isinstance(source, str | Path) and is_table(source):
-        what = "this is a dose table, not a scenario"
-        raise InputError(what, file=source, type_this=f"ketamech.simulate({str(source)!r})")
 
 
 def _names_a_file(text: str) -> bool:

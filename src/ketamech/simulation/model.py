@@ -21,6 +21,7 @@ from ketamech.core.deprecated_names import LoadedByCall, renamed_arguments
 from ketamech.core.environment import DATA
 from ketamech.core.errors import RenamedWarning
 from ketamech.core.progress import Progress, progress_by_line
+from ketamech.core.synonyms import synonyms
 from ketamech.engine import Kernel, load_kernel
 from ketamech.engine.scope import Scope, Slice
 from ketamech.model.cache import cached_expression_trees, cached_layout
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
     from ketamech.simulation.simulate import Patients
 
 
+LISTED_OUTPUTS = 'a name listed by Model.load().outputs("WORD"), or by: ketamech equations --outputs'
 FOLDER = DATA / "slices"
 WILDCARD = "*"  # at the end of a name: any rest
 
@@ -197,6 +199,7 @@ class Model(metaclass=LoadedByCall, loader="load"):
     def outputs(self, word: str = "") -> pd.DataFrame:
         """Every output with its unit and meaning, one row each; with `word` only those with it in name or meaning.
 
+        A word such as "hnk" or "BP" may also stand for others (data/synonyms).
         These are the names of the argument `outputs`. Concentrations in blood are in umol/L, as in results; `shown`
         is the unit in which tables and reports show the output.
         """
@@ -207,8 +210,16 @@ class Model(metaclass=LoadedByCall, loader="load"):
         units, meanings = self.layout.units, self.layout.descriptions
         rows = [(name, units[name], shown(name, units[name])[1], meanings[name]) for name in self.layout.output_names]
         table = pd.DataFrame(rows, columns=["output", "unit", "shown", "meaning"])
-        is_found = (table["output"] + " " + table["meaning"]).str.contains(word, case=False, regex=False)
-        return table[is_found].reset_index(drop=True)
+        texts = (table["output"] + " " + table["meaning"]).str.lower()
+        words = (word.lower(), *synonyms().get(word.lower(), ()))
+        return table[[any(one in text for one in words) for text in texts]].reset_index(drop=True)
+
+    def known_outputs(self, names: Iterable[str]) -> tuple[str, ...]:
+        """The names, each of an output. Raises UnknownNameError with the nearest names and where all are listed."""
+        checked = tuple(names)
+        for name in checked:
+            require_known(name, self.layout.output_names, f"there is no output '{name}'", expected=LISTED_OUTPUTS)
+        return checked
 
     def __repr__(self) -> str:
         counts = f"{len(self.layout.state_names)} states, {len(self.layout.output_names)} outputs"

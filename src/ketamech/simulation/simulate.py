@@ -23,7 +23,6 @@ from ketamech.dosing.dose_events import (
     without_expectancy,
 )
 from ketamech.dosing.regimen import Regimen
-from ketamech.engine.solve import validate_outputs
 from ketamech.parameters import HUMAN, ParameterTable
 from ketamech.simulation.curves import Curves
 from ketamech.simulation.ensemble import OK, Ensemble, Subject, curves_of_subjects, require_solved
@@ -222,7 +221,7 @@ def _curves_of_patients(
     if not len(people):
         raise InputError("the sample is empty", key="people", expected="at least one patient")
     present = [name for name in DEFAULT_OUTPUTS if exists_in(scenario.group, name)]
-    names = validate_outputs(model.kernel, tuple(present if outputs is None else outputs))
+    names = model.known_outputs(present if outputs is None else outputs)
     require_outputs(scenario.group, names)
     ensemble = ensemble_of_patients(model, people, scenario, scenario.horizon)
     curves = ensemble.solve(grid, names, threads=available_threads())
@@ -235,7 +234,7 @@ def select_outputs(curves: xr.Dataset, model: Model, outputs: Sequence[str] | No
     """The variables of these outputs; all for None. Raises UnknownNameError, InputError for a rating of an animal."""
     if outputs is None:
         return curves
-    names = validate_outputs(model.kernel, tuple(outputs))
+    names = model.known_outputs(outputs)
     require_outputs(str(curves.attrs.get("group", HUMAN)), names)
     return curves[list(names)]
 

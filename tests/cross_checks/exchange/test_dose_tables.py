@@ -6,6 +6,7 @@ from collections import defaultdict
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
@@ -15,6 +16,7 @@ from ketamech.core import InputError
 from ketamech.dosing.dose_events import dose_events
 from ketamech.dosing.regimen import Regimen
 from ketamech.dosing.treatment import Phase, Treatment
+from ketamech.exchange.concentration_profiles import TableSettings, profiles_of_table
 from ketamech.nonmem.read import read_doses
 from ketamech.nonmem.solve_table import solve_table
 from ketamech.nonmem.subjects import scenario_of
@@ -401,3 +403,75 @@ def test_species_stand_side_by_side_in_one_table(folder):
     assert (rat.species, person.species) == ("rat", "human")
     assert rat.values["person.weight"] == 0.3
     assert not person.values
+
+
+RECORDS = {
+    "ID": [1, 1, 1, 2, 2], "TIME": [0.0, 0.5, 24.0, 0.0, 2.25], "AMT": [28.0, np.nan, 56.0, 35.5, np.nan],
+    "DUR": [np.nan, np.nan, 2 / 3, 0.1, np.nan], "CMT": ["nasal", None, "IV", "IV", None],
+    "DV": [np.nan, 80.5, np.nan, np.nan, 1e-3], "WT": [70.0, 70.0, 70.0, 61.5, 61.5],
+}  # fmt: skip
+
+
+def from_polars(frame):
+    return pytest.importorskip("polars").from_dict({name: list(cells) for name, cells in RECORDS.items()})
+
+
+@pytest.mark.parametrize(
+    "made",
+    [lambda frame: frame, lambda frame: frame.set_index(["ID", "TIME"]), lambda frame: frame.astype(object),
+     from_polars],
+    ids=["pandas", "index", "object", "polars"],
+)  # fmt: skip
+def test_a_data_frame_is_read_as_its_file(folder, made):
+    frame = pd.DataFrame(RECORDS)
+    expected = read(folder, frame.to_csv(index=False, na_rep="."))
+    found = read_doses(made(frame), TABLE, drug="esketamine")
+    assert [one.name for one in found.subjects] == ["1", "2"]
+    for mine, theirs in zip(found.subjects, expected.subjects, strict=True):
+        assert mine.values == theirs.values
+        for own, other in zip(mine.occasions, theirs.occasions, strict=True):
+            assert own.regimen == other.regimen
+            times, others = ([(one.time, one.row.text("DV")) for one in o.observations] for o in (own, other))
+            assert times == others
+    assert found.notes == expected.notes
+
+
+@pytest.mark.parametrize(
+    ("change", "said", "column"),
+    [
+        ({"TIME": [0, "soon", 24, 0, 2]}, "DataFrame, row 2: 'soon' is not a number", "TIME"),
+        ({"CMT": ["nasal", None, "IV", "knee", None]}, "DataFrame, row 4: there is no compartment 'knee'", "CMT"),
+        ({"WT": [70, 70, 70, 9000, 61]}, "DataFrame, row 4: WT of 9000", "WT"),
+        ({"ID": [1, 2, 1, 2, 2]}, "DataFrame, row 3: ID 1 comes back", "ID"),
+    ],
+)
+def test_errors_of_a_data_frame_name_row_and_column(change, said, column):
+    with pytest.raises(InputError, match=re.escape(said)) as refused:
+        read_doses(pd.DataFrame(RECORDS | change), TABLE, drug="esketamine")
+    assert refused.value.key == column
+
+
+def test_what_is_no_data_frame_and_a_missing_column_are_refused():
+    with pytest.raises(InputError, match="DataFrame: no column AMT"):
+        read_doses(pd.DataFrame(RECORDS).drop(columns="AMT"), TABLE)
+    with pytest.raises(InputError, match="a dose table of type list"):
+        read_doses([1, 2], TABLE)
+
+
+def test_a_data_frame_is_simulated_and_analysed_as_its_file(model, folder):
+    frame = pd.DataFrame(RECORDS)
+    path = folder / "frame.csv"
+    frame.to_csv(path, index=False, na_rep=".")
+    how = {"model": model, "drug": "esketamine", "outputs": ["venous.esketamine"]}
+    found, expected = (ketamech.simulate(source, **how)["venous.esketamine"].values for source in (frame, path))
+    np.testing.assert_array_equal(found, expected)
+    assert np.nanmax(found) > 0
+    settings = TableSettings(unit="ng/mL", drug="esketamine")
+    mine, theirs = (profiles_of_table(source, TABLE, settings).profiles for source in (frame, path))
+    assert [(one.subject, *one.level) for one in mine] == [(one.subject, *one.level) for one in theirs]
+    assert mine
+    with pytest.raises(InputError, match=r"there is no output 'venous\.hnk'") as refused:
+        ketamech.fit(frame, model=model, drug="esketamine", observe="venous.hnk [ng/mL]")
+    assert "hydroxynorketamine" in refused.value.nearest
+    with pytest.raises(InputError, match="DataFrame: this is a dose table"):
+        ketamech.attribute(frame, model=model)

@@ -11,6 +11,7 @@ import pytest
 import xarray as xr
 
 import ketamech as km
+from ketamech.cli import scenario_argument
 from ketamech.core import InputError, UnitError, UnknownNameError
 from ketamech.core.errors import RenamedWarning
 from ketamech.dosing.regimen import Regimen
@@ -368,6 +369,39 @@ def test_the_notes_of_people_name_no_body_weight(public, people):
     assert "body weight 70 kg, none was given" in typical.attrs["assumed"]
     assert "body weight" not in many.attrs["assumed"]
     assert "masses of free base" in many.attrs["assumed"]
+
+
+@pytest.mark.parametrize(
+    ("word", "expected"),
+    [("hnk", "plasma.r_hydroxynorketamine"), ("norket", "venous.norketamine"), ("CYP", "venous.norketamine"),
+     ("BP", "haemodynamics.diastolic_rise"), ("SBP", "haemodynamics.systolic_rise")],
+)  # fmt: skip
+def test_outputs_are_found_by_abbreviations(public, word, expected):
+    assert expected in set(public.outputs(word)["output"])
+    with pytest.raises(UnknownNameError, match="there is no output") as refused:
+        public.simulate("racemic 35 mg IV", outputs=[word], times=[0, 1])
+    stem = expected.rpartition(".")[2].removeprefix("r_")
+    assert word == "BP" or all(stem in near for near in refused.value.nearest.split(", "))
+    assert set(refused.value.nearest.split(", ")) <= set(public.layout.output_names)
+    assert 'Model.load().outputs("' in refused.value.expected
+
+
+@pytest.mark.parametrize(
+    ("phrase", "said", "example"),
+    [
+        ("ketoconazole 200 mg oral", "clarithromycin represents inhibitors of CYP3A4", "clarithromycin"),
+        ("clopidogrel", "ticlopidine represents inhibitors of CYP2B6", "ticlopidine"),
+        ("unknown blocker", "a blocker without a known target", "NBQX 10 mg/kg IP at -30 min"),
+    ],
+)
+def test_an_error_of_an_added_perturbation_is_about_its_own_key(phrase, said, example):
+    with pytest.raises(InputError, match=said) as refused:
+        load_scenario(SENTENCE, perturbations=phrase)
+    assert (refused.value.key, refused.value.type_this) == ("perturb", example)
+    load_scenario(SENTENCE, perturbations=example)
+    with pytest.raises(InputError, match=said) as refused:
+        scenario_argument.scenario(SENTENCE, perturb=(phrase,))
+    assert (refused.value.key, refused.value.type_this) == ("--perturb", f'--perturb "{example}"')
 
 
 def test_outputs_are_listed_by_a_word(public):

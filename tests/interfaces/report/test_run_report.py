@@ -20,7 +20,7 @@ from ketamech.report.provenance import provenance
 from ketamech.report.published_points import published_points
 from ketamech.report.run_description import describe_run
 from ketamech.report.run_folder import write_run
-from ketamech.report.summary import summary_rows, summary_rows_of
+from ketamech.report.summary import hours_unconscious, sedation_rows, summary_rows, summary_rows_of
 from ketamech.report.svg_canvas import Shape, SvgText
 from ketamech.report.timeline_figure import timeline_figure
 from ketamech.report.tracks import load_tracks, tracks_of
@@ -306,3 +306,23 @@ def test_two_sprays_are_not_the_beginning_of_three(model):
 def test_a_course_shows_single_dose_points_up_to_its_second_dose(model):
     points = points_of(model, "esketamine 84 mg nasal every 3 days for 2 weeks")
     assert all(point.end <= 72 + 1e-6 for point in points)
+
+
+def test_an_anaesthetic_dose_states_the_hours_unconscious(model, racemic, tmp_path):
+    """Second method: the minutes at which being awake is less likely than not, counted."""
+    scenario = load_scenario("racemic 2 mg/kg IV", model.parameters)
+    times = np.arange(0, 2, 1 / 600)
+    fine = simulate(scenario, model=model, times=times)
+    asleep = (fine["sedation.consciousness"].sel(patient="treated").values < 0.5).mean() * times[-1]
+    curves = simulate(scenario, model=model)
+    run = describe_run(scenario, model)
+    assert hours_unconscious(curves, run) == pytest.approx(asleep, abs=1 / 60)
+    assert asleep > 0.05
+    (row,) = sedation_rows(curves)
+    depth = 100 * curves["sedation.depth"].sel(patient="treated").values.max()
+    assert row["peak of sedation"] == f"{depth:.1f} % of anaesthesia"
+    write_run(tmp_path / "bolus", curves, scenario, model, "ketamech simulate")
+    assert f"awake): {row['hours unconscious']}" in (tmp_path / "bolus" / "report.html").read_text(encoding="utf-8")
+    stored = json.loads((tmp_path / "bolus" / "summary.json").read_text(encoding="utf-8"))["unconscious_h"]
+    assert stored == pytest.approx(asleep, abs=1 / 60)
+    assert sedation_rows(racemic[1]) == []

@@ -4,7 +4,7 @@ import pytest
 
 from ketamech.core import InputError, UnknownNameError
 from ketamech.core.atomic_files import read_text
-from ketamech.core.errors import nearest_names
+from ketamech.core.errors import FRAME, nearest_names
 
 NAMES = ("mood.madrs", "mood.expectancy_weight", "pain.expectancy_weight", "venous.ketamine", "plasma.s_norketamine",
          "plasma.r_norketamine", "memantine.clearance", "kinetics.intrinsic_clearance")  # fmt: skip
@@ -46,9 +46,15 @@ def test_a_byte_order_mark_is_no_text(tmp_path):
         ("kinetics.clearance", "kinetics.intrinsic_clearance"),
         ("venous.norketamine", "plasma.s_norketamine, plasma.r_norketamine"),
         ("venous.ketamin", "venous.ketamine"),
+        ("NK", "plasma.s_norketamine, plasma.r_norketamine"),
+        ("venous.r-norket", "plasma.r_norketamine"),
         ("colour", None),
     ],
 )
 def test_the_nearest_names_hold_the_words_of_a_wrong_name(name, nearest):
     found = nearest_names(name, NAMES)
     assert (found and set(found.split(", "))) == (nearest and set(nearest.split(", ")))
+
+
+def test_an_error_of_a_table_in_memory_names_the_row():
+    assert str(InputError("'x' is not a number", file=FRAME, line=3)) == "DataFrame, row 3: 'x' is not a number"

@@ -81,6 +81,7 @@ def test_routes_are_numbered_from_one_without_a_gap():
         ("racemic 35 mg IV; quetiapine XR 300 mg oral", "'quetiapine XR' (character 19) cannot be simulated", None),
         ("venlafaxine daily", "one antidepressant represents all", "antidepressant daily"),
         ("lithium 900 mg oral daily", "'lithium' (character 1) is not a treatment of its own", "with lithium"),
+        ("ketoconazole 200 mg oral", "clarithromycin represents inhibitors of CYP3A4", "with clarithromycin"),
         ("naltrexone 50 mg oral", "'naltrexone' (character 1) is not a treatment of its own", "with naltrexone"),
     ],
 )
