@@ -275,7 +275,7 @@ VISIBLE = "(s => [...document.querySelectorAll(s)].filter(e => e.checkVisibility
 INSIDE = """() => {
   const dock = document.querySelector('#time-bar').getBoundingClientRect().top;
   const top = document.querySelector('.site-header').getBoundingClientRect().bottom;
-  const parts = [...document.querySelectorAll('.levels button, .stage, .scene-legend li')];
+  const parts = [...document.querySelectorAll('.levels button, .stage, .scene-legend li, #fall-bar li')];
   const boxes = parts.filter(e => e.checkVisibility()).map(e => e.getBoundingClientRect());
   return boxes.filter(b => b.top < top - 1 || b.bottom > dock + 1).length;
 }"""
@@ -583,10 +583,10 @@ def test_the_points_lost_without_a_mechanism_stand_beside_what_the_ways_bring(pa
         assert [float(cell.replace("−", "-")) for cell in cells] == pytest.approx(expected, abs=0.11), chapter
     place = "#networks [data-with='off:habenula']"
     until(page, f'document.querySelector("{place}").textContent.length > 20')
-    shown = re.search(
-        r"After 40 min the score is (\d+) with this switch off and (\d+) with it on", page.locator(place).text_content()
-    )
-    assert int(shown[1]) <= int(shown[2])
+    page.evaluate(SET_TIME, 24)
+    shown = re.search(r"Ticked, the score after 24 h is ([\d.]+), not ([\d.]+)\.", page.locator(place).text_content())
+    lost = whole[DAY] - effects(pathways={"habenula": False})[DAY]
+    assert float(shown[1]) - float(shown[2]) == pytest.approx(lost, abs=0.11)
     assert page.locator(".drawing[data-level=synapse] .habenula-burst").count() > 9
 
 
@@ -709,6 +709,11 @@ def test_a_chapter_brings_its_own_time(page, address):
     notice.get_by_role("button", name="Back to 40 minutes").click()
     assert page.evaluate(hours) == pytest.approx(2 / 3, rel=1e-3), "the reader's own time"
     assert not notice.is_visible()
+    page.wait_for_timeout(1100)  # a time just chosen is kept
+    for chapter, is_shown in (("synapses", True), ("receptor", False)):
+        page.evaluate("id => document.getElementById(id).scrollIntoView()", chapter)
+        page.wait_for_timeout(500)
+        assert notice.is_visible() == is_shown, "there is a way back where the clock is not at the reader's own time"
     page.focus("#time-slider")
     page.keyboard.press("End")
     assert page.evaluate(hours) == pytest.approx(730.5)

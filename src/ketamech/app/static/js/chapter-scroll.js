@@ -94,7 +94,7 @@ export class ChapterScroll {
   }
 }
 
-// A line on the clock: to which time a chapter has moved it, and a way back to the reader's own time.
+// A line on the clock: to which time a chapter has moved it, and a way back to the reader's own time, where it is another.
 class ClockNotice {
   constructor(clock, back) {
     this.text = element("span", {});
@@ -107,8 +107,7 @@ class ClockNotice {
     const [now, before] = [hours, own].map(formatTimeLong);
     this.text.replaceChildren(`The clock moved to ${now}`, element("span", { class: "only-roomy", text: " for this chapter" }), ".");
     this.button.textContent = `Back to ${before}`;
-    this.button.hidden = now === before;
-    this.node.hidden = false;
+    this.node.hidden = now === before;
   }
 
   hide() {

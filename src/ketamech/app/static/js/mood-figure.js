@@ -1,7 +1,7 @@
 // The mood curve of the first screen: severity bands, single people, published values, words on the curve, the score now.
 
 import { element, svgElement } from "./dom.js";
-import { formatTime, interpolate } from "./format.js";
+import { formatTime, formatTimeLong, interpolate } from "./format.js";
 import { pathOf, TimeFigure } from "./time-figure.js";
 import { selectedTime } from "./time-slider.js";
 
@@ -15,7 +15,7 @@ const LEAST = 15; // px: no name in a band lower still
 const SHORT = 170; // px: in a lower drawing only the words of the clock and of the drug are written
 
 export class MoodFigure extends TimeFigure {
-  constructor({ bands, openEvidence, height = 266, narrowHeight = 178 }) {
+  constructor({ bands, openEvidence, height = 266, narrowHeight = 166 }) {
     super({
       title: "Depression score, MADRS",
       unit: "lower is better",
@@ -92,7 +92,7 @@ export class MoodFigure extends TimeFigure {
       const places = [15, -6].map((shift) => [x.start + 6, half + shift, "start"]);
       found.push({ text, name: "response-word", places, marks: [line("response", x.start, half, x.end, half)] });
       const lowest = main.y.indexOf(Math.min(...main.y));
-      found.push(around(lowest, `lowest after ${formatTime(main.time[lowest])}: ${Math.round(main.y[lowest])}`, "main-word"));
+      found.push(around(lowest, `lowest after ${formatTimeLong(main.time[lowest])}: ${Math.round(main.y[lowest])}`, "main-word"));
     }
     if (control) {
       const at = (hours) => [-8, -16, 16].map((shift) => [x.at(hours), y.at(scoreAt(hours, control)) + shift, "middle"]);
@@ -237,5 +237,5 @@ function boxOf(text, left, base, anchor) {
   return [start - 2, base - LINE + 2, start + width + 2, base + 4];
 }
 
-export const bandOf = (bands, score) =>
-  bands.find(({ from, to }) => score < to && score >= from)?.band ?? bands.at(-1).band;
+// The band of a score as it is shown, in whole points.
+export const bandOf = (bands, score) => bands.find(({ to }) => Math.round(score) < to)?.band ?? bands.at(-1).band;

@@ -9,6 +9,7 @@ const PEOPLE = 100;
 const HOURS = 4;
 const COLUMNS = 20;
 const MAX_STEP = 24; // px between two people
+const NEAR = "100% 0px"; // of the window: a figure so near is filled before it is seen
 const NOT_IN_ANIMALS = "Choose a route in people to see how many of 100 people are affected.";
 
 // The number of people of 100 in whom the first curve of a track goes above a threshold within some hours of the dose.
@@ -18,22 +19,23 @@ export async function shareAbove(scenario, track, threshold) {
   return curves[0].individuals.filter((values) => Math.max(...values) > threshold).length;
 }
 
-// A row of the server's table as a figure; it follows the treatment of the story while it is in view.
+// A row of the server's table as a figure; it follows the treatment of the story while it is near the window.
 export class ShareFigure extends Figure {
   constructor(row, state, openEvidence) {
     super({ title: row.title, unit: "of 100 simulated people", openEvidence });
-    Object.assign(this, { row, state, count: null, isInView: false });
+    Object.assign(this, { row, state, count: null, isNear: false });
     this.node.id = `share-${row.id}`;
     this.node.classList.add("share-of-people");
     this.task = new LatestTask(() => this.simulate());
-    this.update = debounce(400, () => this.isInView && this.task.run());
+    this.update = debounce(400, () => this.isNear && this.task.run());
     state.onChange(this.update);
-    new IntersectionObserver(([{ isIntersecting }]) => {
-      this.isInView = isIntersecting;
+    const see = ([{ isIntersecting }]) => {
+      this.isNear = isIntersecting;
       if (!isIntersecting) return;
       this.update();
       if (!this.caption.textContent) this.showPublished();
-    }).observe(this.node);
+    };
+    new IntersectionObserver(see, { rootMargin: NEAR }).observe(this.node);
   }
 
   async simulate() {

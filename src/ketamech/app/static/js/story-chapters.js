@@ -264,14 +264,15 @@ function largestLosses(whole, losses) {
   return `The largest loss is ${largestAt(AFTER_DAY)} and ${largestAt(AFTER_WEEK)}`;
 }
 
-// Beside every switch: the score at the clock's time with the switch off and on. Returns the task that simulates.
+// Beside every switch: the score at the clock's time with its box ticked and not. Returns the task that simulates.
 export function withAndWithout(state, runs) {
   const scores = new Map(); // { off, on } of a switch, by its `data-with`
   const show = (hours) => {
     for (const place of findAll("[data-with]")) {
       const own = scores.get(place.dataset.with);
-      const [off, on] = ["off", "on"].map((side) => own && Math.round(at(own[side], hours)));
-      const text = own ? `After ${formatTime(hours)} the score is ${off} with this switch off and ${on} with it on.` : "";
+      const [off, on] = ["off", "on"].map((side) => own && points(at(own[side], hours)));
+      const change = on === off ? `stays ${on}` : `is ${on}, not ${off}`;
+      const text = own ? `Ticked, the score after ${formatTime(hours)} ${change}.` : "";
       if (place.textContent !== text) place.textContent = text;
     }
   };

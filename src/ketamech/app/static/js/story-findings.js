@@ -1,7 +1,7 @@
 // What a figure shows, in words, computed from its curves: the heading of each figure, and the values at the clock's time.
 // `tracks`: the latest curves of each track, in the order of data/tracks/curves.csv.
 
-import { extremum, formatNumber, formatTime, formatWithUnit, interpolate } from "./format.js";
+import { extremum, formatNumber, formatTime, formatTimeLong, formatWithUnit, interpolate } from "./format.js";
 
 const CURVE = { nmda: { interneurons: 1, pyramidal: 2 }, inflammation: { il6: 0, tnf: 1 } };
 const CHANGED = 0.02; // relative
@@ -104,7 +104,7 @@ const FINDINGS = {
   mood(track) {
     const low = Math.min(...curveOf(track));
     const at = track.time[curveOf(track).indexOf(low)];
-    return `The score falls from ${rounded(firstOf(track))} to ${rounded(low)}, lowest after ${formatTime(at)}`;
+    return `The score falls from ${rounded(firstOf(track))} to ${rounded(low)}, lowest after ${formatTimeLong(at)}`;
   },
   suicidality(track) {
     const { value, first, hours } = extremeOf(track);
@@ -163,7 +163,7 @@ export const CAPTIONS = {
   mood({ mood }, hours) {
     const score = curveOf(mood);
     const lowest = Math.min(...score);
-    const time = formatTime(mood.time[score.indexOf(lowest)]);
+    const time = formatTimeLong(mood.time[score.indexOf(lowest)]);
     const control = interpolate(mood.time, mood.curves[0].control ?? score, hours);
     return `the MADRS score is ${rounded(valueAt(mood, hours))}; without the drug it would be ${rounded(control)}. It is lowest, ${rounded(lowest)}, at ${time}.`;
   },

@@ -16,12 +16,12 @@ export function trialResultNodes(found, job) {
   return [
     sectionTitle(found.title),
     findings(found),
+    ...notes(found),
     comparisonTable(found),
     publishedTable(found),
     armsTable(found),
     job?.has_files ? filesSection(job.id) : null,
     element("div", { class: "figure-grid" }, charts),
-    ...notes(found),
     ...reproduction(found.reproduction),
   ];
 }

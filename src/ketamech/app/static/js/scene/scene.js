@@ -71,7 +71,7 @@ export class Scene {
     });
     this.stage.append(...LEVELS.map((name) => this.drawings[name]));
     this.sentenceNode = element("p", { class: "scene-sentence", id: "scene-sentence" });
-    this.legend = element("ul", { class: "scene-legend" });
+    this.legend = element("ul", {});
     this.note = element("p", { class: "scene-note" });
     this.live = element("div", { class: "visually-hidden", role: "status", "aria-live": "polite" });
     this.tabs = element(
@@ -167,8 +167,6 @@ export class Scene {
     const rows = this.bindings
       .level(this.level)
       .filter((row) => row.legend !== "no" && (!row.view || row.view === this.view));
-    this.legend.dataset.level = this.level;
-    this.legend.dataset.view = this.view;
     this.entries = rows.map((row) => {
       const sign = glyph(row.glyph);
       const value = element("b", {});
@@ -178,7 +176,10 @@ export class Scene {
       return { row, sign, value, node };
     });
     const key = (KEY[this.level] ?? []).map(([sign, text]) => element("li", { class: "key" }, glyph(sign), element("span", { text })));
-    this.legend.replaceChildren(...this.entries.map(({ node }) => node), ...key);
+    const own = { class: "scene-legend", "data-level": this.level, "data-view": this.view };
+    const legend = element("ul", own, this.entries.map(({ node }) => node), key);
+    this.legend.replaceWith(legend);
+    this.legend = legend;
   }
 
   // Curves of another scenario; `remark` is added to the note.
