@@ -106,7 +106,7 @@ export function timeControls() {
 
 // A button that spaces the time evenly, or by its logarithm; `changed` is called after every change.
 export function evenClockButton(changed) {
-  const button = element("button", { type: "button", class: "link-button", id: "even-clock", text: "Even clock" });
+  const button = element("button", { type: "button", class: "link-button", id: "even-clock", text: "Even time scale" });
   const show = () => button.setAttribute("aria-pressed", String(selectedTime.range === RANGES.even));
   button.title = "Space the time evenly: most of the month comes after the first day";
   button.addEventListener("click", () => {
