@@ -401,9 +401,10 @@ def test_a_dot_says_what_it_is_and_by_what_steps_it_was_drawn(page, address):
     dot = page.locator("#mood-figure .published-point[aria-label*='difference from the control']").first
     dot.wait_for(state="attached")
     assert dot.locator("[clip-path]").count() == 1, "half filled: a part of its place is the model's"
-    dot.locator(".hit").hover()
+    page.wait_for_load_state("networkidle")  # the figure is drawn again while the page loads
+    dot.dispatch_event("pointerenter")  # points may lie over each other
     note = page.locator("#mood-figure .point-note")
-    assert note.is_visible()
+    note.wait_for(state="visible")
     assert "drawn from the model's line without the drug" in note.inner_text()
     bipolar = page.locator("#mood-figure .published-point[aria-label*='bipolar']")
     assert bipolar.count() > 0
@@ -678,7 +679,8 @@ def test_words_on_the_mood_curve_are_few_and_computed(page, address):
     assert f"left after {time} days" in lead
 
 
-LEFT = "node => node.getBoundingClientRect().left"
+DISTANCE_TO_CURSOR = """((left) => Math.abs(left('.cursor') - left('.bracket.drug')))(
+    (name) => document.querySelector(`#mood-figure ${name}`).getBoundingClientRect().left)"""
 
 
 def test_points_on_the_mood_curve_are_those_of_the_clock(page, address, effects):
@@ -689,8 +691,7 @@ def test_points_on_the_mood_curve_are_those_of_the_clock(page, address, effects)
         page.evaluate(SET_TIME, hours)
         said = page.locator("#mood-figure .drug-points").text_content()
         assert numbers_in(said) == [pytest.approx(whole[i], abs=0.06)], f"after {hours} h"
-        cursor, bracket = (page.locator(f"#mood-figure {one}").evaluate(LEFT) for one in (".cursor", ".bracket.drug"))
-        assert abs(cursor - bracket) < 15, "beside the clock's time"
+        until(page, DISTANCE_TO_CURSOR + " < 15")  # beside the clock's time
     page.evaluate(SET_TIME, 24)
     points = page.locator("#score-bar p").text_content()
     drug = re.search(r"and ([\d.]+) more with the drug", points)[1]

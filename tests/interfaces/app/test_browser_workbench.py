@@ -260,14 +260,14 @@ def test_pathway_contributions_are_drawn_in_the_colours_of_the_table(page, addre
 
     open_story(page, f"{address}/#&read=student")
     page.locator("#pathways").scroll_into_view_if_needed()
-    until(page, f"document.querySelectorAll('#pathways tbody tr').length === {len(load_pathways())}")
+    until(page, f"document.querySelectorAll('#pathways table:has(rect) tbody tr').length === {len(load_pathways())}")
     bars = page.evaluate(
-        "[...document.querySelectorAll('#pathways tbody rect')].map((one) => one.getAttribute('fill'))"
+        "[...document.querySelectorAll('#pathways table:has(rect) tbody rect')].map((one) => one.getAttribute('fill'))"
     )
     assert set(bars) == {row.colour for row in load_pathways().values()}
-    times = page.locator("#pathways .losses thead th").all_inner_texts()
+    times = page.locator("#pathways table:has(rect) thead th").all_inner_texts()
     assert times == ["pathway off", "1 h", "1 day", "3 days", "7 days"]
-    assert "by the felt effects" in page.locator("#pathways .losses caption").inner_text()
+    assert "by the felt effects" in page.locator("#pathways table:has(rect) caption").inner_text()
     page.get_by_role("button", name="Attribute").click()
     page.locator("#pathways .job-progress").get_by_role("button", name="Cancel").click()
     ended = "document.querySelector('#pathways .job-progress') === null"  # finished just before it was cancelled
