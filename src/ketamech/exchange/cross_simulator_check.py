@@ -311,8 +311,9 @@ class CrossSimulatorCheck:
 
 
 def largest_differences(table: pd.DataFrame) -> pd.DataFrame:
-    """One row per scenario and engine: the largest difference, its output and hour."""
-    largest = table.groupby(["scenario", "engine"], sort=False)["difference"].idxmax()
+    """One row per scenario and engine: the largest difference, its output and hour; the first without a number before."""
+    size = table["difference"].fillna(np.inf)
+    largest = size.groupby([table["scenario"], table["engine"]], sort=False).idxmax()
     return table.loc[largest, ["scenario", "engine", "difference", "output", "hour"]]
 
 

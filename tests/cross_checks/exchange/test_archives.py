@@ -336,3 +336,18 @@ def test_both_versions_state_the_prior_of_the_calibration_and_bounds_of_four_sd(
                 [median - 4 * sd, median, median + 4 * sd], abs=1e-9
             )
             assert [float(number) for number in row[prior].split(";")] == pytest.approx([median, sd])
+
+
+def test_a_simulator_without_numbers_has_a_row():
+    rows = [
+        ("a", "x", "COPASI", 1e-6),
+        ("a", "y", "COPASI", 2e-6),
+        ("a", "x", "AMICI", np.nan),
+        ("a", "y", "AMICI", 1e-9),
+    ]
+    table = pd.DataFrame(rows, columns=["scenario", "output", "engine", "difference"]).assign(hour=1.0)
+    found = cross_simulator_check.largest_differences(table).set_index("engine")
+    assert found.loc["COPASI", "output"] == "y"
+    assert (found.loc["AMICI", "output"], np.isnan(found.loc["AMICI", "difference"])) == ("x", True)
+    nothing = table[table["engine"] == "AMICI"].assign(difference=np.nan)
+    assert np.isnan(cross_simulator_check.largest_differences(nothing)["difference"]).all()
