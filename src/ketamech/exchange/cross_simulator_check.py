@@ -311,7 +311,7 @@ class CrossSimulatorCheck:
 
 
 def largest_differences(table: pd.DataFrame) -> pd.DataFrame:
-    """One row per scenario and engine: the largest difference, its output and hour; the first without a number before."""
+    """One row per scenario and engine: the largest difference (NaN before all), its output and hour."""
     size = table["difference"].fillna(np.inf)
     largest = size.groupby([table["scenario"], table["engine"]], sort=False).idxmax()
     return table.loc[largest, ["scenario", "engine", "difference", "output", "hour"]]
