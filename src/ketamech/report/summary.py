@@ -27,7 +27,10 @@ EXPOSURE = {  # heading: CDISC codes, the first that is known counts
     "Cmax": ("CMAX",), "Tmax": ("TMAX",), "AUC": ("AUCIFO", "AUCTAU"), "half-life": ("LAMZHL",),
     "CL": ("CLO", "CLTAU"), "CL/F": ("CLFO", "CLFTAU"), "Vss": ("VSSO",), "accumulation": ("ARAUC",),
 }  # fmt: skip
-_MIN_RELATIVE_CHANGE, _PLATEAU_MARGIN, _ZERO_SHARE, EXTREMUM = 0.005, 0.005, 0.002, "extremum"
+_MIN_RELATIVE_CHANGE, _PLATEAU_MARGIN, EXTREMUM = 0.005, 0.005, "extremum"
+_CONCENTRATIONS = ("ng/mL", "nmol/L")
+# Of the largest value of a curve, below which a value is 0: a concentration is measured over several powers of ten.
+_ZERO_SHARE, _ZERO_CONCENTRATION = 0.002, 1e-5
 
 
 @dataclass(frozen=True)
@@ -65,9 +68,15 @@ class SummaryRow:
 
     def text(self, value: float, *, sign: bool = False) -> str:
         """A value for a table; values negligible for the size of the curve are 0."""
-        size = max(abs(self.baseline), abs(self.extremum))
-        displayed = 0.0 if abs(value) < _ZERO_SHARE * size else value
-        return signed(displayed) if sign else number(displayed)
+        return signed(self._displayed(value)) if sign else number(self._displayed(value))
+
+    def _displayed(self, value: float) -> float:
+        share = _ZERO_CONCENTRATION if self._short_unit in _CONCENTRATIONS else _ZERO_SHARE
+        return 0.0 if abs(value) < share * max(abs(self.baseline), abs(self.extremum)) else value
+
+    @property
+    def _short_unit(self) -> str:
+        return self.unit.split(",")[0]
 
     def in_words(self) -> str:
         """Text such as "peak 1.42× at 38 min"."""
@@ -80,13 +89,13 @@ class SummaryRow:
 
     def value_in_words(self, value: float) -> str:
         """A value with its unit, short."""
-        value = 0.0 if abs(value) < _ZERO_SHARE * max(abs(self.baseline), abs(self.extremum)) else value
+        value = self._displayed(value)
         if self.display_mode.startswith("relative"):
             return f"{number(value)}×" + (" healthy" if self.display_mode == "relative_to_healthy" else "")
         if self.display_mode == "percent":
             return f"{number(value, 2)} %"
-        unit = self.unit.split(",")[0]
-        return f"{number(value)} {unit}" if unit in ("ng/mL", "nmol/L", "points") else number(value)
+        has_unit = self._short_unit in (*_CONCENTRATIONS, "points")
+        return f"{number(value)} {self._short_unit}" if has_unit else number(value)
 
 
 def drug_values(parameters: ParameterTable) -> dict[str, float]:
@@ -174,7 +183,7 @@ def hours_unconscious(dataset: AnyCurves, run: RunDescription) -> float:
 
 
 def sedation_rows(dataset: AnyCurves) -> list[dict[str, str]]:
-    """The table of an anaesthetic dose, one row: peak of sedation, when, hours unconscious; empty for other doses."""
+    """The table of an anaesthetic dose, one row: peak of sedation, when, time unconscious; empty for other doses."""
     run = describe_dataset(dataset)
     hours = hours_unconscious(dataset, run)
     if not hours > 0:
@@ -184,7 +193,7 @@ def sedation_rows(dataset: AnyCurves) -> list[dict[str, str]]:
     return [{
         "peak of sedation": f"{number(100 * float(depth[peak]))} % of anaesthesia",
         "when": time_text(float(dataset.variables["time"].values[peak]) - run.first_dose_time),
-        "hours unconscious": number(hours),
+        "unconscious for": time_text(hours),
     }]  # fmt: skip
 
 

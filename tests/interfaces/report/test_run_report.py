@@ -322,7 +322,17 @@ def test_an_anaesthetic_dose_states_the_hours_unconscious(model, racemic, tmp_pa
     depth = 100 * curves["sedation.depth"].sel(patient="treated").values.max()
     assert row["peak of sedation"] == f"{depth:.1f} % of anaesthesia"
     write_run(tmp_path / "bolus", curves, scenario, model, "ketamech simulate")
-    assert f"awake): {row['hours unconscious']}" in (tmp_path / "bolus" / "report.html").read_text(encoding="utf-8")
+    assert f"than awake) for {row['unconscious for']}" in (tmp_path / "bolus" / "report.html").read_text(
+        encoding="utf-8"
+    )
     stored = json.loads((tmp_path / "bolus" / "summary.json").read_text(encoding="utf-8"))["unconscious_h"]
     assert stored == pytest.approx(asleep, abs=1 / 60)
     assert sedation_rows(racemic[1]) == []
+
+
+def test_a_concentration_far_below_its_peak_is_stated(model):
+    scenario = load_scenario("racemic 2 mg/kg IV", model.parameters)
+    lines = summary_rows_of(simulate(scenario, model=model), describe_run(scenario, model), model.parameters)
+    line = next(one for one in lines if one.label == "Plasma concentration: ketamine, arterial")
+    assert 0 < line.values_at["24 h"] < 0.002 * line.extremum
+    assert float(line.text(line.values_at["24 h"])) == pytest.approx(line.values_at["24 h"], rel=0.01)
