@@ -216,7 +216,10 @@ def write_index(folder: Path | str, runs: Sequence[tuple[str, str]], card: Score
     page = render(
         "index.html.j2",
         runs=[{"name": name, "title": title, "data": _timeline_of(path, name)} for name, title in runs],
-        goals=[row | {"wanted": _target(row["low"], row["high"])} for row in card.criteria.to_dict("records")],
+        goals=[
+            row | {"wanted": _target(row["low"], row["high"])}
+            for row in card.criteria.sort_values("reached", kind="stable").to_dict("records")  # misses first
+        ],
         sources=card.by_source.to_dict("records"),
         verdicts=rows["verdict"].value_counts().to_dict(),
         fitted=int(rows["fitted"].sum()),
