@@ -254,7 +254,8 @@ def summary_rows(
 def significance_rows(chances: pd.DataFrame) -> list[dict[str, object]]:
     """Summary lines of the chances of p < 0.05 (table as in the scorecard of trials) whose source can be opened.
 
-    Of the comparisons without significance `chance` is the largest; of all comparisons `crps` is the Brier score.
+    Of the comparisons without significance `chance` is the largest; of all comparisons `crps` is the Brier score, to
+    which the CRPS of a yes-or-no outcome is equal.
     """
     scored = with_brier_scores(chances)
     null = scored[~scored["significant"].astype(bool)]
