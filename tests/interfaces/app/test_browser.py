@@ -291,6 +291,30 @@ def test_a_lost_connection_is_reported_and_recovered(page, address):
     assert "1.8" in page.locator("#time-bar").text_content()  # a phone has no room for the treatment
 
 
+def test_a_late_response_to_an_earlier_request_does_not_end_the_report_of_a_lost_connection(page, address):
+    held = []
+    page.route("**/engine/kernel.wasm", lambda route: route.fulfill(status=404, body="{}"))  # the server simulates
+    page.route("**/api/published-values", lambda route: held.append(route))
+    open_story(page, address)
+    while not held:
+        page.wait_for_timeout(50)
+    page.route("**/api/**", lambda route: route.abort())
+    set_slider(page, page.locator("#dose [data-dose]"), 0.9)
+    page.wait_for_selector(".connection-lost:not([hidden])")
+    page.evaluate(
+        """() => {
+          window.changesOfReport = 0;
+          const report = document.querySelector(".connection-lost");
+          new MutationObserver(() => (window.changesOfReport += 1)).observe(report, { attributes: true });
+        }"""
+    )
+    with page.expect_response("**/api/published-values"):
+        held[0].continue_()
+    page.wait_for_timeout(300)
+    assert page.evaluate("window.changesOfReport") == 0
+    assert "Trying again" in page.locator(".connection-lost").inner_text()
+
+
 TABS = [
     ("attribution", "desktop"), ("dose", "phone"), ("equations", "phone"), ("evidence", "phone"),
     ("scorecard", "desktop"),

@@ -17,12 +17,14 @@ export const errorMessage = (error) => (error instanceof ServerError ? error.mes
 
 const listeners = new Set();
 let lost = false;
+let losses = 0;
 
 export const onConnectionChange = (listener) => listeners.add(listener);
 
 function setConnected(connected) {
   if (connected === !lost) return;
   lost = !connected;
+  if (lost) losses += 1;
   for (const listener of listeners) listener(connected);
   if (lost) reconnect(500);
 }
@@ -42,6 +44,7 @@ function reconnect(milliseconds) {
 const relative = (path) => path.replace(/^\//, "");
 
 async function send(path, request) {
+  const lossesBefore = losses;
   let response;
   try {
     response = await fetch(relative(path), request);
@@ -49,7 +52,7 @@ async function send(path, request) {
     if (error.name !== "AbortError") setConnected(false);
     throw error;
   }
-  setConnected(true);
+  if (losses === lossesBefore) setConnected(true); // a late response to a request sent before the loss proves nothing
   if (response.ok) return response;
   let body = { error: `The server answered with status ${response.status}.` };
   try {
