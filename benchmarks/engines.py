@@ -104,8 +104,8 @@ ENGINES = (
         "SciPy",
         "LSODA (odeint) on equations and Jacobian compiled by numba",
         lsoda.load,
-        ("scipy", "numba"),
-        ("scipy", "numba"),
+        ("scipy", "numba", "threadpoolctl"),
+        ("scipy", "numba", "threadpoolctl"),
     ),
     Engine(
         BY_HAND,

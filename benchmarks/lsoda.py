@@ -51,6 +51,7 @@ _text = text_of(_Python({"fully_qualified_modules": True, "user_functions": {"un
 def load(problem: BenchmarkCase) -> Run:
     """Compile the equations, and return what solves the task for every patient of the problem."""
     from scipy.integrate import odeint
+    from threadpoolctl import threadpool_limits
 
     functions, segments = compiled(problem.system, problem.outputs), problem.segments()
     plans = [np.append(_inside(problem.times, part.start, part.stop), part.stop) for part in segments]
@@ -67,7 +68,8 @@ def load(problem: BenchmarkCase) -> Run:
         return np.array([functions["observe"](state, q) for state in np.vstack([*kept, y[None]])])
 
     def run(tolerance: float) -> np.ndarray:
-        return np.array([one(*each, tolerance) for each in zip(problem.inputs, problem.start, strict=True)])
+        with threadpool_limits(1):  # on one core, further threads of the linear algebra would wait for one another
+            return np.array([one(*each, tolerance) for each in zip(problem.inputs, problem.start, strict=True)])
 
     for function in ("rates", "jacobian"):
         q = functions["prepare"](problem.inputs[0])

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from time import perf_counter
 from typing import Any
+
+import numpy as np
 
 from benchmarks import benchmark_case, scaling, startup_time
 from benchmarks.accuracy import accuracy
@@ -110,6 +112,23 @@ def _remembered(engine: Engine, loaded: dict[str, Run]) -> Engine:
     return replace(engine, load=load)
 
 
+@dataclass(frozen=True)
+class SomeOutputs:
+    """A loaded engine of whose outputs only some `columns` are read; `seconds` as in `EngineProcess`."""
+
+    run: Run
+    columns: Sequence[int]
+
+    def __call__(self, tolerance: float) -> np.ndarray:
+        """Curves [patient, time, output]."""
+        return self.run(tolerance)[:, :, self.columns]
+
+    @property
+    def seconds(self) -> float | None:
+        """Processor time of the last run, where it was measured in another process."""
+        return getattr(self.run, "seconds", None)
+
+
 def _slice(
     posed: BenchmarkCase, name: str, peers: Sequence[Engine], loaded: Mapping[str, Run], effort: Any, tell: Progress
 ) -> dict[str, Any]:
@@ -123,7 +142,7 @@ def _slice(
             measured.append(
                 replace(
                     peer, name=f"{peer.name}, {WHOLE}", label=f"{peer.label}, {WHOLE}",
-                    load=lambda _, run=run: lambda tolerance: run(tolerance)[:, :, columns],
+                    load=lambda _, run=run: SomeOutputs(run, columns),
                 )
             )  # fmt: skip
         measured.append(replace(peer, name=f"{peer.name}, {SLICE}", label=f"{peer.label}, {SLICE}"))

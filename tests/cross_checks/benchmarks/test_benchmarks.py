@@ -16,6 +16,7 @@ from benchmarks import benchmark_case, ketamech_engine, lsoda
 from benchmarks.engine_process import CAN_FORK, isolated
 from benchmarks.engines import BY_HAND, ENGINES, OURS, select_engines
 from benchmarks.scaling import sizes, summary
+from benchmarks.suite import SomeOutputs
 from benchmarks.work_precision import QUICK, ErrorNorm, compare, measure, one_core, shares
 from ketamech.core import UnknownNameError
 from ketamech.engine import events, load_kernel
@@ -203,6 +204,18 @@ def test_an_engine_in_a_process_of_its_own_gives_the_same_curves_and_says_how_lo
     run = isolated(replace(OURS, name="apart")).load(toy)
     assert np.array_equal(run(1e-6), OURS.load(toy)(1e-6))
     assert 0 < run.seconds < 60
+
+
+def test_the_time_of_some_outputs_is_that_of_the_process_that_solved_them(toy):
+    class Elsewhere:
+        seconds = 12.0
+
+        def __call__(self, tolerance):
+            return np.zeros((2, TIMES.size, 3))
+
+    some = replace(OURS, name="apart", load=lambda case: SomeOutputs(Elsewhere(), [0, 1, 2]), solves_groups=False)
+    _, apart = measure(toy, [OURS, some], QUICK, lambda line: None)
+    assert apart["settings"][0]["ms"] == [6000.0]
 
 
 def test_the_share_of_the_kernel_by_hand_is_that_at_the_same_tolerance():
