@@ -93,7 +93,6 @@ def test_a_trial_runs_on_it_with_the_same_patients(core: Model, model: Model) ->
     assert change[0] != change[1]
 
 
-@pytest.mark.xfail(strict=True, reason="its posterior is that of the equations before decision 40 (decision 42)")
 def test_a_trial_has_the_mean_of_the_full_model(core: Model, model: Model) -> None:
     trial, scale = ketamech.Trial.read("murrough2013"), "MADRS-24h"
     ours, theirs = (trial.run(model=one, replicates=8, seed=3).dataset[scale] for one in (core, model))
