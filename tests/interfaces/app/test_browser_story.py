@@ -259,7 +259,7 @@ def test_opening_a_file_deletes_no_case_and_a_removed_case_comes_back(page, addr
     for count in (3, 4):
         upload(page, "x.yaml", content)
         until(page, f"document.querySelectorAll('.case').length === {count}")
-    titles = "[...document.querySelectorAll('.case header input')].map(e => e.value)"
+    titles = "[...document.querySelectorAll('.case header textarea')].map(e => e.value)"
     before = page.evaluate(titles)
     upload(page, "x.yaml", content)
     until(page, "document.querySelector('#file-error').textContent.includes('remove a case first')")
@@ -708,6 +708,10 @@ def test_a_chapter_brings_its_own_time(page, address):
     assert page.locator(".stage-mood").is_visible(), "the chapter speaks of mood"
     notice = page.locator(".clock-notice")
     assert notice.inner_text().startswith("The clock moved to 24 hours for this chapter.")
+    dock, box, slider = (page.locator(one).bounding_box() for one in ("#time-bar", ".clock-notice", "#time-slider"))
+    assert dock["y"] <= box["y"], "it covers nothing of the chapter"
+    assert box["y"] + box["height"] <= dock["y"] + dock["height"]
+    assert box["y"] >= slider["y"] + slider["height"]
     notice.get_by_role("button", name="Back to 40 minutes").click()
     assert page.evaluate(hours) == pytest.approx(2 / 3, rel=1e-3), "the reader's own time"
     assert not notice.is_visible()
