@@ -307,6 +307,27 @@ LABELS_OUT_OF_VIEW = """() => {
 }"""
 
 
+LABELS_OVER_SPINE = """() => {
+  const spine = document.querySelector('.drawing[data-level=synapse] path.new-spine').getBoundingClientRect();
+  return [...document.querySelectorAll('.drawing[data-level=synapse] .label:not(#new-spine) text')].filter(e => {
+    const { width, left, right, top, bottom } = e.getBoundingClientRect();
+    return width && spine.width && right > spine.left && left < spine.right && bottom > spine.top && top < spine.bottom;
+  }).map(e => e.textContent);
+}"""
+
+
+@pytest.mark.parametrize("size", ["laptop", "tablet"])
+def test_no_label_lies_over_the_new_spine(page, address, size):
+    width, height = SIZES[size]
+    page.set_viewport_size({"width": width, "height": height})
+    open_story(page, address)
+    page.click("button[data-level=synapse]")
+    for hours in (24, 72, 168):
+        page.evaluate(SET_TIME, hours)
+        page.wait_for_timeout(100)
+        assert page.evaluate(LABELS_OVER_SPINE) == []
+
+
 def test_at_every_time_a_laptop_shows_the_whole_synapse_and_what_its_colours_mean(page, address):
     page.set_viewport_size({"width": 1366, "height": 768})
     open_story(page, address)
