@@ -20,6 +20,11 @@ MOVE_SLIDER_JS = """(slider, share) => { slider.value = String(Number(slider.min
 slider.dispatchEvent(new Event('input', { bubbles: true })); }"""
 TRANSFER_SIZE_JS = """[...performance.getEntriesByType('navigation'), ...performance.getEntriesByType('resource')]
 .reduce((sum, one) => sum + one.encodedBodySize, 0)"""
+SHOW_TIME_JS = """async (i) => {
+  const { selectedTime, STILLS } = await import('/js/time-slider.js');
+  selectedTime.set(STILLS[i]);
+}"""
+STILLS_JS = "import('/js/time-slider.js').then(({ STILLS }) => STILLS.length)"
 PICTURES = {
     "story": ("/", "", 1440, 900, "light"),
     "chapter": ("/", "#receptor", 1440, 960, "light"),
@@ -142,4 +147,23 @@ def take_pictures(folder: Path, tell: Tell) -> list[Path]:
             page.screenshot(path=target)
             written.append(target)
             page.close()
+        written += _take_frames(browser, port, folder, tell)
+    return written
+
+
+def _take_frames(browser: Any, port: int, folder: Path, tell: Tell) -> list[Path]:
+    """The drawing at twelve times of the clock: a recording of it as frames."""
+    page = browser.new_page(viewport={"width": 1366, "height": 768}, reduced_motion="reduce")
+    page.goto(f"http://127.0.0.1:{port}/")
+    page.wait_for_selector(".person-curve", state="attached")
+    page.wait_for_timeout(3000)
+    written = []
+    for i in range(page.evaluate(STILLS_JS)):
+        tell(f"clock-{i + 1:02}.jpg")
+        page.evaluate(SHOW_TIME_JS, i)
+        page.wait_for_timeout(400)
+        target = folder / f"clock-{i + 1:02}.jpg"
+        page.locator("#scene").screenshot(path=target, type="jpeg", quality=70)
+        written.append(target)
+    page.close()
     return written

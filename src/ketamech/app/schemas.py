@@ -117,9 +117,10 @@ class TrialRequest(Request):
         description="the visit day of the primary endpoint; none: the first visit where every arm has a single dose, "
         "else the last one within 28 days",
     )
-    control: Literal["placebo", "none"] = Field(
+    control: Literal["double-dummy", "placebo", "none"] = Field(
         "none",
-        description="placebo: an arm of placebo at the visits of the arm with the most visits, where no arm is placebo",
+        description="placebo: an arm of placebo at the visits of the arm with the most, where no arm is placebo; "
+        "double-dummy: each arm also has the visits of the others, by placebo, unless open-label or adaptive",
     )
     blinding: Literal["double", "open"] = "double"
     dropout: Dropout = Field("0 %", max_length=20, description="probability to leave in a week, e.g. 2 %")

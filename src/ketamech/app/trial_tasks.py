@@ -36,13 +36,14 @@ from ketamech.trials.analysis.power import (
     success_criterion,
 )
 from ketamech.trials.analysis.sample_size import SampleSizeSearch, check_sample_size, find_sample_size
-from ketamech.trials.design import PLACEBO, Arm, Trial, is_control, matched_placebo
+from ketamech.trials.design import PLACEBO, Arm, Trial, double_dummy, is_control, matched_placebo
 from ketamech.trials.posterior_draws import load_posterior, posterior_hash
 from ketamech.trials.run_trial import run_trial
 from ketamech.trials.trial_reader import TRIALS, load_trial, shipped_trial
 
 FILE, ARMS, LAST_DAY, MONTH = "trial.yaml", "arms: ", 730, 28
 PARTS = 12
+DOUBLE_DUMMY = "double-dummy"
 POWER_SIZES = (10, 20, 30, 40, 60, 80, 120, 160, 240, 320, 500, 1000, 2000)
 MOST_SURVIVAL_STEPS = 400
 TITRATION_WORD, TOLERABILITY, TOLERABILITY_VISITS = "tolerability", "CADSS <= 40", ("CADSS", ["40 min"])
@@ -107,20 +108,47 @@ def planned_trial(app_state: AppState, request: TrialRequest) -> tuple[Trial, st
     trial = load_trial(keys, table)
     keys["primary"] = f"MADRS at {_primary_day(request, trial)} d"
     controls = [arm.name for arm in trial.arms if is_control(arm.regimen)]
-    if request.control == PLACEBO and controls:
+    if request.control != "none" and controls:
         keys["assumed"] = [f"no placebo arm is added, because '{name}' is a control arm" for name in controls[:1]]
-    elif request.control == PLACEBO:
-        matched, differing = _most_visits(trial)
-        control = list(matched_placebo(matched.regimen).sentences())
-        keys["arms"][PLACEBO] = {"treatment": control, "n": request.patients_per_arm}
-        keys["assumed"] = [
-            f"{PLACEBO} copies the visits of '{matched.name}'; those of '{name}' differ, and so does expectancy"
-            for name in differing
-        ]
+    elif request.control != "none":
+        _add_placebo(keys, trial, request)
         keys["title"] = " or ".join(keys["arms"])[:200]
     trial = load_trial(keys, table)
     # one key a line; JSON values are valid YAML
     return trial, "".join(f"{key}: {json.dumps(value, ensure_ascii=False)}\n" for key, value in keys.items())
+
+
+def _add_placebo(keys: dict[str, Any], trial: Trial, request: TrialRequest) -> None:
+    """Add an arm of placebo to the keys of a trial, and what is assumed about the visits of the arms."""
+    most_visited = max(trial.arms, key=lambda arm: _dose_count(arm, trial))
+    placebos = {arm.name: matched_placebo(arm.regimen) for arm in trial.arms}
+    assumed = []
+    if request.control == DOUBLE_DUMMY and len(set(placebos.values())) > 1:
+        if refusal := _no_double_dummy(trial):
+            assumed.append(refusal)
+        else:
+            filled = double_dummy([arm.regimen for arm in trial.arms])
+            for arm, (regimen, placebo) in zip(trial.arms, filled, strict=True):
+                keys["arms"][arm.name]["treatment"] = list(regimen.sentences())
+                placebos[arm.name] = placebo
+            assumed.append("double-dummy: every arm has the visits of all arms, with placebo where it has no drug")
+    control = placebos[most_visited.name]
+    differing = [name for name, one in placebos.items() if set(one.treatments) != set(control.treatments)]
+    keys["arms"][PLACEBO] = {"treatment": list(control.sentences()), "n": request.patients_per_arm}
+    keys["assumed"] = assumed + [
+        f"{PLACEBO} copies the visits of '{most_visited.name}'; those of '{name}' differ, and so does expectancy"
+        for name in differing
+    ]
+
+
+def _no_double_dummy(trial: Trial) -> str:
+    """Why arms do not get the placebo visits of each other; empty where they do."""
+    if trial.blinding == "open":
+        return "no placebo visits are added to the arms, because the trial is open-label"
+    adaptive = [arm.name for arm in trial.arms if arm.adaptive_dosing or arm.titration]
+    if adaptive:
+        return f"no placebo visits are added to the arms, because those of '{adaptive[0]}' depend on the patient"
+    return ""
 
 
 def _primary_day(request: TrialRequest, trial: Trial) -> int:
@@ -137,13 +165,6 @@ def _primary_day(request: TrialRequest, trial: Trial) -> int:
 
 def _dose_count(arm: Arm, trial: Trial) -> int:
     return sum(len(treatment.starts(trial.horizon)) for treatment in arm.regimen.treatments)
-
-
-def _most_visits(trial: Trial) -> tuple[Arm, list[str]]:
-    """The arm with the most visits for treatment, and the names of arms whose matched placebo differs."""
-    most_visited = max(trial.arms, key=lambda arm: _dose_count(arm, trial))
-    control = matched_placebo(most_visited.regimen)
-    return most_visited, [arm.name for arm in trial.arms if matched_placebo(arm.regimen) != control]
 
 
 @dataclass(frozen=True)

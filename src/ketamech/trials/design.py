@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, is_dataclass, replace
 from itertools import permutations
 from pathlib import Path
@@ -373,6 +373,20 @@ def matched_placebo(regimen: Regimen) -> Regimen:
     replaced = [one for one in carrying if one.is_procedure] or carrying
     treatments = [_placebo(one) if one in replaced else one for one in regimen.treatments]
     return Regimen(tuple(sorted(dict.fromkeys(treatments), key=lambda one: one.start)))
+
+
+def double_dummy(regimens: Sequence[Regimen]) -> list[tuple[Regimen, Regimen]]:
+    """Each regimen and its matched placebo, both with the placebo visits of all the other regimens.
+
+    Every arm then has the same visits by the same routes, and so the same expectancy until drug effects are felt;
+    expectancy counts visits at one time once. Raises InputError as `matched_placebo` does.
+    """
+    placebos = [matched_placebo(regimen) for regimen in regimens]
+    visits = dict.fromkeys(one for placebo in placebos for one in placebo.treatments if one.drug == PLACEBO)
+    added = [Regimen(tuple(one for one in visits if one not in placebo.treatments)) for placebo in placebos]
+    return [
+        (regimen + others, placebo + others) for regimen, placebo, others in zip(regimens, placebos, added, strict=True)
+    ]
 
 
 def is_control(regimen: Regimen) -> bool:

@@ -201,7 +201,7 @@ def test_unreadable_uploads_are_refused_and_a_scenario_file_is_opened(page, addr
         assert page.locator(".case").count() == 2
     upload(page, "mine.yaml", b"title: Mine\ntreatments:\n  - racemic 1 mg/kg IM\nperson: {weight: 60 kg}\n")
     until(page, "document.querySelectorAll('.case').length === 3")
-    assert page.locator(".case header input").last.input_value() == "Mine"
+    assert page.locator(".case header textarea").last.input_value() == "Mine"
 
 
 def test_a_dose_table_asks_for_the_drug_and_its_subjects_become_cases(page, address):

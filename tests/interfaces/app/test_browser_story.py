@@ -259,7 +259,7 @@ def test_opening_a_file_deletes_no_case_and_a_removed_case_comes_back(page, addr
     for count in (3, 4):
         upload(page, "x.yaml", content)
         until(page, f"document.querySelectorAll('.case').length === {count}")
-    titles = "[...document.querySelectorAll('.case header input')].map(e => e.value)"
+    titles = "[...document.querySelectorAll('.case header textarea')].map(e => e.value)"
     before = page.evaluate(titles)
     upload(page, "x.yaml", content)
     until(page, "document.querySelector('#file-error').textContent.includes('remove a case first')")
@@ -305,6 +305,27 @@ LABELS_OUT_OF_VIEW = """() => {
     return width && (across || top < stage.top - 3 || bottom > stage.bottom + 1);
   }).map(e => e.textContent || 'inset');
 }"""
+
+
+LABELS_OVER_SPINE = """() => {
+  const spine = document.querySelector('.drawing[data-level=synapse] path.new-spine').getBoundingClientRect();
+  return [...document.querySelectorAll('.drawing[data-level=synapse] .label:not(#new-spine) text')].filter(e => {
+    const { width, left, right, top, bottom } = e.getBoundingClientRect();
+    return width && spine.width && right > spine.left && left < spine.right && bottom > spine.top && top < spine.bottom;
+  }).map(e => e.textContent);
+}"""
+
+
+@pytest.mark.parametrize("size", ["laptop", "tablet"])
+def test_no_label_lies_over_the_new_spine(page, address, size):
+    width, height = SIZES[size]
+    page.set_viewport_size({"width": width, "height": height})
+    open_story(page, address)
+    page.click("button[data-level=synapse]")
+    for hours in (24, 72, 168):
+        page.evaluate(SET_TIME, hours)
+        page.wait_for_timeout(100)
+        assert page.evaluate(LABELS_OVER_SPINE) == []
 
 
 def test_at_every_time_a_laptop_shows_the_whole_synapse_and_what_its_colours_mean(page, address):
@@ -708,6 +729,10 @@ def test_a_chapter_brings_its_own_time(page, address):
     assert page.locator(".stage-mood").is_visible(), "the chapter speaks of mood"
     notice = page.locator(".clock-notice")
     assert notice.inner_text().startswith("The clock moved to 24 hours for this chapter.")
+    dock, box, slider = (page.locator(one).bounding_box() for one in ("#time-bar", ".clock-notice", "#time-slider"))
+    assert dock["y"] <= box["y"], "it covers nothing of the chapter"
+    assert box["y"] + box["height"] <= dock["y"] + dock["height"]
+    assert box["y"] >= slider["y"] + slider["height"]
     notice.get_by_role("button", name="Back to 40 minutes").click()
     assert page.evaluate(hours) == pytest.approx(2 / 3, rel=1e-3), "the reader's own time"
     assert not notice.is_visible()

@@ -77,7 +77,7 @@ def test_arms_written_here_may_be_adaptive_and_errors_appear_at_them(page, addre
     page.wait_for_selector("#panel .job-progress, #panel .findings", timeout=60_000)
     request = json.loads(bodies[-1])
     assert list(request["arms"].values()) == [ARM]
-    assert (request["control"], request["target_power"], request["dropout"]) == ("placebo", 0.5, "2 %")
+    assert (request["control"], request["target_power"], request["dropout"]) == ("double-dummy", 0.5, "2 %")
     assert request["primary_day"] == 7
     page.locator(".jobs").evaluate("one => { one.open = true }")
     until(page, "document.querySelector('.job-list')?.textContent.includes('Sample size')")

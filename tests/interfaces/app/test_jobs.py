@@ -12,12 +12,14 @@ from pydantic import ValidationError
 
 from ketamech.app.app_state import Limits, LruCache
 from ketamech.app.jobs import Jobs, LimitExceeded, ResultWithFiles
-from ketamech.app.schemas import SampleSizeRequest
+from ketamech.app.schemas import SampleSizeRequest, TrialRequest
+from ketamech.app.trial_tasks import planned_trial
 from ketamech.core import SolverError
 from ketamech.evidence import load_evidence
 
 TRIAL = {"arms": {"drug": "racemic 0.5 mg/kg IV over 40 min", "none": "placebo IV"}, "patients_per_arm": 12,
          "replicates": 3, "days": [1, 7, 14]}  # fmt: skip
+ADAPTIVE = "esketamine 56 mg nasal on day 1, then 56 to 84 mg by response and tolerability on days 4, 8, 11"
 
 
 def finished(client, number):
@@ -55,6 +57,27 @@ def test_the_placebo_of_a_trial_has_the_visits_of_the_arm_with_the_most(client):
     placebo = next(arm for arm in found["arms"] if arm["name"] == "placebo")
     assert placebo["treatment"] == "placebo nasal twice weekly for 2 weeks"
     assert any("those of 'infusion' differ" in text for text in found["assumptions"])
+
+
+def test_arms_of_a_double_dummy_trial_have_the_same_visits(engine):
+    arms = {"infusion": "racemic 0.5 mg/kg IV over 40 min", "spray": "esketamine 84 mg nasal twice weekly for 2 weeks"}
+    request = {**TRIAL, "arms": arms, "control": "double-dummy"}
+    trial, text = planned_trial(engine, TrialRequest.model_validate(request))
+    treatments = {arm.name: arm.treatment for arm in trial.arms}
+    assert treatments["infusion"] == "racemic ketamine 0.5 mg/kg IV over 40 min; placebo nasal twice weekly for 2 weeks"
+    assert "placebo IV over 40 min" in treatments["spray"]
+    visits = {tuple(arm.regimen.starts(trial.horizon)) for arm in trial.arms}
+    assert len(visits) == 1, "the arms differ in their drug only"
+    assert "double-dummy" in text
+    assert not any("differ" in assumption for assumption in trial.assumptions)
+    for other in ({"blinding": "open"}, {"arms": {**arms, "adaptive": ADAPTIVE}}):
+        trial, _ = planned_trial(engine, TrialRequest.model_validate({**request, **other}))
+        assert trial.assumptions[0].startswith("no placebo visits are added to the arms, because ")
+        assert any("those of 'infusion' differ" in assumption for assumption in trial.assumptions)
+    same = {**request, "arms": {"low": arms["infusion"].replace("0.5", "0.2"), "high": arms["infusion"]}}
+    trial, _ = planned_trial(engine, TrialRequest.model_validate(same))
+    assert trial.assumptions == ()
+    assert [arm.treatment for arm in trial.arms][-1] == "placebo IV over 40 min"
 
 
 def test_a_shipped_trial_has_its_own_number_of_patients(client):

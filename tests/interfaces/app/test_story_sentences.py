@@ -252,6 +252,22 @@ def test_the_habenula_stays_blocked(model):
     assert three_days > 0.95 * rest
 
 
+def test_mood_follows_the_habenula_within_an_hour(model):
+    assert "mood follows the bursts by a little less than an hour" in TEXT
+    assert "come 30 to 60 minutes after half of the loss of bursting" in TEXT
+    moments = np.arange(0, 12, 1 / 60)
+
+    def simulated(**keys):
+        treated = simulate(INFUSION.replace("0.5 mg/kg", "35 mg"), model=model, times=moments, **keys)
+        return treated.sel(patient="treated")
+
+    run, without = simulated(), simulated(parameter_values={"pathway.habenula": 0.0})
+    lost = run["habenula.bursting"].values[0] - run["habenula.bursting"].values
+    added = without["mood.madrs"].values - run["mood.madrs"].values
+    half_lost, half_added = (moments[np.argmax(curve > curve.max() / 2)] for curve in (lost, added))
+    assert 0.5 < half_added - half_lost < 1
+
+
 def share_above(client, guess, dose):
     """Percent of simulated people in whom the output of a guess goes above its threshold after a dose."""
     scenario = {"treatments": [guess["regimen"].replace("{x}", f"{dose:g}")], "person": {"weight": "70 kg"}}

@@ -23,6 +23,7 @@ import {
   select,
   showFieldError,
   uniqueId,
+  wrappedInput,
 } from "./dom.js";
 import { legendSample } from "./figure.js";
 import { MAX_CASES } from "./share-link.js";
@@ -126,7 +127,7 @@ export class CaseList {
 
   cardHeader(scenario, i, changed) {
     const letter = caseLetter(i);
-    const title = element("input", { type: "text", maxlength: 200, "aria-label": `Title of case ${letter}` });
+    const title = wrappedInput({ maxlength: 200, "aria-label": `Title of case ${letter}` });
     title.value = scenario.title ?? `Case ${letter}`;
     title.addEventListener("input", () => {
       scenario.title = title.value || "Untitled";

@@ -44,6 +44,18 @@ export function options(values, labelOf = (value) => value || "all") {
   return values.map((value) => element("option", { value, text: labelOf(value) }));
 }
 
+// A text of one paragraph that is shown whole: it wraps, and a line break becomes a blank.
+export function wrappedInput({ oninput = null, ...attributes }) {
+  const removeBreaks = () => {
+    if (/[\r\n]/.test(input.value)) input.value = input.value.replace(/[\r\n]+/g, " ").trim();
+  };
+  const input = element("textarea", { rows: 1, class: "wrapped", spellcheck: "false", ...attributes });
+  input.addEventListener("keydown", (event) => event.key === "Enter" && event.preventDefault());
+  input.addEventListener("input", removeBreaks);
+  if (oninput) input.addEventListener("input", oninput);
+  return input;
+}
+
 export const select = (values, labelOf, attributes) => element("select", attributes, options(values, labelOf));
 
 // A select that offers to add something; it shows its title again after every choice. `nodes`: options or groups.

@@ -186,7 +186,9 @@ async function showMechanisms(state, { runs, ways }, whole, losses) {
     const left = kind === "block" && atLossHours(await runs.of({ perturbations: new Set([...state.perturbations, id]) }));
     const lost = left ? whole.map((value, i) => value - left[i]) : lossOf(id).lost;
     const without = kind === "off" ? lowerFirst(state.tables.pathway_words.get(id).switch) : `when ${state.tables.perturbations.get(id).without}`;
-    place.replaceChildren(mechanismTable(ways, place.dataset.of, { without, lost }));
+    const shown = mechanismTable(ways, place.dataset.of, { without, lost });
+    shown.setAttribute("aria-label", `What the drug adds: ${find("h2", place.closest(".chapter")).textContent}`); // one in each chapter
+    place.replaceChildren(shown);
   }
 }
 

@@ -2,7 +2,7 @@
 
 import { getJson } from "./api.js";
 import { caseLetter } from "./case-list.js";
-import { addSelect, collapsible, element, field, linkButton, options, select } from "./dom.js";
+import { addSelect, collapsible, element, field, linkButton, options, select, wrappedInput } from "./dom.js";
 import { regimenText } from "./treatment-form.js";
 
 const MAX_ARM_NAME = 60;
@@ -19,13 +19,13 @@ const NOT_IN_TRIAL = {
 };
 const MIN_SEARCH_REPLICATES = 100;
 const REPLICATES_HINT = `1 to 500: the trial is repeated with other patients and other parameter draws; a sample size takes at least ${MIN_SEARCH_REPLICATES}`;
-const CONTROL_HINT = "added where no arm is a placebo or midazolam; given as often as the treatment of the arm with the most treatment visits. Oral drugs of that arm are also given in the placebo arm.";
-const PRIMARY_HINT = "the visit that the sample size and the success of a trial are about";
-const PRESET_DAY = "first visit after a single dose, else the last within 28 days";
+const CONTROL_HINT = "added where no arm is a placebo or midazolam. Double-dummy: every arm has the visits of all arms, so that expectancy does not differ. At one arm’s visits: of the arm with the most. Oral drugs beside visits are given with placebo too.";
+const PRIMARY_HINT = "the visit that the sample size and the success of a trial are about; by the doses: the first after a single dose, else the last within 28 days";
+const PRESET_DAY = "by the doses";
 const MARGIN_HINT = "points; empty: the trial tests a difference";
 const TARGET_HINT = "% of trials that succeed; 50 to 99";
 const ARM_HINT = "One treatment a line. The dose or the schedule may depend on the ratings of the patient.";
-const CONTROLS = { placebo: "placebo at the same visits", none: "no further arm" };
+const CONTROLS = { "double-dummy": "placebo, double-dummy", placebo: "placebo at one arm’s visits", none: "no further arm" };
 const BLINDING = { double: "double-blind", open: "open-label" };
 const ADAPTIVE_ARMS = [
   "esketamine 56 mg nasal on day 1, then 56 to 84 mg by response and tolerability on days 4, 8, 11",
@@ -127,7 +127,7 @@ export class TrialForm {
       arm[key] = event.target.value;
       this.storeArms();
     };
-    const name = element("input", { type: "text", maxlength: MAX_ARM_NAME, oninput: set("name") });
+    const name = wrappedInput({ maxlength: MAX_ARM_NAME, oninput: set("name") });
     const treatment = element("textarea", {
       rows: 2,
       maxlength: 500,
@@ -185,7 +185,7 @@ export class TrialForm {
 
   // Inputs by the key of the request, and the treatments of the arms, for errors of the server.
   get fields() {
-    const [treatment] = this.armList.querySelectorAll("textarea");
+    const [treatment] = this.armList.querySelectorAll("[data-key]");
     return { ...this.inputs, ...(this.ownArms.hidden ? {} : { arms: treatment }) };
   }
 

@@ -29,10 +29,10 @@ const AREAS = {
   subgenual_cingulate: { at: [337, 440], r: 28, middle: true, name: [["Subgenual", "cingulate"], 326, 496, "middle"], narrow: [["Subgenual"], 320, 516, "middle"] },
   dorsal_cingulate: { at: [425, 226], r: 28, middle: true, name: [["Dorsal cingulate"], 468, 232, "start"], narrow: [["Dorsal cingulate"], 468, 228, "start"] },
   posterior_cingulate: { at: [729, 290], r: 28, middle: true, name: [["Posterior", "cingulate"], 772, 284, "start"], narrow: [["Posterior", "cingulate"], 776, 270, "start"] },
-  insula: { at: [446, 352], r: 28, name: [["Insula"], 446, 402, "middle"], narrow: [["Insula"], 444, 304, "middle"] },
+  insula: { at: [446, 352], r: 28, name: [["Insula"], 446, 402, "middle"], narrow: [["Insula"], 432, 304, "middle"] },
   hippocampus: { at: [640, 524], r: 28, name: [["Hippocampus"], 656, 578, "middle"], narrow: [["Hippocampus"], 684, 560, "start"] },
   amygdala: { at: [470, 520], r: 28, name: [["Amygdala"], 456, 574, "middle"], narrow: [["Amygdala"], 470, 596, "middle"] },
-  thalamus: { at: [556, 366], r: 28, middle: true, name: [["Thalamus"], 556, 326, "middle"], narrow: [["Thalamus"], 604, 306, "middle"] },
+  thalamus: { at: [556, 366], r: 28, middle: true, name: [["Thalamus"], 556, 326, "middle"], narrow: [["Thalamus"], 594, 306, "middle"] },
   accumbens: { at: [424, 446], r: 22, middle: true, name: [["Accumbens"], 454, 452, "start"], narrow: [["Accumbens"], 466, 470, "start"] },
   habenula: { at: [650, 392], r: 22, middle: true, name: [["Habenula"], 682, 400, "start"], narrow: [["Habenula"], 690, 404, "start"] },
 };
