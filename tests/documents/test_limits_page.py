@@ -29,6 +29,13 @@ def bolus_mood(model):
     return f"lowest MADRS {madrs.min():.1f} at {hours[madrs.argmin()]:.1f} h, {np.interp(24, hours, madrs):.1f} at 24 h"
 
 
+def score_at_waking(model):
+    hours, awake, score = treated(model, BOLUS, "sedation.consciousness", "dissociation.cadss")
+    asleep = np.flatnonzero(awake < 0.5)
+    waking = np.interp(0.5, awake[asleep[-1] : asleep[-1] + 2], hours[asleep[-1] : asleep[-1] + 2])
+    return f"CADSS at waking from 2 mg/kg | {np.interp(waking, hours, score):.0f} points, {score.max():.0f} soon after"
+
+
 def largest_effect(model):
     hours, points = fall(model, INFUSION)
     return f"{points.max():.1f} points at {hours[points.argmax()]:.0f} h, {np.interp(24, hours, points):.1f} at 24 h"
@@ -57,7 +64,9 @@ def dose_response(model):
 
 
 @pytest.mark.parametrize(
-    "stated", [bolus_mood, largest_effect, pyramidal_block, unbound_peak, bdnf, dose_response], ids=lambda f: f.__name__
+    "stated",
+    [bolus_mood, score_at_waking, largest_effect, pyramidal_block, unbound_peak, bdnf, dose_response],
+    ids=lambda f: f.__name__,
 )
 def test_the_page_states_what_the_model_gives(stated, model):
     assert stated(model) in PAGE
