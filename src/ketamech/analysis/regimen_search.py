@@ -31,7 +31,7 @@ from ketamech.simulation.ensemble import Trajectories
 from ketamech.simulation.load_scenario import load_scenario
 from ketamech.simulation.model import Model
 from ketamech.simulation.scenario import STUDIED_COLUMNS, STUDIED_REGIMENS, Scenario
-from ketamech.simulation.simulate import Change, ensemble_of_scenario
+from ketamech.simulation.simulate import DoseChange, ensemble_of_scenario
 from ketamech.trials.rating_scales import load_scales
 
 SAME_DURATION, SAME_AMOUNT = 0.1, 1e-6  # h between two infusions of the same kind; relative difference of amounts
@@ -242,7 +242,7 @@ class _RegimenEvaluator:
         return np.array(means), np.array([gain.mean(axis=1), peak, above, systolic])
 
     def _solved(
-        self, regimen: Scenario, values: Mapping[str, np.ndarray | float], change: Change | None = None
+        self, regimen: Scenario, values: Mapping[str, np.ndarray | float], change: DoseChange | None = None
     ) -> Trajectories:
         until = float(self.times[-1])
         ensemble = ensemble_of_scenario(
