@@ -43,13 +43,13 @@ from ketamech.core.statistics import interval
 from ketamech.evidence import RATIOS, load_evidence, log_standard_error
 from ketamech.simulation.model import Model
 from ketamech.trials.analysis.analyse import reference_arm
+from ketamech.trials.analysis.power import ALPHA
 from ketamech.trials.analysis.treatment_effects import ancova, share_interval
 from ketamech.trials.run_trial import run_trial
 from ketamech.trials.trial_reader import shipped_trial
 
 REPLICATES, CURVE_REPLICATES = 60, 40  # of a trial; of the trials behind the curves
 LEFT_OUT, IN_SAMPLE = "left out", "in sample"
-ALPHA = 0.05
 Trials = dict[str, "xr.Dataset"]
 
 
