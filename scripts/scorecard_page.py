@@ -14,7 +14,7 @@ from ketamech.analysis.skill import forecaster_scores, null_limit, reliability, 
 from ketamech.core.constants import DISCLAIMER
 from ketamech.core.environment import DATA
 from ketamech.exchange.result_metadata import read_csv_metadata
-from ketamech.report.number_format import markdown_table, number, signed, with_interval
+from ketamech.report.number_format import limits_in_words, markdown_table, number, signed, with_interval
 
 VARIANTS = DATA / "variants"
 TEXT_COLUMNS = ("scored", "unit", "against")  # these may be empty in every row
@@ -111,9 +111,7 @@ def verdict_table(skill: pd.DataFrame) -> str:
     """The acceptance criteria with their verdicts, misses first."""
     lines = []
     for row in verdicts(skill).to_dict("records"):
-        bounds = [f"at least {number(row['low'])}" if np.isfinite(row["low"]) else ""]
-        bounds += [f"at most {number(row['high'])}" if np.isfinite(row["high"]) else ""]
-        criterion = ", ".join(filter(None, bounds))
+        criterion = limits_in_words(row["low"], row["high"])
         verdict = "met" if row["met"] else "**not met**"
         measure = f"{MEASURES[row['measure']]}, {row['group']}"
         lines.append([row["question"], measure, criterion, _number_or_blank(row["value"]), verdict])
@@ -289,8 +287,7 @@ def _contrasts(contrasts: pd.DataFrame) -> str:
 def _goals(goals: pd.DataFrame) -> str:
     lines = []
     for row in goals.to_dict("records"):
-        low, high = (row[k] for k in ("low", "high"))
-        target = " to ".join("" if v is None or np.isnan(v) else number(float(v)) for v in (low, high))
+        target = limits_in_words(row["low"], row["high"])
         verdict = "yes" if row["reached"] else "**no**"
         lines.append([str(row["goal"]), number(float(row["value"])), target, number(float(row["simulated"])), verdict])
     return markdown_table(["goal", "value", "wanted, or prediction interval", "simulated", "reached"], lines)

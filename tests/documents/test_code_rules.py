@@ -115,6 +115,16 @@ def test_every_flux_has_a_reason_and_every_output_a_meaning(model):
         assert description, f"{name} has no description"
 
 
+def test_a_class_name_means_one_thing():
+    """Two classes of one name in different modules would be two things with one word."""
+    modules = {}
+    for path in FILES:
+        for node in ast.parse(path.read_text(encoding="utf-8")).body:
+            if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+                modules.setdefault(node.name, []).append(str(path.relative_to(ROOT)))
+    assert {name: paths for name, paths in modules.items() if len(paths) > 1} == {}
+
+
 SOLVERS = {"drug_free_steady_state", "solve", "integrate", "IntegrationState"}
 APART = {"exchange/sbml/simulate.py"}  # models that are not this one
 

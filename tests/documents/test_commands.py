@@ -74,6 +74,17 @@ def test_there_are_examples():
     assert {leaf(words_of(line))[0].name for _, line in LINES} >= {"simulate", "trial", "cite", "design"}
 
 
+INSTALLATIONS = [
+    (name, line) for name, text in TEXTS.items() for line in re.findall(r"^(?:\S*/)?pip install .*$", text, flags=re.M)
+]
+
+
+@pytest.mark.parametrize(("name", "line"), INSTALLATIONS, ids=lambda text: text[:60])
+def test_a_page_installs_the_program_from_a_copy(name, line):
+    """`pip install ketamech` would find nothing: the package is in no index."""
+    assert re.fullmatch(r"\.(\[\w+\])?", words_of(line)[-1]), name
+
+
 @pytest.mark.parametrize(("name", "line"), LINES, ids=lambda text: text[:60])
 def test_a_command_line_in_a_page_is_one(name, line):
     command, rest = leaf(words_of(line))

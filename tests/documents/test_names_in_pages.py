@@ -108,7 +108,7 @@ COUNTS = (  # page, text around the number, how many there are
     ("docs/app.md", "{} chapters follow", rows("story/chapters.csv")),
     ("docs/app.md", "In {} places the reader draws a guess", rows("story/guesses.csv")),
     ("docs/app.md", "`/exercises` has {} exercises", rows("exercises/exercises.csv")),
-    ("docs/explain.md", "{} switches (`data/parameters/pathways.csv`)", rows("parameters/pathways.csv")),
+    ("docs/attribution.md", "{} switches (`data/parameters/pathways.csv`)", rows("parameters/pathways.csv")),
     ("docs/how-to.md", "# {} common statements", rows("claims/claims.csv")),
     ("docs/scenarios.md", "contains {} scenario files", files("examples/*.yaml")),
     ("docs/scenarios.md", "between the {} brain areas", rows("brain_areas/areas.csv")),

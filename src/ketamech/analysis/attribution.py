@@ -33,7 +33,7 @@ from ketamech.simulation.model import Model
 from ketamech.simulation.output_ranges import require_outputs
 from ketamech.simulation.output_times import daily_times
 from ketamech.simulation.scenario import Scenario
-from ketamech.simulation.simulate import Change, ensemble_of_scenario, events_of_scenario
+from ketamech.simulation.simulate import DoseChange, ensemble_of_scenario, events_of_scenario
 from ketamech.trials.posterior_draws import load_posterior
 
 
@@ -174,7 +174,7 @@ class CoalitionSimulator:
             repeated_values[name] = repeated_values.get(name, table[name].canonical) * np.tile(on[:, i], draws)
         return repeated_values
 
-    def _only_coalitions(self, until: float, draws: int) -> Change:
+    def _only_coalitions(self, until: float, draws: int) -> DoseChange:
         """All dose events for the coalitions; expectancy and challenges only for the control."""
         treated = np.arange(draws * self.n_courses) % self.n_courses != self.n_courses - 1
         usual = events_of_scenario(self.scenario, self.model.parameters, {}, until)

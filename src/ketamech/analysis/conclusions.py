@@ -36,7 +36,7 @@ from ketamech.simulation.load_scenario import load_scenario
 from ketamech.simulation.model import Model
 from ketamech.simulation.observable import TimeCourse, names_in
 from ketamech.simulation.scenario import Scenario
-from ketamech.simulation.simulate import Change
+from ketamech.simulation.simulate import DoseChange
 
 MOOD, STANDARD_INFUSION = "mood.madrs", "racemic 0.5 mg/kg IV over 40 min"
 SHARE_HOURS = (24.0, 168.0)
@@ -58,7 +58,7 @@ Answer = tuple[int, float]  # place in the words of the conclusion, and its numb
 
 
 @dataclass(frozen=True)
-class Arm:
+class ConclusionArm:
     """One simulated patient or animal: a scenario, a change of its doses, the outputs and the times that are read (h).
 
     Parameters that the scenario sets keep their value in every parameter set.
@@ -67,9 +67,9 @@ class Arm:
     scenario: Scenario
     outputs: tuple[str, ...]
     hours: tuple[float, ...]
-    change: Change | None = None
+    change: DoseChange | None = None
 
-    def joined(self, other: Arm) -> Arm:
+    def joined(self, other: ConclusionArm) -> ConclusionArm:
         """The arm with the outputs and times of both."""
         outputs = tuple(dict.fromkeys((*self.outputs, *other.outputs)))
         return replace(self, outputs=outputs, hours=tuple(sorted({*self.hours, *other.hours})))
@@ -168,7 +168,7 @@ def value_at(curves: TimeCourse, output: str, hour: float) -> float:
 
 
 @dataclass(frozen=True)
-class Contrast:
+class EffectContrast:
     """Drug effect (treated minus control) of one treatment and time in relation to that of another."""
 
     id: str
@@ -205,7 +205,7 @@ def _directions(row: PerturbationTarget) -> tuple[str, ...]:
     return tuple(directions()[row.statistic.split()[0]])
 
 
-ArmTable = dict[Hashable, Arm]
+ArmTable = dict[Hashable, ConclusionArm]
 
 
 def all_conclusions(model: Model) -> tuple[tuple[Conclusion, ...], ArmTable]:
@@ -220,20 +220,20 @@ def all_conclusions(model: Model) -> tuple[tuple[Conclusion, ...], ArmTable]:
     return tuple(conclusions), arms
 
 
-Found = tuple[list[Conclusion], Iterator[tuple[Hashable, Arm]]]
+Found = tuple[list[Conclusion], Iterator[tuple[Hashable, ConclusionArm]]]
 
 
 def _claims(model: Model) -> Found:
     claims, protocols = load_claims(load_evidence()), load_arms()
     controls = {name: protocol.control for name, protocol in protocols.items()}
 
-    def arms() -> Iterator[tuple[Hashable, Arm]]:
+    def arms() -> Iterator[tuple[Hashable, ConclusionArm]]:
         for claim in claims.values():
             for test in claim.tests:
                 hours = tuple(float(text) for text in re.findall(r"[\d.]+", test.measure.time))
                 for name in filter(None, (test.arm, controls[test.arm])):
                     scenario = protocols[name].scenario(model.parameters)
-                    yield name, Arm(scenario, tuple(names_in(test.measure.output)), hours)
+                    yield name, ConclusionArm(scenario, tuple(names_in(test.measure.output)), hours)
 
     words = ("not shown", "shown")
     return [
@@ -247,11 +247,11 @@ def _pathways(model: Model) -> Found:
     names = tuple(name.removeprefix("pathway.") for name in switches)
     usual = load_scenario(STANDARD_INFUSION, model.parameters)
 
-    def arm(off: Sequence[str], change: Change | None = None) -> Arm:
+    def arm(off: Sequence[str], change: DoseChange | None = None) -> ConclusionArm:
         values = {**usual.values, **{f"pathway.{name}": 0.0 for name in off}}
-        return Arm(replace(usual, values=values), (MOOD,), SHARE_HOURS, change)
+        return ConclusionArm(replace(usual, values=values), (MOOD,), SHARE_HOURS, change)
 
-    def arms() -> Iterator[tuple[Hashable, Arm]]:
+    def arms() -> Iterator[tuple[Hashable, ConclusionArm]]:
         yield ("pathways", "full"), arm(())
         yield ("pathways", "none"), arm(names)
         yield ("pathways", "control"), arm((), control_events)
@@ -273,14 +273,14 @@ def _pathways(model: Model) -> Found:
     return conclusions, arms()
 
 
-def load_contrasts(model: Model) -> tuple[Contrast, ...]:
+def load_contrasts(model: Model) -> tuple[EffectContrast, ...]:
     """Every row of data/claims/contrasts.csv. Raises InputError for an unknown output or relation."""
     known, contrasts = model.layout.units, []
     for row in read_table(DIRECTORY / "contrasts.csv", CONTRAST_COLUMNS):
         output = row.required("output", "stage.thing")
         require_known(output, known, f"no output '{output}'", key=row["id"])
         contrasts.append(
-            Contrast(
+            EffectContrast(
                 row.required("id", "a name"), row.required("kind", "dose, route, time ..."),
                 row.required("treatment", "a regimen"), row.number("hours"), row.required("other", "a regimen"),
                 row.number("other_hours"), output, row.one_of("relation", ("<", ">")),
@@ -293,12 +293,12 @@ def load_contrasts(model: Model) -> tuple[Contrast, ...]:
 def _contrasts(model: Model) -> Found:
     contrasts = load_contrasts(model)
 
-    def arms() -> Iterator[tuple[Hashable, Arm]]:
+    def arms() -> Iterator[tuple[Hashable, ConclusionArm]]:
         for contrast in contrasts:
             for treatment, hour in ((contrast.treatment, contrast.hours), (contrast.other, contrast.other_hours)):
                 scenario = load_scenario(treatment, model.parameters)
-                yield ("treated", treatment), Arm(scenario, (contrast.output,), (hour,))
-                yield ("control", treatment), Arm(scenario, (contrast.output,), (hour,), control_events)
+                yield ("treated", treatment), ConclusionArm(scenario, (contrast.output,), (hour,))
+                yield ("control", treatment), ConclusionArm(scenario, (contrast.output,), (hour,), control_events)
 
     return [
         Conclusion(f"{contrast.quantity} contrast", contrast.id, contrast.statement, ("no", "yes"), contrast.answer)
@@ -310,10 +310,10 @@ def _perturbations(model: Model) -> Found:
     rows = [row for row in load_perturbation_targets() if not row.reason_not_run]
     reading = {arm: _reading(rows, arm) for arm in required_arms(tuple(rows))}
 
-    def arms() -> Iterator[tuple[Hashable, Arm]]:
+    def arms() -> Iterator[tuple[Hashable, ConclusionArm]]:
         for arm, (outputs, hours) in reading.items():
             scenario, _ = scenario_of_arm(arm, model.parameters)
-            yield arm, Arm(scenario, outputs, hours, None if has_expectancy(arm) else without_expectancy)
+            yield arm, ConclusionArm(scenario, outputs, hours, None if has_expectancy(arm) else without_expectancy)
 
     seen = Counter[str]()
     conclusions: list[Conclusion] = []

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 import numpy as np
 import sympy
 
-from ketamech.analysis.conclusions import Arm, ArmTable, all_conclusions
+from ketamech.analysis.conclusions import ArmTable, ConclusionArm, all_conclusions
 from ketamech.analysis.reference_protocols import load_protocols
 from ketamech.analysis.robustness import RobustnessProblem
 from ketamech.analysis.scorecard_targets import load_targets
@@ -310,7 +310,7 @@ def scored_arms(model: Model) -> ArmTable:
         outputs = tuple(dict.fromkeys(name for text in target.measure.output.split("|") for name in names_in(text)))
         hours = () if set("<>") & set(target.measure.time) else re.findall(r"[\d.]+", target.measure.time)
         read = tuple(sorted({float(hour) for hour in hours} or {0.1 * protocol.horizon, protocol.horizon}))
-        arm = Arm(protocol.scenario(model.parameters), outputs, read)
+        arm = ConclusionArm(protocol.scenario(model.parameters), outputs, read)
         key = ("scorecard", protocol.id)
         arms[key] = arms[key].joined(arm) if key in arms else arm
     return arms

@@ -148,18 +148,18 @@ def _refuse_window(row: CsvRow) -> None:
 HORIZONS = (8.0, 80.0, 400.0, 2000.0)  # h; arms of similar length are solved together
 REFERENCE_HOUR = 24.0  # at which the effect of the reference dose is read, unless the statistic says now
 PER_DOSE, FIRST_HOURS, N_FIRST = 60, 2.0, 41  # output times after each dose, and evenly over the first hours
-Arm = tuple[str, str, str, tuple[tuple[str, float], ...]]  # species, regimen, perturbations, settings
+PerturbationArm = tuple[str, str, str, tuple[tuple[str, float], ...]]  # species, regimen, perturbations, settings
 
 
 @dataclass(frozen=True)
 class FactorialArms:
     """The four arms of one row (both, perturbation alone, drug alone, none) and the arm with the reference dose."""
 
-    both: Arm
-    alone: Arm
-    drug: Arm
-    none: Arm
-    reference: Arm
+    both: PerturbationArm
+    alone: PerturbationArm
+    drug: PerturbationArm
+    none: PerturbationArm
+    reference: PerturbationArm
 
 
 def score_perturbations(
@@ -288,9 +288,9 @@ def factorial_arms(row: PerturbationTarget) -> FactorialArms:
     return FactorialArms(*((sp, regimen, perturbations, settings) for regimen, perturbations in arms))
 
 
-def required_arms(rows: tuple[PerturbationTarget, ...]) -> dict[Arm, float]:
+def required_arms(rows: tuple[PerturbationTarget, ...]) -> dict[PerturbationArm, float]:
     """Every required arm with its duration (h)."""
-    needed: dict[Arm, float] = {}
+    needed: dict[PerturbationArm, float] = {}
     for row in (row for row in rows if not row.reason_not_run):
         arms = factorial_arms(row)
         for arm in (arms.both, arms.alone, arms.drug, arms.none):
@@ -300,7 +300,7 @@ def required_arms(rows: tuple[PerturbationTarget, ...]) -> dict[Arm, float]:
     return needed
 
 
-def scenario_of_arm(arm: Arm, table: ParameterTable) -> tuple[Scenario, dict[str, float]]:
+def scenario_of_arm(arm: PerturbationArm, table: ParameterTable) -> tuple[Scenario, dict[str, float]]:
     """The scenario of an arm, and the values set by the row itself (the others are those of the species)."""
     species_name, sentence, phrases, settings = arm
     species = load_species(species_name)
@@ -315,12 +315,12 @@ def scenario_of_arm(arm: Arm, table: ParameterTable) -> tuple[Scenario, dict[str
     return scenario, sets
 
 
-def has_expectancy(arm: Arm) -> bool:
+def has_expectancy(arm: PerturbationArm) -> bool:
     """Whether the patient of an arm expects a benefit."""
     return dict(arm[3]).get("person.expectancy", 0.0) > 0
 
 
-def subject_of_arm(arm: Arm, table: ParameterTable) -> tuple[Subject, dict[str, float]]:
+def subject_of_arm(arm: PerturbationArm, table: ParameterTable) -> tuple[Subject, dict[str, float]]:
     """The subject of an arm, and the values set by the row itself (the others are those of the species)."""
     scenario, sets = scenario_of_arm(arm, table)
     scenario_events = events_of_scenario(scenario, table, {}, scenario.horizon)
@@ -333,10 +333,10 @@ def subject_of_arm(arm: Arm, table: ParameterTable) -> tuple[Subject, dict[str, 
 
 def _curves(
     model: Model, rows: tuple[PerturbationTarget, ...], overrides: Mapping[str, float], threads: int
-) -> dict[Arm, TimeCourse]:
+) -> dict[PerturbationArm, TimeCourse]:
     longest = required_arms(rows)
     outputs = tuple(dict.fromkeys(row.output for row in rows if row.output))
-    curves: dict[Arm, TimeCourse] = {}
+    curves: dict[PerturbationArm, TimeCourse] = {}
     for below, horizon in pairwise((0.0, *HORIZONS)):
         arms = [arm for arm, until in longest.items() if below < until <= horizon]
         if arms:
@@ -346,9 +346,9 @@ def _curves(
 
 
 def solve_arms(
-    model: Model, arms: list[Arm], horizon: float, moments: set[float], outputs: tuple[str, ...],
+    model: Model, arms: list[PerturbationArm], horizon: float, moments: set[float], outputs: tuple[str, ...],
     overrides: Mapping[str, float], threads: int,
-) -> dict[Arm, TimeCourse]:  # fmt: skip
+) -> dict[PerturbationArm, TimeCourse]:  # fmt: skip
     """Time courses of some arms up to one horizon, in one solve."""
     courses = []
     for arm in arms:
@@ -366,7 +366,7 @@ def solve_arms(
     return {arm: TimeCourse(times, {name: solved.of(name)[i] for name in outputs}, {}) for i, arm in enumerate(arms)}
 
 
-def _line(row: PerturbationTarget, curves: Mapping[Arm, TimeCourse]) -> dict[str, object]:
+def _line(row: PerturbationTarget, curves: Mapping[PerturbationArm, TimeCourse]) -> dict[str, object]:
     evidence = load_evidence()[row.evidence]
     size = math.nan if row.reason_not_run else STATISTICS[row.statistic](row, curves)
     predicted = "" if row.reason_not_run else direction(row.statistic, size)
@@ -387,7 +387,7 @@ def _inside(row: PerturbationTarget, size: float) -> bool | None:
     return bool(not math.isnan(size) and not size < row.low and not size > row.high)
 
 
-def _residual_drug_effect(row: PerturbationTarget, curves: Mapping[Arm, TimeCourse]) -> float:
+def _residual_drug_effect(row: PerturbationTarget, curves: Mapping[PerturbationArm, TimeCourse]) -> float:
     """Drug effect with the perturbation divided by the drug effect without it.
 
     The control is the perturbation alone. Where that alone has an effect like the drug (a blocker that acts as an
@@ -400,7 +400,9 @@ def _residual_drug_effect(row: PerturbationTarget, curves: Mapping[Arm, TimeCour
     return _safe_ratio(both - (none if acts_alone else alone), drug - none)
 
 
-def _effect(row: PerturbationTarget, curves: Mapping[Arm, TimeCourse], hour: float | None = REFERENCE_HOUR) -> float:
+def _effect(
+    row: PerturbationTarget, curves: Mapping[PerturbationArm, TimeCourse], hour: float | None = REFERENCE_HOUR
+) -> float:
     """Effect against the untreated arm (or the perturbation alone), divided by that of the reference dose."""
     arms = factorial_arms(row)
     other = arms.alone if row.regimen else arms.none
@@ -408,26 +410,26 @@ def _effect(row: PerturbationTarget, curves: Mapping[Arm, TimeCourse], hour: flo
     return _safe_ratio(row.read(curves[arms.both]) - row.read(curves[other]), reference - rest)
 
 
-def _residual_perturbation_effect(row: PerturbationTarget, curves: Mapping[Arm, TimeCourse]) -> float:
+def _residual_perturbation_effect(row: PerturbationTarget, curves: Mapping[PerturbationArm, TimeCourse]) -> float:
     """Effect of the perturbation with the drug divided by its effect alone."""
     arms = factorial_arms(row)
     both, alone, none = (row.read(curves[arm]) for arm in (arms.both, arms.alone, arms.none))
     return _safe_ratio(both - none, alone - none)
 
 
-def _ratio(row: PerturbationTarget, curves: Mapping[Arm, TimeCourse]) -> float:
+def _ratio(row: PerturbationTarget, curves: Mapping[PerturbationArm, TimeCourse]) -> float:
     """Reading divided by that without the drug, or, where no drug is given, by that without the perturbation."""
     arms = factorial_arms(row)
     other = arms.alone if row.regimen else arms.none
     return _safe_ratio(row.read(curves[arms.both]), row.read(curves[other]))
 
 
-def _points(row: PerturbationTarget, curves: Mapping[Arm, TimeCourse]) -> float:
+def _points(row: PerturbationTarget, curves: Mapping[PerturbationArm, TimeCourse]) -> float:
     arms = factorial_arms(row)
     return row.read(curves[arms.both]) - row.read(curves[arms.none])
 
 
-def _has_response(row: PerturbationTarget, curves: Mapping[Arm, TimeCourse]) -> float:
+def _has_response(row: PerturbationTarget, curves: Mapping[PerturbationArm, TimeCourse]) -> float:
     """Fall from baseline, as a share of the baseline."""
     arms = factorial_arms(row)
     return 1 - _safe_ratio(row.read(curves[arms.both]), row.read(curves[arms.none]))
@@ -437,7 +439,7 @@ def _safe_ratio(a: float, b: float) -> float:
     return a / b if b else math.nan
 
 
-STATISTICS: Mapping[str, Callable[[PerturbationTarget, Mapping[Arm, TimeCourse]], float]] = {
+STATISTICS: Mapping[str, Callable[[PerturbationTarget, Mapping[PerturbationArm, TimeCourse]], float]] = {
     "left": _residual_drug_effect,
     "effect": _effect,
     "effect now": lambda row, curves: _effect(row, curves, None),

@@ -31,7 +31,8 @@ from ketamech.simulation.ensemble import Trajectories
 from ketamech.simulation.load_scenario import load_scenario
 from ketamech.simulation.model import Model
 from ketamech.simulation.scenario import STUDIED_COLUMNS, STUDIED_REGIMENS, Scenario
-from ketamech.simulation.simulate import Change, ensemble_of_scenario
+from ketamech.simulation.simulate import DoseChange, ensemble_of_scenario
+from ketamech.trials.rating_scales import load_scales
 
 SAME_DURATION, SAME_AMOUNT = 0.1, 1e-6  # h between two infusions of the same kind; relative difference of amounts
 STUDIED, NO_CONTROL, OTHER_SCHEDULE = "controlled trial", "uncontrolled study", "dose studied, schedule not"
@@ -107,7 +108,6 @@ def _matches(treatment: Treatment, until: float) -> Iterator[tuple[str, tuple[st
 
 
 OUTPUTS = MADRS, CADSS, SYSTOLIC = "mood.madrs", "dissociation.cadss", "haemodynamics.systolic_rise"
-DISSOCIATION_THRESHOLD = 4.0  # CADSS points above which a patient counts as dissociating (as in the label)
 UNFITTED_STAGES = ("dissociation", "haemodynamics", "nmda.enantiomer_ratio")  # not informed by the calibration
 # h; peaks after intramuscular doses are sharp
 DENSE_TIMES = np.round(np.concatenate([np.arange(0, 3, 0.05), np.arange(3, 8.1, 0.25)]), 4)
@@ -237,12 +237,12 @@ class _RegimenEvaluator:
         later = self.times >= DAY
         gain = untreated.of(MADRS)[:, later] - treated.of(MADRS)[:, later]
         peak, systolic = treated.of(CADSS).max(axis=1), treated.of(SYSTOLIC).max(axis=1)
-        above = np.where(np.isfinite(peak), peak > DISSOCIATION_THRESHOLD, np.nan)
+        above = np.where(np.isfinite(peak), peak > load_scales()["CADSS"].remission, np.nan)
         means = [np.nanmean(gain), np.nanmean(peak), np.nanmean(above), np.nanmean(systolic)]
         return np.array(means), np.array([gain.mean(axis=1), peak, above, systolic])
 
     def _solved(
-        self, regimen: Scenario, values: Mapping[str, np.ndarray | float], change: Change | None = None
+        self, regimen: Scenario, values: Mapping[str, np.ndarray | float], change: DoseChange | None = None
     ) -> Trajectories:
         until = float(self.times[-1])
         ensemble = ensemble_of_scenario(

@@ -20,7 +20,7 @@ import numpy as np
 import pandas as pd
 
 from ketamech.analysis.claims import DIRECTORY
-from ketamech.analysis.conclusions import NO_RESULT, TIME_DECIMALS, Arm, Conclusion, all_conclusions
+from ketamech.analysis.conclusions import NO_RESULT, TIME_DECIMALS, Conclusion, ConclusionArm, all_conclusions
 from ketamech.analysis.sensitivity import RANK_MARGIN, quantile, varied_parameters
 from ketamech.core.atomic_files import atomic_write
 from ketamech.core.checkpoint import Arrays
@@ -58,7 +58,7 @@ class RobustnessProblem:
 
     model: Model
     conclusions: tuple[Conclusion, ...]
-    arms: Mapping[Hashable, Arm]
+    arms: Mapping[Hashable, ConclusionArm]
     parameters: tuple[Parameter, ...]
     seed: int = 1
     threads: int = 1
@@ -106,7 +106,7 @@ class RobustnessProblem:
                 answers[i, j], values[i, j] = conclusion.answer(set_curves)
         return {"answers": answers, "values": values}
 
-    def curves(self, arm: Arm, drawn: Mapping[str, np.ndarray], size: int) -> ArmCurves:
+    def curves(self, arm: ConclusionArm, drawn: Mapping[str, np.ndarray], size: int) -> ArmCurves:
         """Curves of one arm for the `size` sets of a chunk, whose values are `drawn` {parameter: [set]}.
 
         Parameters that the scenario sets keep their value.
@@ -121,7 +121,7 @@ class RobustnessProblem:
         return ArmCurves(times, arm.outputs, curves.values, curves.baseline)
 
 
-def _output_times(arm: Arm) -> np.ndarray:
+def _output_times(arm: ConclusionArm) -> np.ndarray:
     """Output times (h): the times that are read, and dense times after every dose in between."""
     until = max(arm.hours)
     dense = output_times(until, sorted({0.0, *arm.scenario.regimen.starts(until)}), per_dose=PER_DOSE)

@@ -35,7 +35,7 @@ from ketamech.simulation.model import LISTED_OUTPUTS, Model
 from ketamech.simulation.output_ranges import require_outputs
 from ketamech.simulation.output_times import peak_times
 from ketamech.simulation.scenario import Scenario
-from ketamech.simulation.simulate import Change, ensemble_of_scenario, events_of_scenario
+from ketamech.simulation.simulate import DoseChange, ensemble_of_scenario, events_of_scenario
 from ketamech.trials.rating_scales import load_scales
 
 CHUNK, TOLERANCE, RANK_MARGIN = 1024, 1e-4, 1e-6  # small chunks, so that progress is reported often
@@ -208,7 +208,7 @@ class SensitivityProblem:
 
     def _curves(
         self, values: Mapping[str, np.ndarray], size: int, until: float, times: np.ndarray, outputs: tuple[str, ...],
-        change: Change | None = None,
+        change: DoseChange | None = None,
     ) -> np.ndarray:  # fmt: skip
         """Curves [point, time, output] of the treated patient, or of the control with `change`."""
         ensemble = ensemble_of_scenario(self.model, self.scenario, values, size, until, change=change)

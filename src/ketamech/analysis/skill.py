@@ -46,7 +46,7 @@ Samples = Mapping[str, np.ndarray]  # {evidence id: statistic of each replicate,
 
 
 @dataclass(frozen=True)
-class Contrast:
+class PublishedContrast:
     """A difference between two published numbers: the first minus the second."""
 
     kind: str
@@ -55,7 +55,7 @@ class Contrast:
     what: str
 
 
-def load_contrasts(rows: Sequence[ScoredRow]) -> tuple[Contrast, ...]:
+def load_contrasts(rows: Sequence[ScoredRow]) -> tuple[PublishedContrast, ...]:
     """The contrasts of data/scorecard/contrasts.csv. Raises InputError for rows that are not scored."""
     scored = {row.id: row for row in rows if not row.reason}
     contrasts = []
@@ -64,7 +64,7 @@ def load_contrasts(rows: Sequence[ScoredRow]) -> tuple[Contrast, ...]:
             line.one_of(column, scored)
         if scored[line["first"]].statistic != scored[line["second"]].statistic:
             raise line.error("second", "another statistic than the first", expected=scored[line["first"]].statistic)
-        contrasts.append(Contrast(line["kind"], line["first"], line["second"], line["what"]))
+        contrasts.append(PublishedContrast(line["kind"], line["first"], line["second"], line["what"]))
     return tuple(contrasts)
 
 
@@ -143,7 +143,7 @@ def normal_scores(published: float, forecast: tuple[float, float], name: str) ->
 
 
 def score_contrasts(
-    rows: Sequence[ScoredRow], contrasts: Sequence[Contrast], samples: Samples, basis: str
+    rows: Sequence[ScoredRow], contrasts: Sequence[PublishedContrast], samples: Samples, basis: str
 ) -> pd.DataFrame:
     """One line per contrast: basis, kind, what, id, trial, published, simulated, error, low, high, inside, pit, crps,
     crps_none (no difference), same_sign; numbers on the common scale."""

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -29,6 +28,7 @@ from ketamech.analysis.reference_forecasts import (
 from ketamech.analysis.scorecard_targets import fitted_rows, roles, rows_set_by_hand
 from ketamech.analysis.skill import load_contrasts, score_contrasts, score_rows, significance_rows, summary_rows
 from ketamech.analysis.skill_rows import ScoredRow, scored_rows
+from ketamech.analysis.trial_criteria import judge_criteria, load_trial_criteria
 from ketamech.calibration.clinical_targets import (
     ClinicalTarget,
     load_clinical_targets,
@@ -43,14 +43,13 @@ from ketamech.core.statistics import interval
 from ketamech.evidence import RATIOS, load_evidence, log_standard_error
 from ketamech.simulation.model import Model
 from ketamech.trials.analysis.analyse import reference_arm
+from ketamech.trials.analysis.power import ALPHA
 from ketamech.trials.analysis.treatment_effects import ancova, share_interval
 from ketamech.trials.run_trial import run_trial
 from ketamech.trials.trial_reader import shipped_trial
 
 REPLICATES, CURVE_REPLICATES = 60, 40  # of a trial; of the trials behind the curves
-ADDITIONAL_TRIALS = ("bowdle1998",)  # needed by a criterion, not by a row
 LEFT_OUT, IN_SAMPLE = "left out", "in sample"
-ALPHA = 0.05
 Trials = dict[str, "xr.Dataset"]
 
 
@@ -93,7 +92,7 @@ def trial_scorecard(
     checkpoints.
     """
     clinical = recordable([row for row in load_clinical_targets() if not names or row.trial in names], model)
-    wanted = list(dict.fromkeys([*(row.trial for row in clinical), *(() if names else ADDITIONAL_TRIALS)]))
+    wanted = list(dict.fromkeys([*(row.trial for row in clinical), *(() if names else trials_of_criteria())]))
     predicted: Trials = {}
     fitted: Trials = {}
     for number, name in enumerate(wanted):
@@ -112,7 +111,7 @@ def trial_scorecard(
     rows = _table(clinical, predicted, model)
     spreads = _table([row for row in load_spread_targets() if row.trial in predicted], predicted, model)
     scores, contrasts, skill = _skills(clinical, {LEFT_OUT: predicted, IN_SAMPLE: fitted}, model, posterior)
-    criteria = _criteria(rows, predicted) if not names else rows.iloc[:0]
+    criteria = rows.iloc[:0] if names else judge_criteria(load_trial_criteria(load_evidence()), rows, predicted)
     chances = _significance_probabilities(scored_rows(clinical), predicted)
     significance = [{"basis": LEFT_OUT, **line} for line in significance_rows(chances)]
     skill = pd.concat([skill, pd.DataFrame(significance)], ignore_index=True)
@@ -146,7 +145,12 @@ def recordable(targets: Sequence[ClinicalTarget], model: Model) -> list[Clinical
 
 def count_of_trials() -> int:
     """Number of steps that `progress` of `trial_scorecard` counts: two runs of each trial, and the curves."""
-    return 2 * len({*(row.trial for row in load_clinical_targets()), *ADDITIONAL_TRIALS}) + 1
+    return 2 * len({*(row.trial for row in load_clinical_targets()), *trials_of_criteria()}) + 1
+
+
+def trials_of_criteria() -> list[str]:
+    """The trials that acceptance criteria read, with or without a row."""
+    return [criterion.trial for criterion in load_trial_criteria(load_evidence()) if criterion.trial]
 
 
 def trial_left_out(name: str, targets: Sequence[ClinicalTarget], left_out: Mapping[str, LeftOutDraws]) -> str:
@@ -253,54 +257,3 @@ def _by_stage(rows: pd.DataFrame) -> pd.DataFrame:
     table = groups.agg(n=("id", "size"), inside=("inside", "sum"), overlaps=("overlaps", "sum"))
     table["mean_abs_z"] = groups["z"].agg(lambda z: z.abs().mean())
     return table.reset_index()
-
-
-def _criteria(rows: pd.DataFrame, data: dict[str, xr.Dataset]) -> pd.DataFrame:
-    """Acceptance criteria, whether reached or not."""
-    calibrate = rows[rows["use"] == "calibrate"]
-    by_id = rows.set_index("id")
-    named = {
-        "relapse after six infusions, median days": "murrough13b-relapse",
-        "response at 24 h to an infusion, %": "murrough13-resp-ket",
-        "response at 24 h to midazolam, %": "murrough13-resp-mdz",
-    }
-    lines: list[dict[str, object]] = [
-        _criterion("calibrate rows inside their 95 % prediction interval, share", calibrate["inside"].mean(), 0.9),
-        _criterion("prediction interval over published interval, median", calibrate["width_ratio"].median(), None, 2.0),
-    ]
-    for name, row in named.items():
-        line: Any = by_id.loc[row]
-        goal = _criterion(name, line["published"], line["sim_low"], line["sim_high"])
-        lines.append({**goal, "simulated": line["simulated"]})
-    return pd.DataFrame([*lines, *_dissociation(data), _linearity(data)])
-
-
-def _criterion(name: str, value: float, low: float | None = None, high: float | None = None) -> dict[str, object]:
-    reached = (low is None or value >= low) and (high is None or value <= high)
-    number = float(value)
-    return {"goal": name, "value": number, "low": low, "high": high, "reached": bool(reached), "simulated": number}
-
-
-def _dissociation(data: dict[str, xr.Dataset]) -> list[dict[str, object]]:
-    """Percent of patients above 4 CADSS points at any session of nasal esketamine, and its decline; not fitted."""
-    nasal = data["nasal_four_weeks"]
-    drug: np.ndarray = np.asarray(nasal["arm"].values[:, :, 0] == "esketamine")
-    scores = nasal["CADSS"].values
-    felt: np.ndarray = np.asarray(scores > 4)
-    rated = [k for k in range(scores.shape[2]) if k and np.isfinite(scores[:, :, k]).any()]
-    ever: np.ndarray = np.asarray(felt[:, :, rated].any(axis=2))
-    share = 100 * float(np.mean(ever[drug]))
-    first, last = (100 * float(np.mean(felt[:, :, k][drug])) for k in (rated[0], rated[-1]))
-    return [
-        _criterion("label: dissociation (CADSS above 4) at any session, %", share, 61.0, 84.0),
-        _criterion("dissociation at the first minus at the last session, % points", first - last, 0.0),
-    ]
-
-
-def _linearity(data: dict[str, xr.Dataset]) -> dict[str, object]:
-    """Correlation of the mean hallucinogen rating with the venous concentration over the four steps."""
-    steps = data["bowdle1998"]
-    ratings = np.nanmean(steps["VAS-hallucinogen"].values, axis=(0, 1))[1:]
-    levels = np.nanmean(steps["true_ketamine"].values, axis=(0, 1))[1:]
-    correlation = float(np.corrcoef(levels, ratings)[0, 1])
-    return _criterion("hallucinogen ratings against venous level, correlation", correlation, 0.93)

@@ -279,8 +279,8 @@ def _fitted(fit: VariantFit, task: FitProblem, table: ParameterTable) -> list[tu
 
 def _draws(fit: VariantFit, task: FitProblem, table: ParameterTable) -> list[tuple[object, ...]]:
     """DRAWS_PER_VARIANT draws at even steps of the cumulative weight."""
-    ladder = (np.arange(DRAWS_PER_VARIANT) + 0.5) / DRAWS_PER_VARIANT
-    chosen = fit.draws[np.searchsorted(np.cumsum(fit.weights), ladder).clip(0, len(fit.draws) - 1)]
+    probabilities = (np.arange(DRAWS_PER_VARIANT) + 0.5) / DRAWS_PER_VARIANT
+    chosen = fit.draws[np.searchsorted(np.cumsum(fit.weights), probabilities).clip(0, len(fit.draws) - 1)]
     factors = np.array([unit(table[name].unit).factor for name in task.names])
     return [(fit.variant.name, *map(_short, task.defaults * np.exp(task.sd * x) / factors)) for x in chosen]
 

@@ -22,7 +22,7 @@ import numpy as np
 from ketamech.analysis.perturbation_scorecard import (
     HORIZONS,
     STATISTICS,
-    Arm,
+    PerturbationArm,
     PerturbationTarget,
     direction,
     directions,
@@ -189,7 +189,7 @@ class VariantPredictor:
         return target.measure.read(curves[target.protocol], control) / factor
 
     @cached_property
-    def _arms(self) -> list[tuple[Batch, list[Arm]]]:
+    def _arms(self) -> list[tuple[Batch, list[PerturbationArm]]]:
         """The arms of the perturbations, one batch per horizon."""
         needed = required_arms(self._perturbations)
         outputs = tuple(dict.fromkeys(row.output for row in self._perturbations))
@@ -213,7 +213,7 @@ class VariantPredictor:
 
     def _perturbed(self, points: Sequence[ParameterPoint]) -> np.ndarray:
         """Rows of the perturbations [point, row]."""
-        curves: list[dict[Arm, TimeCourse]] = [{} for _ in points]
+        curves: list[dict[PerturbationArm, TimeCourse]] = [{} for _ in points]
         for courses, arms in self._arms:
             values = _by_point(courses.solve(points).values, len(points))
             for i, patient_curves in enumerate(curves):

@@ -254,7 +254,7 @@ class ScenarioSummary(BaseModel):
     python: str
 
 
-class DoseTableSubject(BaseModel):
+class SubjectScenario(BaseModel):
     """One subject of a dose table."""
 
     id: str
@@ -264,7 +264,7 @@ class DoseTableSubject(BaseModel):
 class DoseTableSubjects(BaseModel):
     """The subjects of a dose table, assumptions made, and the errors of subjects that could not be read."""
 
-    subjects: list[DoseTableSubject]
+    subjects: list[SubjectScenario]
     assumptions: list[str]
     errors: list[str]
 

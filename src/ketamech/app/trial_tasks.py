@@ -38,10 +38,11 @@ from ketamech.trials.analysis.power import (
 from ketamech.trials.analysis.sample_size import SampleSizeSearch, check_sample_size, find_sample_size
 from ketamech.trials.design import PLACEBO, Arm, Trial, double_dummy, is_control, matched_placebo
 from ketamech.trials.posterior_draws import load_posterior, posterior_hash
-from ketamech.trials.run_trial import run_trial
+from ketamech.trials.run_trial import joined_replicates, run_trial
 from ketamech.trials.trial_reader import TRIALS, load_trial, shipped_trial
 
-FILE, ARMS, LAST_DAY, MONTH = "trial.yaml", "arms: ", 730, 28
+FILE, ARMS, LAST_DAY = "trial.yaml", "arms: ", 730
+LATEST_PRIMARY_DAY = 28  # of a course of doses, unless the request names a day
 PARTS = 12
 DOUBLE_DUMMY = "double-dummy"
 POWER_SIZES = (10, 20, 30, 40, 60, 80, 120, 160, 240, 320, 500, 1000, 2000)
@@ -156,7 +157,7 @@ def _primary_day(request: TrialRequest, trial: Trial) -> int:
     days = sorted(set(request.days))
     if request.primary_day is None:
         is_single = all(_dose_count(arm, trial) <= 1 for arm in trial.arms)
-        return days[0] if is_single else max((day for day in days if day <= MONTH), default=days[0])
+        return days[0] if is_single else max((day for day in days if day <= LATEST_PRIMARY_DAY), default=days[0])
     if request.primary_day not in days:
         message = f"no visit on day {request.primary_day}"
         raise InputError(message, key="primary_day", expected=f"a visit day: {', '.join(map(str, days))}")
@@ -223,10 +224,7 @@ class TrialTask:
                     seed=self.request.seed, threads=THREADS, posterior=draws, first=first,
                 )
             )  # fmt: skip
-        data = datasets[0]
-        if len(datasets) > 1:
-            joined = xr.concat(datasets, "replicate", data_vars="all", coords="minimal", compat="override")
-            data = joined.assign_attrs(data.attrs)
+        data = joined_replicates(datasets)
         progress(0.92, "analysing")
         return data.assign_attrs(posterior=posterior_hash(draws))
 

@@ -26,6 +26,7 @@ from ketamech.calibration.surrogate_posterior import (
     sample_emulated,
 )
 from ketamech.core import InputError, unit
+from ketamech.core.constants import MAX_PARETO_K
 from ketamech.core.csv_table import read_records, read_table
 from ketamech.parameters import ParameterTable, load_parameters
 from ketamech.trials.posterior_draws import load_posterior, posterior_hash
@@ -71,7 +72,6 @@ def _exceptions() -> tuple[tuple[tuple[str, ...], TrialFold], ...]:
     return tuple(exceptions)
 
 
-MAX_PARETO_K = 0.7  # Pareto shape above which importance weights are not reliable
 STEPS = 200  # of a chain without a trial
 DRAWS, SUMMARY = "leave_one_trial_out.csv", "left_out_trials.csv"
 SUMMARY_COLUMNS = ("trial", "rows", "pareto_k", "effective_draws", "method", "posterior")

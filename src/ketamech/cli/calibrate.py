@@ -56,12 +56,14 @@ def calibrate(
     informed_directions.csv (combinations of pathway gains that the data know) and figures.
     --sbc repeats the inference on data simulated from the emulator and tests the ranks of the true values.
     """
-    from ketamech.calibration import calibration_problem as kit
+    from ketamech.calibration import calibration_problem
 
     require_extra("calibrate")
     terminal.refuse_file(out)
     model = terminal.model(variant=variant)
-    task = kit.shipped_problem(model, patients_per_arm=patients_per_arm, threads=available_threads(threads, scheduler))
+    task = calibration_problem.shipped_problem(
+        model, patients_per_arm=patients_per_arm, threads=available_threads(threads, scheduler)
+    )
     size_text = f"{len(task.rows)} rows, {len(task.estimated)} parameters, {len(task.trials)} trials"
     terminal.progress().print(size_text)
     job = {"command": "calibrate", **task.job_description}
@@ -75,7 +77,7 @@ def _estimate(
     """Simulate, sample, write the results and print the estimates."""
     import pandas as pd
 
-    from ketamech.calibration import calibration_problem as kit
+    from ketamech.calibration import calibration_problem
     from ketamech.calibration.leave_one_trial_out import folds, leave_one_trial_out, save_left_out
     from ketamech.calibration.surrogate_posterior import DesignPoints, QuadraticEmulator, sample_posterior, updated_rows
     from ketamech.exchange.output_folder import replace_folder
@@ -95,7 +97,7 @@ def _estimate(
     map_point, _, _ = points.map_and_covariance()
     with console.status("Profiles and figures ..."), replace_folder(out) as draft:
         names = [p.name for p in task.estimated]
-        save_posterior(draft / "posterior.csv", names, kit.in_table_units(task, posterior.draws))
+        save_posterior(draft / "posterior.csv", names, calibration_problem.in_table_units(task, posterior.draws))
         save_left_out(draft, task, posteriors)
         curves = _profiles(task, map_point) if profiles else {}
         rows, fitted_rows = (
@@ -155,14 +157,14 @@ def _diagnose(
 def _parameter_rows(task: CalibrationProblem, posterior: Posterior, best: np.ndarray) -> list[dict[str, object]]:
     import numpy as np
 
-    from ketamech.calibration import calibration_problem as kit
+    from ketamech.calibration import calibration_problem
     from ketamech.calibration.surrogate_posterior import convergence, prior_contraction
     from ketamech.core.statistics import MEDIAN_AND_95, percentiles
 
     rhat, time = convergence(posterior.chain)
-    low, median, high = percentiles(kit.in_table_units(task, posterior.draws), MEDIAN_AND_95, axis=0)
+    low, median, high = percentiles(calibration_problem.in_table_units(task, posterior.draws), MEDIAN_AND_95, axis=0)
     samples = posterior.chain.reshape(-1, len(best))
-    best_values, contraction = kit.in_table_units(task, best[None])[0], prior_contraction(samples)
+    best_values, contraction = calibration_problem.in_table_units(task, best[None])[0], prior_contraction(samples)
     correlation = np.corrcoef(samples.T) - np.eye(len(best))
     table, rows = task.model.parameters, []
     for i, p in enumerate(task.estimated):
@@ -190,13 +192,15 @@ def _fitted_row_table(task: CalibrationProblem, best: np.ndarray, error: np.ndar
 def _profiles(task: CalibrationProblem, best: np.ndarray) -> dict[str, tuple[np.ndarray, np.ndarray]]:
     import numpy as np
 
-    from ketamech.calibration import calibration_problem as kit
+    from ketamech.calibration import calibration_problem
 
     offsets = np.array([-2.0, -1.0, 0.0, 1.0, 2.0])
     slopes = task.jacobian(best, task.simulate(best))
     names = [parameter.name for parameter in task.estimated]
     grids = [best[i] + offsets for i in range(len(names))]
-    return {name: (grids[i], kit.profile(task, best, slopes, i, grids[i])) for i, name in enumerate(names)}
+    return {
+        name: (grids[i], calibration_problem.profile(task, best, slopes, i, grids[i])) for i, name in enumerate(names)
+    }
 
 
 def _write_results(
@@ -229,11 +233,13 @@ def _write_results(
 
 def _tree(task: CalibrationProblem, posterior: Posterior, metadata: dict[str, str]) -> Any:
     """The posterior under ArviZ's group names."""
-    from ketamech.calibration import calibration_problem as kit
+    from ketamech.calibration import calibration_problem
     from ketamech.exchange.arviz_io import calibration_tree
 
     steps, walkers, parameters = posterior.chain.shape
-    values = kit.in_table_units(task, posterior.chain.reshape(-1, parameters)).reshape(steps, walkers, parameters)
+    values = calibration_problem.in_table_units(task, posterior.chain.reshape(-1, parameters)).reshape(
+        steps, walkers, parameters
+    )
     observed = {f"{row.row.id} {row.statistic}": row.published for row in task.rows}
     table = task.model.parameters
     return calibration_tree(

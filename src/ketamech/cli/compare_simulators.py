@@ -43,7 +43,7 @@ def compare_simulators(
       ketamech compare-simulators --amici --tellurium
     """
     from ketamech.cli.long_run import long_run
-    from ketamech.exchange import cross_simulator_check as kit
+    from ketamech.exchange import cross_simulator_check
     from ketamech.exchange.output_folder import replace_folder
     from ketamech.exchange.result_metadata import write_table
     from ketamech.simulation.load_scenario import load_scenario
@@ -53,28 +53,34 @@ def compare_simulators(
         files = sorted(scenarios.glob("*.yaml")) or sorted(scenarios.glob("*.omex"))
     if not files:
         raise InputError("no scenario files", file=scenarios, expected="a .yaml or .omex file or a folder of them")
-    engines = {**kit.ENGINES, **(kit.SLOW_ENGINES if amici else {}), **(kit.ARCHIVE_ENGINES if tellurium else {})}
+    engines = {
+        **cross_simulator_check.ENGINES,
+        **(cross_simulator_check.SLOW_ENGINES if amici else {}),
+        **(cross_simulator_check.ARCHIVE_ENGINES if tellurium else {}),
+    }
     if amici:
-        kit.require_amici()
+        cross_simulator_check.require_amici()
     if tellurium:
-        kit.import_tellurium()
+        cross_simulator_check.import_tellurium()
     model, written = terminal.model(), files[0].suffix.lower() == ".omex"
     loaded = {} if written else {file.stem: load_scenario(file, model.parameters) for file in files}
     terminal.refuse_file(out)
     console = terminal.progress()
-    job = {"command": "compare-simulators", "versions": kit.package_versions(engines), "engines": list(engines),
+    versions = cross_simulator_check.package_versions(engines)
+    job = {"command": "compare-simulators", "versions": versions, "engines": list(engines),
            "scenarios": {file.name: short_hash(file.read_bytes()) for file in files}}  # fmt: skip
     with long_run(out, job, model, resume=resume) as work, replace_folder(out) as folder:
         with console.status("Archives ...") as status:
             how: dict[str, Any] = {"engines": engines, "executor": work, "progress": status.update}
             if written:
-                comparison = kit.compare_archives(files, model, **how)
+                comparison = cross_simulator_check.compare_archives(files, model, **how)
             else:
-                comparison = kit.compare_simulators(loaded, model, folder, **how)
+                comparison = cross_simulator_check.compare_simulators(loaded, model, folder, **how)
         metadata = terminal.provenance("certificate", model) | comparison.metadata
         write_table(comparison.table, folder / "differences.csv", metadata)
     terminal.table(
-        kit.largest_differences(comparison.table), title="Largest difference, relative to the scale of the output"
+        cross_simulator_check.largest_differences(comparison.table),
+        title="Largest difference, relative to the scale of the output",
     )
     for (name, _), reason in comparison.failures.items():
         console.print(f"{name}: {terminal.escape_markup(reason)}")

@@ -64,21 +64,20 @@ def design(
 
       ketamech design --doses "esketamine {dose} mg nasal = 28, 56, 84" --schedules "weekly; every 2 weeks"
     """
-    from ketamech.analysis import regimen_search as kit
+    from ketamech.analysis import regimen_search
+    from ketamech.dosing.regimen import Regimen
     from ketamech.exchange.output_folder import replace_folder
+    from ketamech.exchange.result_metadata import write_table
     from ketamech.report.analysis_figures import draw_front
     from ketamech.trials.posterior_draws import load_posterior, posterior_hash
 
     terminal.refuse_file(out)
-    regimens = kit.candidates(
+    regimens = regimen_search.candidates(
         _doses(doses or list(USUAL)),
         listed_numbers(infusion_minutes, "--infusion-minutes", "2, 40", positive=True),
         parts(schedules),
         weeks,
     )
-    from ketamech.dosing.regimen import Regimen
-    from ketamech.exchange.result_metadata import write_table
-
     for r in regimens:
         Regimen.parse(r.sentence)  # errors show before anything is solved
     model = terminal.model()
@@ -87,7 +86,7 @@ def design(
     job |= {"population": population, "seed": seed, "posterior": posterior_hash(posterior_draws)}
     with long_run(out, job, model, resume=resume, scheduler=scheduler) as work:
         with terminal.progress_bar("Regimens", len(regimens) * len(posterior_draws)) as update:
-            table = kit.compare_regimens(
+            table = regimen_search.compare_regimens(
                 model, regimens, weeks=weeks, patients=patients, population=population, seed=seed,
                 posterior=posterior_draws, draws=draws, threads=available_threads(None, scheduler), work=work,
                 progress=update,
@@ -99,7 +98,7 @@ def design(
             first_figure = draw_front(draft, table)[0].relative_to(draft)
     shown_table = table.sort_values("benefit", ascending=False)[[*SHOWN]].rename(columns=SHOWN)
     terminal.table(shown_table, title="Regimens")
-    if patients < kit.FEW_PATIENTS:
+    if patients < regimen_search.FEW_PATIENTS:
         note = f"{patients} patients are few: the intervals hold their sampling error; --patients 200 narrows them"
         terminal.print_note(f"Note: {note}.")
     counts = table["evidence"].value_counts().to_dict()

@@ -31,7 +31,7 @@ def network(
 
       ketamech network "esketamine 84 mg nasal" --connectome mine.csv
     """
-    from ketamech.analysis import network as kit
+    from ketamech.analysis.network import predict_network
     from ketamech.exchange.output_folder import atomic_folder
     from ketamech.exchange.result_metadata import write_table
     from ketamech.report.network_figure import draw_areas
@@ -43,7 +43,7 @@ def network(
     model = terminal.model()
     terminal.print_regimen(loaded)
     with terminal.progress().status("Simulating ..."):
-        prediction = kit.predict_network(model, loaded, draws=draws, seed=seed, threads=available_threads(threads))
+        prediction = predict_network(model, loaded, draws=draws, seed=seed, threads=available_threads(threads))
     table = prediction.table()
     metadata = provenance_of(loaded, model, seed, terminal.command_line())
     with atomic_folder(out) as draft:

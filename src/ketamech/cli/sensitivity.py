@@ -53,7 +53,7 @@ def sensitivity(
 
       ketamech sensitivity --parameters pharmacokinetics,dissociation --endpoints "dissociation.cadss peak"
     """
-    from ketamech.analysis import sensitivity as kit
+    from ketamech.analysis import sensitivity as sensitivity_analysis
     from ketamech.exchange.output_folder import replace_folder
     from ketamech.simulation.load_scenario import load_scenario
 
@@ -66,8 +66,11 @@ def sensitivity(
         raise InputError("Sobol of one parameter", key="--sobol-top", expected="2 or more, or 0 for no Sobol")
     model = terminal.model()
     names = list(listed_names(parameters)) if parameters else None
-    targets, rows = kit.parse_endpoints(endpoints, model), kit.varied_parameters(model, names, loaded.values)
-    analysis = kit.SensitivityProblem(
+    targets, rows = (
+        sensitivity_analysis.parse_endpoints(endpoints, model),
+        sensitivity_analysis.varied_parameters(model, names, loaded.values),
+    )
+    analysis = sensitivity_analysis.SensitivityProblem(
         model, loaded, targets, rows, available_threads(threads, scheduler), absolute=absolute
     )
     terminal.print_regimen(loaded)
@@ -83,7 +86,7 @@ def _analyse(
     problem: SensitivityProblem, trajectories: int, sobol_n: int, sobol_top: int, seed: int, out: Path
 ) -> list[Path]:
     """Write tables and figures into `out` and print the tables; returns the figures."""
-    from ketamech.analysis import sensitivity as kit
+    from ketamech.analysis import sensitivity as sensitivity_analysis
     from ketamech.exchange.result_metadata import write_table
     from ketamech.report.analysis_figures import draw_convergence, draw_indices, draw_tornado
     from ketamech.report.provenance import provenance_of
@@ -91,18 +94,20 @@ def _analyse(
     loaded, model = problem.scenario, problem.model
     metadata = provenance_of(loaded, model, seed, terminal.command_line())
     with terminal.progress_bar("Tornado") as progress:
-        tornado = kit.tornado(problem, progress)
+        tornado = sensitivity_analysis.tornado(problem, progress)
     with terminal.progress_bar("Morris") as progress:
-        morris = kit.morris(problem, trajectories, seed, progress)
+        morris = sensitivity_analysis.morris(problem, trajectories, seed, progress)
     paths = draw_tornado(out, tornado, problem.title)
     paths += draw_indices(out, morris, f"{problem.title}\nMorris: mean absolute elementary effect and spread", "morris")
     tables = {"tornado": tornado, "morris": morris}
     if sobol_top:
         top = list(dict.fromkeys(morris.sort_values("mu_star", ascending=False)["parameter"]))
         selected = dict.fromkeys(p for _, part in morris.groupby("endpoint") for p in part["parameter"].head(sobol_top))
-        reduced_problem = replace(problem, parameters=kit.varied_parameters(model, [p for p in top if p in selected]))
+        reduced_problem = replace(
+            problem, parameters=sensitivity_analysis.varied_parameters(model, [p for p in top if p in selected])
+        )
         with terminal.progress_bar("Sobol") as progress:
-            tables["sobol"] = kit.sobol(reduced_problem, sobol_n, seed, progress)
+            tables["sobol"] = sensitivity_analysis.sobol(reduced_problem, sobol_n, seed, progress)
         paths += draw_indices(out, tables["sobol"], f"{problem.title}\nSobol: total and first-order index", "sobol")
         convergence = tables["sobol"].attrs.pop("convergence")
         write_table(convergence, out / "convergence.csv", metadata)

@@ -38,7 +38,7 @@ REQUIRED_PREFIXES = ("plasma.", "venous.")
 KETAMINE = "drug.ketamine_molar_mass"
 
 
-class Output(BaseModel):
+class KineticOutput(BaseModel):
     """An output of the stage: a formula of ids of the model, its unit, and for a mass the molar mass (g/mol)."""
 
     model_config = ConfigDict(extra="forbid")
@@ -55,10 +55,10 @@ class KineticsFile(BaseModel):
     time: str = Field("h", description="unit of time of the model: min, h, day")
     amounts: str = Field("umol", description="unit of amounts of the model that doses enter: umol, mg")
     doses: dict[str, str] = Field(description="dosed state (such as pharmacokinetics.central_s) -> species id")
-    outputs: dict[str, Output | float] = Field(description="outputs, such as plasma.esketamine")
+    outputs: dict[str, KineticOutput | float] = Field(description="outputs, such as plasma.esketamine")
 
 
-KINETICS_FILE = FileSchema("kinetics", KineticsFile, {"outputs": Output})
+KINETICS_FILE = FileSchema("kinetics", KineticsFile, {"outputs": KineticOutput})
 
 
 @dataclass(frozen=True)
@@ -219,7 +219,7 @@ def _outputs(
     """The required concentrations as formulas of the ids of the model."""
     names, model = libsbml(), kinetics.sbml_model
     for name, declared in kinetics.settings.outputs.items():
-        output = declared if isinstance(declared, Output) else Output(formula=declared, molar_mass=None)
+        output = declared if isinstance(declared, KineticOutput) else KineticOutput(formula=declared, molar_mass=None)
         formulas = Formulas(names, model.symbol_of_id, {}, f"the formula of {name}")
         node = names.parseL3Formula(str(output.formula))
         if node is None:

@@ -50,7 +50,7 @@ _NAME = re.compile(r"\b[a-z]\w*(?:\.\w+)+\b")
 
 
 @dataclass(frozen=True)
-class Measurement:
+class PetabMeasurement:
     """One number: a `formula` in SBML ids at `time` (h), its value and noise (of its logarithm where `log`)."""
 
     formula: str
@@ -69,7 +69,7 @@ class PetabCondition:
 
     name: str
     subject: Subject
-    measurements: tuple[Measurement, ...]
+    measurements: tuple[PetabMeasurement, ...]
 
 
 def scorecard_cases(model: Model) -> tuple[tuple[PetabCondition, ...], dict[str, int]]:
@@ -123,12 +123,12 @@ def baseline_values(model: Model, values: Mapping[str, float]) -> dict[str, floa
     return {str(name): float(curves[name].values[0, 0]) for name in curves.data_vars}
 
 
-def _measurement(target: Target, evidence: Evidence, baseline: Mapping[str, float]) -> Measurement:
+def _measurement(target: Target, evidence: Evidence, baseline: Mapping[str, float]) -> PetabMeasurement:
     row, how = evidence[target.evidence], target.measure
     log = target.comparison == "fold"
     noise = math.log(limit("fold_inside")) if log else standard_error(row) * row.factor
     paper = evidence.references[row.reference].citation
-    return Measurement(
+    return PetabMeasurement(
         formula(how.output, how.relative_to, how.factor, baseline), float(how.time), row.canonical_value, noise, log,
         row.canonical_unit, row.id, paper,
     )  # fmt: skip
@@ -154,7 +154,7 @@ def scenario_case(scenario: Scenario, model: Model) -> PetabCondition:
         curve, unit = curves[name].values[0], str(curves[name].attrs["units"])
         noise = RELATIVE_NOISE * float(np.abs(curve).max()) or RELATIVE_NOISE
         measurements += [
-            Measurement(sbml_id(name), float(time), float(value), noise, False, unit, "simulated", "KetaMech")
+            PetabMeasurement(sbml_id(name), float(time), float(value), noise, False, unit, "simulated", "KetaMech")
             for time, value in zip(curves["time"].values, curve, strict=True)
         ]
     return PetabCondition("treated", treated_subject, tuple(measurements))
@@ -302,7 +302,7 @@ class _Conditions:
 class _Observables:
     """One observable per formula and kind of noise, with the noise of each measurement as a placeholder."""
 
-    def __init__(self, measurements: Iterable[Measurement]) -> None:
+    def __init__(self, measurements: Iterable[PetabMeasurement]) -> None:
         keys = dict.fromkeys((measurement.formula, measurement.log) for measurement in measurements)
         self._ids: dict[tuple[str, bool], str] = {}
         for key in keys:
@@ -312,7 +312,7 @@ class _Observables:
         number = 1 + sum(re.fullmatch(rf"{name}(_\d+)?", other) is not None for other in self._ids.values())
         return name if number == 1 else f"{name}_{number}"
 
-    def id(self, measurement: Measurement) -> str:
+    def id(self, measurement: PetabMeasurement) -> str:
         """The observable id of a measurement."""
         return self._ids[measurement.formula, measurement.log]
 

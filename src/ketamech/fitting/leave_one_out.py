@@ -18,6 +18,7 @@ import xarray as xr
 from scipy.special import gammaln, logsumexp
 
 from ketamech.core import InputError
+from ketamech.core.constants import MAX_PARETO_K
 from ketamech.core.environment import short_hash
 from ketamech.core.optional_libraries import import_optional
 from ketamech.fitting.fit import Fit
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
 
 POINTS, DF, VARIANCE_INFLATION = 200, 5.0, 1.3  # importance points of a person: t distribution, variance factor
 MAX_DRAWS = 1200  # of all chains
-MAX_PARETO_K = 0.7  # Pareto shape above which a left-out density is unreliable (Vehtari 2017, Stat Comput 27:1413)
 KINDS = {"measurement": "another measurement of the same persons", "person": "another person"}
 GROUP = "log_likelihood"
 

@@ -105,7 +105,7 @@ CYCLE = 24.0  # h; cycle length of a constant infusion without other dosing inte
 
 
 @dataclass(frozen=True)
-class Observation:
+class ObservationRecord:
     """An observation: TIME as in the table, `before` or after the doses of that time."""
 
     row: DoseRow
@@ -127,11 +127,11 @@ class Occasion:
     begin: float
     records: tuple[DoseRecord, ...]
     rows: tuple[DoseRow, ...]
-    observations: tuple[Observation, ...]
+    observations: tuple[ObservationRecord, ...]
     past: tuple[DoseRecord, ...] = ()
     constant: tuple[DoseRecord, ...] = ()
     start: DoseRow | None = None
-    every: tuple[Observation, ...] = ()
+    every: tuple[ObservationRecord, ...] = ()
     values: Mapping[str, float] = field(default_factory=dict)
     adherence: AdherenceFunction | None = None
     changes: tuple[tuple[float, Mapping[str, float]], ...] = ()
@@ -325,7 +325,7 @@ def _occasion(group: _OccasionRecords) -> Occasion:
     observations = tuple(_observations(group))
     remaining_observations = iter(observations)
     every = tuple(
-        next(remaining_observations) if event.dose is None else Observation(event.row, event.time, before=False)
+        next(remaining_observations) if event.dose is None else ObservationRecord(event.row, event.time, before=False)
         for event in (*group.absorbed, *group.events)
     )
     return Occasion(begin, records, rows, observations, tuple(past), tuple(constant), start, every)
@@ -340,14 +340,14 @@ def _from_begin(event: _Event, begin: float) -> tuple[DoseRecord, bool]:
     return replace(dose, time=first_time, addl=max(0, dose.addl - n_past)), n_past <= dose.addl
 
 
-def _observations(group: _OccasionRecords) -> Iterator[Observation]:
+def _observations(group: _OccasionRecords) -> Iterator[ObservationRecord]:
     """Observations; before a dose of the same time in a later row."""
     doses: list[DoseRecord] = [event.dose for event in group.carried if event.dose is not None]
     for event in group.events:
         if event.dose is not None:
             doses.append(event.dose)
         else:
-            yield Observation(event.row, event.time, not any(_falls_on(dose, event.time) for dose in doses))
+            yield ObservationRecord(event.row, event.time, not any(_falls_on(dose, event.time) for dose in doses))
 
 
 def _falls_on(dose: DoseRecord, time: float) -> bool:

@@ -17,7 +17,7 @@ from ketamech.core import InputError, SolverError
 from ketamech.core.data_frames import DataFrame
 from ketamech.dosing.dose_events import AdherenceFunction
 from ketamech.nonmem.csv_cells import DoseRow
-from ketamech.nonmem.occasions import Observation, Occasion
+from ketamech.nonmem.occasions import ObservationRecord, Occasion
 from ketamech.nonmem.read import DoseTable, DoseTableSubject, read_doses
 from ketamech.nonmem.subjects import (
     checked_subject_of,
@@ -66,7 +66,7 @@ class RecordTimes:
     """The records at which outputs are computed: the index of the occasion, the record and the hour of each."""
 
     occasion: np.ndarray
-    records: tuple[Observation, ...]
+    records: tuple[ObservationRecord, ...]
     hours: np.ndarray
 
     @classmethod

@@ -13,7 +13,7 @@ from ketamech.core import InputError
 from ketamech.dosing.dose_events import DoseEvent, Quantity, dose_events, is_expectancy, without_expectancy
 from ketamech.dosing.regimen import Regimen
 from ketamech.dosing.treatment import MAX_HORIZON_H
-from ketamech.nonmem.occasions import Observation, Occasion
+from ketamech.nonmem.occasions import ObservationRecord, Occasion
 from ketamech.nonmem.read import DoseTable, DoseTableSubject
 from ketamech.parameters import ParameterTable, load_species
 from ketamech.parameters.species_tables import own_values
@@ -149,7 +149,7 @@ def dosing_end(occasion: Occasion) -> float:
     return max((one.time - occasion.begin for one in occasion.every), default=0.0) + 1e-6
 
 
-def observation_times(occasion: Occasion, records: Sequence[Observation] | None = None) -> list[float]:
+def observation_times(occasion: Occasion, records: Sequence[ObservationRecord] | None = None) -> list[float]:
     """Times of some records (h from the begin; default: its observations), slightly earlier for one before a dose of
     the same time."""
     starts = {start for t in occasion.regimen.treatments for start in t.starts(MAX_HORIZON_H)}

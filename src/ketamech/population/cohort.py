@@ -28,7 +28,7 @@ from ketamech.simulation.load_scenario import load_scenario
 from ketamech.simulation.model import Model
 from ketamech.simulation.output_ranges import require_outputs
 from ketamech.simulation.scenario import Scenario
-from ketamech.simulation.simulate import Change, ensemble_of_patients
+from ketamech.simulation.simulate import DoseChange, ensemble_of_patients
 
 CHUNK, CHUNK_BYTES = 4096, 2**27
 
@@ -54,7 +54,7 @@ class Cohort:
     threads: int = 1
     chunk: int = CHUNK
     device: str = "cpu"
-    change: Change | None = None
+    change: DoseChange | None = None
     population: Population | None = None
 
     def __post_init__(self) -> None:

@@ -52,7 +52,7 @@ class Section:
 
 def write_page(path: Path, title: str, opening: Sequence[str], sections: Sequence[Section], closing: str) -> Path:
     """Write an HTML page; figure paths are relative to it."""
-    text = render("explain.html.j2", title=title, opening=opening, sections=sections, closing=closing)
+    text = render("sections.html.j2", title=title, opening=opening, sections=sections, closing=closing)
     atomic_write(path, text.encode())
     return path
 
@@ -60,7 +60,7 @@ def write_page(path: Path, title: str, opening: Sequence[str], sections: Sequenc
 def write_attribution(
     folder: Path, attribution: Attribution, parameters: ParameterTable, command: str, metadata: Mapping[str, object]
 ) -> Path:
-    """Write tables (CSV, with `metadata`), figures and `explain.html` of an attribution; returns the page."""
+    """Write tables (CSV, with `metadata`), figures and `attribution.html` of an attribution; returns the page."""
     folder.mkdir(parents=True, exist_ok=True)
     dependence_table = dependence(attribution, parameters)
     for name, table in {
@@ -80,7 +80,7 @@ def write_attribution(
         Section("All endpoints", first_sentences, "shares.svg", rows),
     ]
     title = f"Pathway contributions: {attribution.scenario.title}"
-    return write_page(folder / "explain.html", title, INTRODUCTION, sections, command)
+    return write_page(folder / "attribution.html", title, INTRODUCTION, sections, command)
 
 
 def _course_table(attribution: Attribution) -> Any:

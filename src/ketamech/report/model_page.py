@@ -47,7 +47,7 @@ def describe(system: System, *, html: bool = False) -> str:
     size_text += f", {len(used)} parameters"
     if html:
         return render(
-            "describe.html.j2", sections=sections, size=size_text, counts=counts(used), fingerprint=system.fingerprint
+            "model.html.j2", sections=sections, size=size_text, counts=counts(used), fingerprint=system.fingerprint
         )
     return _markdown(sections, size_text, counts(used))
 

@@ -32,6 +32,14 @@ def with_interval(value: float, low: float, high: float) -> str:
     return number(value) + (f" ({number(low)} to {number(high)})" if math.isfinite(low) else "")
 
 
+def limits_in_words(low: float, high: float) -> str:
+    """The limits of a number, e.g. "at least 0.9", "61 to 84"; NaN or None where there is none."""
+    has_low, has_high = (value is not None and not math.isnan(value) for value in (low, high))
+    if has_low and has_high:
+        return f"{number(low)} to {number(high)}"
+    return f"at least {number(low)}" if has_low else f"at most {number(high)}" if has_high else ""
+
+
 def plain(value: float) -> str:
     """A number as it is written in a table or on an axis (format g), with a minus sign (U+2212)."""
     return f"{value:g}".replace("-", "−")

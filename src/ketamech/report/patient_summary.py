@@ -138,7 +138,7 @@ def patient_summary_html(report: RunReport) -> str:
         figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
     svg = buffer.getvalue()
     return render(
-        "one_page.html.j2", page=patient_summary(report), warning=WARNING, how=HOW_TO_READ,
+        "patient_summary.html.j2", page=patient_summary(report), warning=WARNING, how=HOW_TO_READ,
         picture=svg[svg.index("<svg") :],
     )  # fmt: skip
 

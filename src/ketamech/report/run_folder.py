@@ -7,7 +7,6 @@ time.
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
@@ -22,7 +21,7 @@ from ketamech.exchange.output_folder import atomic_folder
 from ketamech.exchange.result_metadata import Rows, write_table
 from ketamech.parameters import Parameter
 from ketamech.report import bibliography as papers
-from ketamech.report.number_format import number, stage_in_words
+from ketamech.report.number_format import limits_in_words, stage_in_words
 from ketamech.report.provenance import flattened, provenance
 from ketamech.report.run_description import RunDescription, describe_run
 from ketamech.report.summary import (
@@ -217,7 +216,7 @@ def write_index(folder: Path | str, runs: Sequence[tuple[str, str]], card: Score
         "index.html.j2",
         runs=[{"name": name, "title": title, "data": _timeline_of(path, name)} for name, title in runs],
         goals=[
-            row | {"wanted": _target(row["low"], row["high"])}
+            row | {"wanted": limits_in_words(row["low"], row["high"])}
             for row in card.criteria.sort_values("reached", kind="stable").to_dict("records")  # misses first
         ],
         sources=card.by_source.to_dict("records"),
@@ -238,10 +237,3 @@ def _timeline_of(folder: Path, run: str) -> str:
     """Path of the timeline figure of a run, relative to the index page."""
     paths = (f"{run}/figures/{name}.svg" for name in ("timeline_days", "timeline"))
     return next((path for path in paths if (folder / path).is_file()), "")
-
-
-def _target(low: float, high: float) -> str:
-    """The limits of an acceptance criterion as text; NaN where there is none."""
-    if math.isnan(low):
-        return "" if math.isnan(high) else f"at most {number(high)}"
-    return f"at least {number(low)}" if math.isnan(high) else f"{number(low)} to {number(high)}"

@@ -12,6 +12,7 @@ import numpy as np
 
 from ketamech.core.constants import DISCLAIMER
 from ketamech.report.palette import BACKGROUND, GRID_COLOUR, MUTED_COLOUR, TEXT_COLOUR
+from ketamech.report.svg_canvas import DPI
 from ketamech.report.time_axis import time_ticks
 
 matplotlib.use("Agg")
@@ -20,7 +21,6 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure  # the backend must be chosen first
 
 P = ParamSpec("P")
-DPI = 125
 SETTINGS: dict[Any, Any] = {
     "font.size": 9,
     "axes.edgecolor": GRID_COLOUR,

@@ -72,7 +72,7 @@ class Shape:
 
 
 @dataclass(frozen=True)
-class Group:
+class SvgGroup:
     """Shapes in one SVG group with attributes of its own."""
 
     shapes: tuple[SvgText | Shape, ...]
@@ -85,15 +85,15 @@ class Canvas:
 
     width: float
     height: float
-    shapes: list[SvgText | Shape | Group] = field(default_factory=list)
+    shapes: list[SvgText | Shape | SvgGroup] = field(default_factory=list)
 
     @contextmanager
     def group(self, **attributes: object) -> Iterator[None]:
         """What is drawn meanwhile becomes one SVG group with these attributes; "_" in their names stands for "-"."""
         first = len(self.shapes)
         yield
-        drawn = tuple(shape for shape in self.shapes[first:] if not isinstance(shape, Group))
-        self.shapes[first:] = [Group(drawn, {name.replace("_", "-"): value for name, value in attributes.items()})]
+        drawn = tuple(shape for shape in self.shapes[first:] if not isinstance(shape, SvgGroup))
+        self.shapes[first:] = [SvgGroup(drawn, {name.replace("_", "-"): value for name, value in attributes.items()})]
 
     def text(
         self, x: float, y: float, text: str, *, size: float = 9.0, colour: str = TEXT_COLOUR, anchor: str = "left",
@@ -181,8 +181,8 @@ def _path(points: np.ndarray, is_closed: bool) -> str:
     return "M" + ("%g %g " * len(points) % tuple(flat)).strip() + ("Z" if is_closed else "")
 
 
-def _element(shape: SvgText | Shape | Group) -> str:
-    if isinstance(shape, Group):
+def _element(shape: SvgText | Shape | SvgGroup) -> str:
+    if isinstance(shape, SvgGroup):
         return f"<g{_attributes(shape.attributes)}>{''.join(map(_element, shape.shapes))}</g>"
     return _text_element(shape) if isinstance(shape, SvgText) else _path_element(shape)
 
@@ -229,7 +229,7 @@ def save_png(canvas: Canvas, path: Path) -> None:
     axes.set_axis_off()
     axes.set_xlim(0, canvas.width)
     axes.set_ylim(canvas.height, 0)
-    shapes = (one for shape in canvas.shapes for one in (shape.shapes if isinstance(shape, Group) else (shape,)))
+    shapes = (one for shape in canvas.shapes for one in (shape.shapes if isinstance(shape, SvgGroup) else (shape,)))
     for order, shape in enumerate(shapes):
         _draw_text(axes, shape, order) if isinstance(shape, SvgText) else _draw_shape(axes, shape, order)
     figure.savefig(path, dpi=DPI, metadata={"Software": None}, pil_kwargs={"compress_level": 1})

@@ -52,7 +52,7 @@ class TrackCurve:
 
 
 @dataclass(frozen=True)
-class Group:
+class TrackGroup:
     """A group of tracks. `similar_colour`: the palette colour that is too similar to `colour`."""
 
     name: str
@@ -100,7 +100,7 @@ class Track:
         return self.scale
 
 
-def load_groups() -> dict[str, Group]:
+def load_groups() -> dict[str, TrackGroup]:
     """Groups of tracks by name, in display order."""
     return _groups(DIRECTORY)
 
@@ -117,9 +117,9 @@ def series_colours(group: str, count: int) -> list[str]:
 
 
 @cache
-def _groups(folder: Path) -> dict[str, Group]:
+def _groups(folder: Path) -> dict[str, TrackGroup]:
     rows = read_table(folder / "groups.csv", ("group", "colour", "similar_colour"))
-    return {row["group"]: Group(row["group"], row["colour"], row["similar_colour"]) for row in rows}
+    return {row["group"]: TrackGroup(row["group"], row["colour"], row["similar_colour"]) for row in rows}
 
 
 @cache

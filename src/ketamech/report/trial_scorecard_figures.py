@@ -14,6 +14,7 @@ from matplotlib.figure import Figure
 
 from ketamech.analysis.reference_forecasts import PublishedDifference, trial_names
 from ketamech.analysis.skill import PIT_BINS
+from ketamech.analysis.skill_rows import NEGATED
 from ketamech.core.constants import Z95
 from ketamech.core.units import DAY
 from ketamech.report.palette import DARK_GREY, FINE_GRID_COLOUR, GREY, OKABE_ITO
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
 
 MODEL, PUBLISHED = OKABE_ITO[0], OKABE_ITO[1]
 MIN_TIMES, PANELS_PER_ROW = 2, 3  # times of a predictive check; panels
-NEGATED = ("fall", "extra fall")  # drawn as changes
 ROW = 0.2  # inches of a row of the forest plot
 # title of an axis: its statistics, and the first letters of its scales; every axis has one statistic in one unit
 MOOD, PERCENT = ("MADRS", "HDRS"), ("",)

@@ -35,7 +35,7 @@ from ketamech.simulation.scenario import Scenario
 if TYPE_CHECKING:
     import xarray as xr
 
-Change = Callable[[tuple[DoseEvent, ...]], Sequence[DoseEvent]]
+DoseChange = Callable[[tuple[DoseEvent, ...]], Sequence[DoseEvent]]
 DEFAULT_OUTPUTS = ("mood.madrs", "dissociation.cadss", "venous.ketamine", "venous.norketamine", "venous.esketamine")
 
 
@@ -53,7 +53,7 @@ class ScenarioEvents:
         """All dose events, also those before 0 h, in order of time."""
         return tuple(sorted((*self.doses, *self.perturbations), key=lambda entry: float(np.min(entry.time))))
 
-    def with_doses(self, change: Change) -> ScenarioEvents:
+    def with_doses(self, change: DoseChange) -> ScenarioEvents:
         """The events with doses transformed by `change`, in the cycle too."""
         return replace(self, doses=tuple(change(self.doses)), cycle=tuple(change(self.cycle)))
 
@@ -76,7 +76,7 @@ def events_of_scenario(
 
 def ensemble_of_scenario(
     model: Model, scenario: Scenario, values: Mapping[str, Quantity], size: int, until: float, *,
-    adherence: AdherenceFunction | None = None, change: Change | None = None,
+    adherence: AdherenceFunction | None = None, change: DoseChange | None = None,
 ) -> Ensemble:  # fmt: skip
     """`size` patients of a scenario; arguments as in `events_of_scenario`.
 
@@ -108,7 +108,7 @@ class Patients(Protocol):
 
 
 def ensemble_of_patients(
-    model: Model, people: Patients, scenario: Scenario, until: float, *, change: Change | None = None
+    model: Model, people: Patients, scenario: Scenario, until: float, *, change: DoseChange | None = None
 ) -> Ensemble:
     """Virtual patients on a scenario, with the doses before `until` (h) that they do not miss by chance."""
     values = people.values_in(model.parameters, scenario.values)

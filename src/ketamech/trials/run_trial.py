@@ -257,10 +257,15 @@ def run_trial(
     Raises InputError for a number of replicates or patients below 1.
     """
     run = TrialRun.of(trial, model, patients=patients, seed=seed, threads=threads, posterior=posterior)
-    datasets = list(run.iterate(replicates, first=first, progress=progress, executor=executor))
+    return joined_replicates(list(run.iterate(replicates, first=first, progress=progress, executor=executor)))
+
+
+def joined_replicates(datasets: Sequence[xr.Dataset]) -> xr.Dataset:
+    """The replicates of several datasets of one trial, with the attributes of the first."""
     if len(datasets) == 1:
         return datasets[0]
-    return xr.concat(datasets, "replicate", data_vars="all", coords="minimal", compat="override")
+    joined = xr.concat(datasets, "replicate", data_vars="all", coords="minimal", compat="override")
+    return joined.assign_attrs(datasets[0].attrs)
 
 
 def crossing_checks(trial: Trial) -> list[tuple[float, int]]:

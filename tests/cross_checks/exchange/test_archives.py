@@ -25,7 +25,7 @@ from ketamech.exchange.cross_simulator_check import (
 from ketamech.exchange.omex import MODEL, SIMULATION, build_archive, read_archive, write_archive
 from ketamech.exchange.petab import (
     OBSERVABLE_FORMULAS,
-    Measurement,
+    PetabMeasurement,
     _Observables,
     formula,
     petab_files,
@@ -308,8 +308,8 @@ def test_a_formula_has_the_value_of_the_observable(relative_to):
 def test_observables_of_one_output_have_different_ids():
     """The baseline is a number in a formula, so that subjects with other baselines have other observables."""
     formulas = ["(mood__madrs) - 33.0", "(mood__madrs) - 30.0", "(mood__madrs) - 28.0", "mood__madrs"]
-    rows = [Measurement(text, 24.0, 5.0, 1.0, False, "points", "x", "x") for text in formulas]
-    rows.append(Measurement("mood__madrs", 24.0, 5.0, 0.2, True, "points", "x", "x"))
+    rows = [PetabMeasurement(text, 24.0, 5.0, 1.0, False, "points", "x", "x") for text in formulas]
+    rows.append(PetabMeasurement("mood__madrs", 24.0, 5.0, 0.2, True, "points", "x", "x"))
     found = _Observables([*rows, rows[0]])
     change = "observable_mood__madrs_change"
     assert [found.id(row) for row in rows] == [

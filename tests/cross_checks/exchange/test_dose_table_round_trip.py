@@ -15,7 +15,7 @@ from ketamech.dosing.treatment import Treatment
 from ketamech.exchange.import_scenarios import dosed_states, doses_of_sbml, read_scenarios
 from ketamech.exchange.infer_regimen import infer_regimen
 from ketamech.exchange.omex import build_archive, time_courses, write_archive, write_sedml
-from ketamech.exchange.petab import Measurement, PetabCondition, petab_files
+from ketamech.exchange.petab import PetabCondition, PetabMeasurement, petab_files
 from ketamech.exchange.route_templates import InputProfile
 from ketamech.exchange.sbml.exporter import course_sbml
 from ketamech.parameters import load_parameters
@@ -138,7 +138,7 @@ def test_an_archive_and_its_simulation_give_back_doses_person_and_horizon(model,
 
 
 def test_petab_experiments_give_back_what_each_puts_in(model, tmp_path):
-    reading = Measurement("mood__madrs", 300.0, 20.0, 1.0, False, "points", "x", "x")
+    reading = PetabMeasurement("mood__madrs", 300.0, 20.0, 1.0, False, "points", "x", "x")
     given_to = {
         name: load_scenario(sentence, model.parameters)
         for name, sentence in {

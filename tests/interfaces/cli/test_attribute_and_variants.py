@@ -23,7 +23,7 @@ def test_a_scenario_is_attributed_in_a_table_in_words_and_on_a_page(tmp_path):
     assert "Lateral habenula:" in err
     assert "parameters, " in err
     assert "not treatment or dosing advice" in " ".join(err.split())
-    page = (tmp_path / "why" / "explain.html").read_text(encoding="utf-8")
+    page = (tmp_path / "why" / "attribution.html").read_text(encoding="utf-8")
     assert "not treatment or dosing advice" in page
     assert "course.svg" in page
     table = pd.read_csv(tmp_path / "why" / "shapley.csv", comment="#")

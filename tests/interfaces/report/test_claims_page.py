@@ -18,7 +18,7 @@ from ketamech.report.claims_page import (
     draw,
     write_claims,
 )
-from ketamech.report.svg_canvas import Group
+from ketamech.report.svg_canvas import SvgGroup
 from ketamech.report.time_axis import enclosing_steps
 from scripts import pages
 
@@ -81,7 +81,7 @@ def test_a_figure_draws_the_numbers_of_its_run(answers):
     answer = answers["esketamine-no-dissociation"]
     drawing = draw(answer)
     number = [key.label for key in drawing.keys].index("Esketamine spray")
-    spray = [shape for shape in drawing.canvas.shapes if isinstance(shape, Group)][number]
+    spray = [shape for shape in drawing.canvas.shapes if isinstance(shape, SvgGroup)][number]
     assert spray.attributes == {"data-curve": number}
     frame, top = drawing.frame, min(path[:, 1].min() for path in spray.shapes[0].paths)
     peak = frame.low + (frame.bottom - top) / frame.height * (frame.high - frame.low)
@@ -91,7 +91,7 @@ def test_a_figure_draws_the_numbers_of_its_run(answers):
 def test_everything_drawn_lies_on_the_sheet(answers):
     for answer in answers.values():
         drawing = draw(answer)
-        groups = [shape for shape in drawing.canvas.shapes if isinstance(shape, Group)]
+        groups = [shape for shape in drawing.canvas.shapes if isinstance(shape, SvgGroup)]
         assert len(groups) == len(drawing.keys) + len(drawing.marks)
         for group in groups:
             points = np.concatenate([path for shape in group.shapes for path in shape.paths])

@@ -13,8 +13,8 @@ from ketamech.analysis.attribution import shapley
 from ketamech.analysis.claims import evaluate_claims
 from ketamech.analysis.conclusions import (
     NO_RESULT,
-    Arm,
-    Contrast,
+    ConclusionArm,
+    EffectContrast,
     PathwayShares,
     all_conclusions,
     load_contrasts,
@@ -61,7 +61,7 @@ class Answer:
 def problem(model):
     scenario = load_scenario("racemic 0.5 mg/kg IV over 40 min", model.parameters)
     parameters = tuple(row for row in assumed_parameters(model) if row.name in VARIED)
-    arms = {"arm": Arm(scenario, (OUTPUT,), (HOUR,))}
+    arms = {"arm": ConclusionArm(scenario, (OUTPUT,), (HOUR,))}
     always = RobustnessProblem(model, (Answer("always", None),), arms, parameters)
     usual = float(always.evaluate_chunk(None)["values"][0, 0])
     conclusions = (Answer("always", None), Answer("median", usual * 0.999), Answer("never", float("nan")))
@@ -179,7 +179,7 @@ def test_a_contrast_compares_drug_effects_and_its_opposite_is_the_other_answer()
 
     curves = {("treated", "high"): curve(18.0), ("control", "high"): curve(25.0)}  # effect -7
     curves |= {("treated", "low"): curve(17.0), ("control", "low"): curve(20.0)}  # effect -3
-    one = Contrast("x", "dose", "high", 24, "low", 24, "mood.madrs", "<", "high lowers more")
+    one = EffectContrast("x", "dose", "high", 24, "low", 24, "mood.madrs", "<", "high lowers more")
     assert one.answer(curves) == (1, pytest.approx(-4.0))
     assert replace(one, relation=">").answer(curves)[0] == 0
     assert replace(one, treatment="low", other="high").answer(curves)[0] == 0

@@ -177,7 +177,7 @@ def test_a_forecast_that_knows_mean_and_spread_of_trials_is_wider_than_one_and_a
             continue
         errors = np.array([sampling_error(row) for row in own])
         values = np.array([float(row.on_interval_scale(row.target.published)) for row in own])
-        half = np.array([row.published_width() for row in own]) / 2 / 1.959964
+        half = np.array([row.published_width() for row in own]) / 2 / Z95
         floors += list(np.hypot(errors, random_effects(values, errors)[1]) / half)
     assert len(floors) == 52
     assert np.median(floors) == pytest.approx(1.75, abs=0.03)
@@ -186,7 +186,7 @@ def test_a_forecast_that_knows_mean_and_spread_of_trials_is_wider_than_one_and_a
 def sampling_error(row):
     """Standard error on the scale of intervals."""
     if not row.target.is_share:
-        return row.published_width() / 2 / 1.959964
+        return row.published_width() / 2 / Z95
     n, count = row.target.row.n, row.target.published / 100 * row.target.row.n
     return np.sqrt(1 / (count + 0.5) + 1 / (n - count + 0.5))
 

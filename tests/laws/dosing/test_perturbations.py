@@ -32,7 +32,7 @@ def test_a_level_decays_at_its_rate_and_fills_its_target_by_hill(model):
 def test_without_a_perturbation_every_share_is_exactly_zero(model):
     curves = simulate("racemic 0.5 mg/kg IV over 40 min", model=model)
     shares = [name for name in curves if name.startswith("tool_compounds.") and name.endswith("_share")]
-    assert len(shares) == 21
+    assert shares
     assert all((curves[name].values == 0).all() for name in shares)
 
 

@@ -151,7 +151,7 @@ class ClaimTestResult(BaseModel):
     with_expectancy: bool
 
 
-class ClaimResult(BaseModel):
+class ClaimResultInfo(BaseModel):
     """What the model shows of a claim. `n_same_verdict`: of the `n_rule_variants` other rules with the same verdict."""
 
     model_config = ConfigDict(from_attributes=True)
@@ -187,7 +187,7 @@ def routes(app_state: AppState) -> APIRouter:
         """Common statements about ketamine by id, with verdict and evidence."""
         return await cached_response(app_state, "claims", lambda: claims_of(app_state))
 
-    @router.get("/claims/{name}", response_model=ClaimResult)
+    @router.get("/claims/{name}", response_model=ClaimResultInfo)
     async def claim(name: str) -> Response:
         """What the model shows of one claim; the first request runs all experiments."""
         return json_response(await app_state.compute(lambda: claim_result(app_state, name), Queue.DOWNLOAD))
@@ -319,12 +319,12 @@ def _robustness(claim: str, app_state: AppState) -> dict[str, Any] | None:
     }  # fmt: skip
 
 
-def claim_result(app_state: AppState, name: str) -> ClaimResult:
+def claim_result(app_state: AppState, name: str) -> ClaimResultInfo:
     """What the model shows of one claim. Raises NotFound."""
     results = app_state.cache.get("experiments of claims", lambda: evaluate_claims(app_state.model))
     if name not in results:
         raise NotFound(f"there is no claim '{name[:60]}'")
-    result = ClaimResult.model_validate(results[name])
+    result = ClaimResultInfo.model_validate(results[name])
     arms = load_arms()
     result.results = [
         ClaimTestResult(

@@ -138,7 +138,7 @@ class TrackInfo(Row):
     measured: dict[str, str] = Field({}, description="by curve, the subjects of its published values")
 
 
-class Output(Row):
+class OutputMetadata(Row):
     """An output of the model."""
 
     name: str
@@ -170,7 +170,7 @@ class Metadata(BaseModel):
     disclaimer: str
     drugs: list[DrugInfo]
     tracks: list[TrackInfo]
-    outputs: list[Output]
+    outputs: list[OutputMetadata]
     person: list[Setting]
     pathways: list[PathwaySwitch]
     components: list[Component] = Field(description="parts of an attribution, in display order")
@@ -213,7 +213,7 @@ def metadata_of(app_state: AppState) -> Metadata:
         ],
         "tracks": _tracks(app_state),
         "outputs": [
-            Output(name=name, unit=unit_in_words(shown(name, text)[1]), description=layout.descriptions[name] or "")
+            OutputMetadata(name=name, unit=unit_in_words(shown(name, text)[1]), description=layout.descriptions[name] or "")
             for name, text in layout.units.items()
         ],
         "person": _settings(table, "person."),

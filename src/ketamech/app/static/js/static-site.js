@@ -7,7 +7,7 @@ const MOST_VALUES = 40; // of a filter of the evidence table
 export const NOT_LOADED = "The program could not be loaded. Reload the page.";
 
 // What a static site says in place of what needs the installed program.
-export const needsProgram = (what) => `${what} the installed program. With Python 3.11 or newer, type in a terminal: pip install 'ketamech[web]', then: ketamech serve, and open the address that it prints.`;
+export const needsProgram = (what) => `${what} the installed program. In a copy of its repository, with Python 3.11 to 3.13, type in a terminal: make app, and open the address that it prints.`;
 
 const files = new Map(); // promises of JSON files by name
 
