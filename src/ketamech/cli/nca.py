@@ -235,7 +235,7 @@ def _scenario_profiles(options: NcaOptions) -> tuple[str, Path, Profiles]:
     profiles = profiles_of_curves(
         curves, loaded, model.parameters, names, lloq=options.lloq is not None, per_kilogram=patients is not None
     )  # fmt: skip
-    profiles.notes += [note for note in loaded.assumptions if patients is None or "--patients" not in note]
+    profiles.notes += loaded.assumptions if patients is None else loaded.of_people().assumptions
     return loaded.title, folder, profiles
 
 

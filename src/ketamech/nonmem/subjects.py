@@ -19,7 +19,7 @@ from ketamech.parameters import ParameterTable, load_species
 from ketamech.parameters.species_tables import own_values
 from ketamech.simulation.ensemble import Subject
 from ketamech.simulation.model import Model
-from ketamech.simulation.scenario import Scenario, assumptions, is_weight_based, note_on_weight, validate
+from ketamech.simulation.scenario import Scenario, notes_on_every_patient, notes_on_the_typical_patient, validate
 from ketamech.simulation.scenario_yaml import scenario_yaml
 from ketamech.simulation.simulate import species_events
 
@@ -44,15 +44,13 @@ def scenario_of(table: DoseTable, subject: DoseTableSubject, parameters: Paramet
     regimen = first.regimen
     horizon = _horizon(first, regimen)
     check_solvable(regimen, parameters, subject, first, horizon)
-    weight = parameters["person.weight"]
-    assumed = is_weight_based(regimen) and "person.weight" not in subject.values
-    notes: tuple[str, ...] = (note_on_weight(weight),) if assumed else ()
     own = own_values(subject.values, subject.species)
-    notes += assumptions(regimen, horizon, parameters, subject.values, own, subject.species)
+    notes = notes_on_every_patient(regimen, horizon, parameters, subject.values, own, subject.species)
     title = table.path.stem if len(table.subjects) == 1 else f"{table.path.stem}, ID {subject.name}"
+    typical = notes_on_the_typical_patient(regimen, parameters, subject.values, load_species(subject.species))
     scenario = Scenario(
         title, f"Doses of {table.path.name}.", regimen, subject.values, horizon, True, 1, "",
-        (*table.notes, *notes), subject.species,
+        (*table.notes, *notes), subject.species, typical_patient_notes=typical,
     )  # fmt: skip
     return replace(scenario, source=scenario_yaml(scenario, parameters))
 

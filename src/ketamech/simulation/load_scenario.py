@@ -31,10 +31,10 @@ from ketamech.simulation.model_variants import ModelVariant, model_variant
 from ketamech.simulation.parameter_overrides import OverrideReader, OwnSettings
 from ketamech.simulation.scenario import (
     Scenario,
-    assumptions,
     check_no_early_events,
     is_weight_based,
-    note_on_weight,
+    notes_on_every_patient,
+    notes_on_the_typical_patient,
     perturbation_parameters,
     validate,
 )
@@ -124,10 +124,10 @@ def scenario_from_keys(
         place = ("treatments", listed[_offending_treatment(regimen, table, values, horizon, animal)][0])
         raise _at_line(problem, path, file.line(place)) from None
     text = _source_text(source or parsed.text(), parsed, species, added, hypothesis.name)
-    notes = (*assumptions(regimen, horizon, table, values, own, animal.name), *hypothesis.notes)
+    notes = (*notes_on_every_patient(regimen, horizon, table, values, own, animal.name), *hypothesis.notes)
     return Scenario(
         parsed.title, parsed.description, regimen, values, horizon, parsed.control, parsed.seed, text, notes,
-        animal.name, perturbations, hypothesis.name,
+        animal.name, perturbations, hypothesis.name, notes_on_the_typical_patient(regimen, table, own, animal),
     )  # fmt: skip
 
 
@@ -274,9 +274,6 @@ def _scenario_of_regimen(
     values = perturbation_parameters(table, species, {**variant.parameter_values, **own}, perturbations)
     validate(regimen, table, values, horizon, species)
     check_no_early_events(regimen, perturbations)
-    weight = species.values.get("person.weight") or table["person.weight"]
-    is_assumed = is_weight_based(regimen) and "person.weight" not in own
-    notes: tuple[str, ...] = (note_on_weight(weight),) if is_assumed else ()
     texts = [perturbation.text for perturbation in perturbations]
     title = " with ".join((regimen.sentence(exact=False), *texts))
     title += "" if species.name == HUMAN else f" ({species.name})"
@@ -284,9 +281,10 @@ def _scenario_of_regimen(
     written = " with ".join((regimen.sentence(), *texts))
     if species.name != HUMAN or variant.name or own:
         written = _scenario_text(regimen, species, perturbations, variant.name, settings)
-    notes += (*assumptions(regimen, horizon, table, values, own, species.name), *variant.notes)
+    notes = (*notes_on_every_patient(regimen, horizon, table, values, own, species.name), *variant.notes)
     return Scenario(
         title, "", regimen, values, horizon, True, 1, written, notes, species.name, perturbations, variant.name,
+        notes_on_the_typical_patient(regimen, table, own, species),
     )  # fmt: skip
 
 

@@ -20,7 +20,7 @@ from ketamech.dosing.drugs import RACEMIC_NOSE, absorption
 from ketamech.dosing.perturbations import AppliedPerturbation
 from ketamech.dosing.regimen import Regimen, require_species_kinetics
 from ketamech.dosing.treatment import Treatment
-from ketamech.parameters import HUMAN, Parameter, ParameterTable, Species, load_connectome, load_species
+from ketamech.parameters import HUMAN, ParameterTable, Species, load_connectome, load_species
 from ketamech.simulation.output_ranges import YOUNGEST_RATED, group_of
 
 if TYPE_CHECKING:
@@ -34,17 +34,14 @@ ADULT_AGE, LONG_INFUSION = 18.0, 12.0  # years; h
 UNUSUAL_DOSE, UNUSUAL_VALUE = 20.0, 10.0  # times the studied doses; times the value of the table
 
 
-class TypicalPatientNote(str):
-    """A note that holds for the typical patient, but not for virtual patients, who have values of their own."""
-
-
 @dataclass(frozen=True)
 class Scenario(metaclass=LoadedByCall, loader="read"):
     """A checked scenario, as `Scenario.read` makes it.
 
     `values` {parameter: value, canonical units} differ from the tables. `horizon` in h. `perturbations` are applied in
     addition to the treatment; those before 0 h start the simulation early. With `control` the same patient is also
-    simulated without the drug.
+    simulated without the drug. `notes` hold for every patient, `typical_patient_notes` do not hold for virtual
+    patients, who have values of their own.
     """
 
     title: str
@@ -55,10 +52,11 @@ class Scenario(metaclass=LoadedByCall, loader="read"):
     control: bool
     seed: int
     source: str
-    assumptions: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
     species: str = HUMAN
     perturbations: tuple[AppliedPerturbation, ...] = ()
     model_variant: str = ""
+    typical_patient_notes: tuple[str, ...] = ()
 
     @classmethod
     @renamed_arguments(parameters="parameter_values")
@@ -89,10 +87,14 @@ class Scenario(metaclass=LoadedByCall, loader="read"):
         """The species, or `child` for a patient below the age of any rating; see `output_ranges`."""
         return group_of(self.species, self.values)
 
+    @property
+    def assumptions(self) -> tuple[str, ...]:
+        """All notes on what was assumed, and on input that is allowed but unusual."""
+        return (*self.typical_patient_notes, *self.notes)
+
     def of_people(self) -> Scenario:
         """The scenario without the notes that do not hold for virtual patients."""
-        kept = tuple(note for note in self.assumptions if not isinstance(note, TypicalPatientNote))
-        return replace(self, assumptions=kept)
+        return replace(self, typical_patient_notes=())
 
     def lasting_until(self, hour: float) -> Scenario:
         """The scenario with a horizon of at least `hour` h."""
@@ -110,7 +112,7 @@ class Scenario(metaclass=LoadedByCall, loader="read"):
             return self
         note = f"connectivity or receptor densities of brain areas from {' and '.join(path.name for path in named)}"
         values = {**load_connectome(connectome, receptors=receptors), **self.values}
-        return replace(self, values=values, assumptions=(*self.assumptions, note))
+        return replace(self, values=values, notes=(*self.notes, note))
 
     def steady_state_cycle(self, parameters: ParameterTable) -> tuple[Regimen, float]:
         """Regimen of the cycle that is repeated before the start, and its length (h; 0: a drug-free start)."""
@@ -151,35 +153,48 @@ def validate(
             raise InputError(what, key="horizon", expected=expected, type_this=later)
 
 
-def note_on_weight(weight: Parameter) -> TypicalPatientNote:
-    """Note on a body weight that was not given."""
-    return TypicalPatientNote(f"body weight {weight.value:g} {weight.unit}, none was given")
-
-
 def is_weight_based(regimen: Regimen) -> bool:
     """Whether a dose is per body weight or body surface."""
     return any(treatment.is_weight_based for treatment in regimen.treatments)
 
 
-def assumptions(
+def notes_on_every_patient(
     regimen: Regimen, horizon: float, table: ParameterTable, values: Mapping[str, float], own: Mapping[str, float],
     species: str,
 ) -> tuple[str, ...]:  # fmt: skip
-    """Notes on what was assumed, and on input that is allowed but unusual.
+    """Notes on what was assumed of every patient, and on input that is allowed but unusual.
 
     `values` {parameter: value, canonical units} differ from the table; `own` are those that the user set.
     """
     notes = (
-        *assumption_about_salt(regimen), *assumption_about_bolus(regimen), *assumption_about_adherence(regimen),
-        *doses_at_once(regimen, horizon), *long_infusions(regimen), *unusual_values(table, own),
-        *truncated_infusions(regimen, horizon),
+        *assumption_about_salt(regimen), *assumption_about_bolus(regimen), *doses_at_once(regimen, horizon),
+        *long_infusions(regimen), *unusual_values(table, own), *truncated_infusions(regimen, horizon),
     )  # fmt: skip
     if species != HUMAN:
         return notes
     return (
         *notes, *unusual_doses(regimen, table, values), *notes_on_racemic_sprays(regimen, table, values),
-        *notes_on_the_person(table, values, own),
+        *notes_on_age(table, values),
     )  # fmt: skip
+
+
+def notes_on_the_typical_patient(
+    regimen: Regimen, table: ParameterTable, own: Mapping[str, float], species: Species
+) -> tuple[str, ...]:
+    """Notes that do not hold for virtual patients, who have values of their own; `own` are those that the user set."""
+    return (
+        *assumption_about_weight(regimen, table, own, species), *assumption_about_adherence(regimen),
+        *(assumption_about_age(table, own) if species.name == HUMAN else ()),
+    )  # fmt: skip
+
+
+def assumption_about_weight(
+    regimen: Regimen, table: ParameterTable, own: Mapping[str, float], species: Species
+) -> tuple[str, ...]:
+    """Note on a body weight that was not given, for doses that need one."""
+    weight = species.values.get("person.weight", table["person.weight"])
+    is_assumed = is_weight_based(regimen) and "person.weight" not in own
+    return (f"body weight {weight.value:g} {weight.unit}, none was given",) if is_assumed else ()
 
 
 def assumption_about_bolus(regimen: Regimen) -> tuple[str, ...]:
@@ -259,12 +274,9 @@ def notes_on_racemic_sprays(regimen: Regimen, table: ParameterTable, values: Map
     return (f"{what}; published shares differ three- to fourfold between devices",) if names else ()
 
 
-def notes_on_the_person(
-    table: ParameterTable, values: Mapping[str, float], own: Mapping[str, float]
-) -> tuple[str, ...]:
-    """Notes on children, and on a low body weight without an age."""
+def notes_on_age(table: ParameterTable, values: Mapping[str, float]) -> tuple[str, ...]:
+    """Notes on children and adolescents."""
     age = values.get("person.age", table["person.age"].canonical) / YEAR
-    weight = values.get("person.weight", table["person.weight"].canonical)
     if group_of(HUMAN, values) != HUMAN:
         return (
             f"there are no ratings of patients below {YOUNGEST_RATED / YEAR:g} years: at {age:g} years the results are"
@@ -272,10 +284,14 @@ def notes_on_the_person(
         )
     if age < ADULT_AGE:
         return (f"the model describes adults; a patient of {age:g} years is an extrapolation",)
-    if own.get("person.weight", math.inf) == weight < LOWEST_ADULT_WEIGHT and "person.age" not in own:
-        note = f"a patient of {weight:g} kg has an age of {age:g} years, no age was given"
-        return (TypicalPatientNote(note),)
     return ()
+
+
+def assumption_about_age(table: ParameterTable, own: Mapping[str, float]) -> tuple[str, ...]:
+    """Note on a low body weight that was given without an age."""
+    weight, age = own.get("person.weight", math.inf), table["person.age"].canonical / YEAR
+    is_assumed = weight < LOWEST_ADULT_WEIGHT and "person.age" not in own
+    return (f"a patient of {weight:g} kg has an age of {age:g} years, no age was given",) if is_assumed else ()
 
 
 def unusual_values(table: ParameterTable, own: Mapping[str, float]) -> tuple[str, ...]:
@@ -305,7 +321,7 @@ def assumption_about_adherence(regimen: Regimen) -> tuple[str, ...]:
     """Note on missed doses: they apply to virtual patients, but not to the typical patient."""
     by_chance = any(treatment.miss_probability for treatment in regimen.treatments)
     note = "the typical patient misses no dose at random; virtual patients (--patients, people) do"
-    return (TypicalPatientNote(note),) if by_chance else ()
+    return (note,) if by_chance else ()
 
 
 def truncated_infusions(regimen: Regimen, horizon: float) -> tuple[str, ...]:

@@ -58,6 +58,22 @@ def test_children_have_no_ratings_and_adolescents_a_note():
     assert "no age was given" in notes("racemic 2 mg/kg IM", person={"weight": 12})
 
 
+@pytest.mark.parametrize(
+    ("text", "person", "words"),
+    [
+        (INFUSION, {}, "body weight 70 kg, none was given"),
+        (INFUSION, {"weight": 12}, "no age was given"),
+        ("esketamine 84 mg nasal weekly, missing 10 %", {}, "misses no dose at random"),
+    ],
+)
+def test_notes_on_the_typical_patient_are_not_notes_on_virtual_patients(text, person, words):
+    scenario = load_scenario(text, person=person)
+    assert words in "; ".join(scenario.assumptions)
+    assert scenario.of_people().assumptions == scenario.notes
+    assert words not in "; ".join(scenario.notes)
+    assert "masses of free base" in "; ".join(scenario.notes)
+
+
 def test_a_person_is_stated_in_the_units_of_the_table_and_by_name():
     made = load_scenario(INFUSION, person={"weight": 90, "age": "75", "cyp2b6": "*6/*6", "responsiveness": 1.5})
     assert made.values["person.weight"] == 90
