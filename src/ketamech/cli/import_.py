@@ -28,8 +28,8 @@ To = Annotated[
     typer.Option(
         "--to",
         "-t",
-        help="File to write: the doses of one subject as a scenario (.yaml), or the simulated values of a model, a"
-        " simulation or a problem (.csv)",
+        help="File to write: the doses of one subject as a scenario (.yaml), the simulated values of a model, a"
+        " simulation or a problem (.csv), or an archive with its simulated values added (.omex)",
     ),
 ]
 Subject = Annotated[str | None, typer.Option(help="The subject or experiment [default: the only one]")]
@@ -39,6 +39,7 @@ Tolerance = Annotated[
     float, typer.Option(min=1e-13, max=0.1, help="Model: relative tolerance of the solver, of each value and its scale")
 ]
 MODELS, SIMULATIONS, PROBLEM, PROBLEMS = (".xml", ".sbml"), (".sedml", ".omex"), "problem.yaml", (".yaml", ".yml")
+ARCHIVE = ".omex"
 
 
 def import_(
@@ -62,9 +63,13 @@ def import_(
       ketamech import model.xml --end 24 --to curves.csv
 
       ketamech import scenario.omex --to scenario.yaml
+
+      ketamech import theirs.omex --to mine.omex
     """
     from ketamech.cli import scenario_argument
 
+    if to is not None and to.suffix.lower() == ARCHIVE:
+        return _resaved(file, to)
     if to is not None and to.suffix.lower() == ".csv" and file.suffix.lower() in (*PROBLEMS, *SIMULATIONS):
         return _simulated(file, to)
     if _reads_scenarios(file, to):
@@ -111,14 +116,31 @@ def _doses(file: Path, to: Path | None, drug: str | None, subject: str | None) -
         _write_scenario(to, text)
 
 
-def _simulated(file: Path, to: Path) -> None:
-    """Simulate a problem or a simulation and write the values; of several reports, each to a file with its name."""
+def _resaved(file: Path, to: Path) -> None:
+    """Simulate an archive and write it again with its reports; its other entries stay as they are."""
+    from ketamech.exchange.omex import REPORT, write_extended_archive
+
+    if file.suffix.lower() != ARCHIVE or to.is_dir():
+        message = f"cannot write '{to}' from '{file}'"
+        raise InputError(message, expected="an archive (.omex)", type_this="--to result.csv")
+    tables = {REPORT.format(name): values.to_csv(index=False) for name, values in _values(file).items()}
+    kept = write_extended_archive(file, to, tables)
+    terminal.print_note(f"Written: {to}, {kept} files of {file.name} and its reports as {', '.join(tables)}.")
+
+
+def _values(file: Path) -> dict[str, pd.DataFrame]:
+    """The simulated values of a problem, or of each report of a simulation by name."""
     from ketamech.exchange.petab_simulation import simulate_petab
     from ketamech.exchange.sedml_simulation import SedmlFile
 
     with terminal.progress().status("Compiling and running the model ..."):
         problem = file.suffix.lower() in PROBLEMS
-        simulated = {"": simulate_petab(file)} if problem else SedmlFile(file).reports()
+        return {"": simulate_petab(file)} if problem else SedmlFile(file).reports()
+
+
+def _simulated(file: Path, to: Path) -> None:
+    """Simulate a problem or a simulation and write the values; of several reports, each to a file with its name."""
+    simulated = _values(file)
     for name, values in simulated.items():
         _write_values(values, to if len(simulated) == 1 else to.with_stem(f"{to.stem}_{name}"))
 

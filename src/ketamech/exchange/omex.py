@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 
 from ketamech.core import InputError
+from ketamech.core.atomic_files import atomic_write
 from ketamech.core.constants import DISCLAIMER
 from ketamech.core.units import DAY
 from ketamech.exchange.document_libraries import libcombine, libsedml, with_fields
@@ -150,11 +151,14 @@ def _generator_id(course: UniformTimeCourse, output: str | None) -> str:
 
 MODEL, SIMULATION, DOSES, SCENARIO, ABOUT = "model.xml", "simulation.sedml", "doses.csv", "scenario.yaml", "README.md"
 EXPECTED = "expected/{}.csv"
+REPORT = "ketamech/{}.csv"  # a report of an archive of another program
+MANIFEST = "manifest.xml"
 MAX_BYTES = 200_000_000  # of an unpacked archive; those of KetaMech have less than 10 MB
 TOLERANCE = 1e-9  # of the expected curves
 DIGITS = "%.10g"
 OMEX_SELF_FORMAT = "http://identifiers.org/combine.specifications/omex"
 MEDIA = "http://purl.org/NET/mediatypes"
+FORMATS = {".xml": "sbml", ".sedml": "sed-ml", ".csv": "csv", ".yaml": "yaml", ".md": "md"}
 MEDIA_TYPES = {"yaml": "application/yaml", "md": "text/markdown", "csv": "text/csv"}
 LOSSY_FEATURES = (
     "An archive does not contain chance, spreads of parameters, bounds of states or the untreated control. Its baseline"
@@ -223,14 +227,11 @@ def write_archive(target: Path, contents: OmexArchive) -> None:
     """Write an archive as an OMEX file. Raises InputError without python-libcombine."""
     omex = libcombine()
     archive = omex.CombineArchive()
-    formats = {".xml": "sbml", ".sedml": "sed-ml", ".csv": "csv", ".yaml": "yaml", ".md": "md"}
     with tempfile.TemporaryDirectory() as folder:
         for location, text in contents.files.items():
             local_path = Path(folder) / location.replace("/", "-")
             local_path.write_text(text, encoding="utf-8")
-            format_key = formats[Path(location).suffix]
-            format_uri = str(omex.KnownFormats.lookupFormat(format_key)) or f"{MEDIA}/{MEDIA_TYPES[format_key]}"
-            archive.addFile(str(local_path), location, format_uri, location == SIMULATION)
+            archive.addFile(str(local_path), location, _format_uri(location), location == SIMULATION)
         with_fields(archive.getManifest().createContent(), Location=".", Format=OMEX_SELF_FORMAT)
         archive.addMetadata(".", _description(omex, f"{contents.title}. {DISCLAIMER}"))
         temporary_file = target.with_name(f".{target.name}.partial")
@@ -243,11 +244,48 @@ def write_archive(target: Path, contents: OmexArchive) -> None:
             temporary_file.unlink(missing_ok=True)
 
 
+def _format_uri(location: str) -> str:
+    """The format of a file of KetaMech as a manifest states it."""
+    format_key = FORMATS[Path(location).suffix]
+    return str(libcombine().KnownFormats.lookupFormat(format_key)) or f"{MEDIA}/{MEDIA_TYPES[format_key]}"
+
+
+def write_extended_archive(source: Path, target: Path, added: Mapping[str, str]) -> int:
+    """Write the archive `source` with the files `added` {location: text}; returns the number of its former files.
+
+    Every other entry, also of other programs and in formats that are not read, keeps its bytes, its format and its
+    place; an added file replaces one with its location. Raises InputError where `source` is no archive.
+    """
+    members, archive = _unpacked(source)
+    names = {_place(name): name for name in members}
+    manifest, locations = archive.getManifest(), _locations(archive)
+    for location in added:
+        if location not in locations:
+            with_fields(manifest.createContent(), Location=f"./{location}", Format=_format_uri(location))
+    written = {MANIFEST: str(libcombine().writeOMEXToString(manifest)), **added}
+    members |= {names.get(place, place): text.encode() for place, text in written.items()}
+    packed = io.BytesIO()
+    with zipfile.ZipFile(source) as original, zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as zip_file:
+        headers = {header.filename: header for header in original.infolist()}  # time and permissions of an entry
+        for name, data in members.items():
+            zip_file.writestr(headers.get(name, name), data)
+    atomic_write(target, packed.getvalue())
+    return len(names) - 1
+
+
 def read_archive(path: Path) -> dict[str, str]:
     """The text of every file of an OMEX archive by place, without files that are no text (pictures).
 
     Raises InputError for a file that is no archive.
     """
+    members, archive = _unpacked(path)
+    names = {_place(name): name for name in members}
+    entries = {place: members[names[place]] for place in _locations(archive) if place in names}
+    return {place: data.decode("utf-8-sig") for place, data in entries.items() if is_text(data)}
+
+
+def _unpacked(path: Path) -> tuple[dict[str, bytes], Any]:
+    """Every member of an archive by name, and the archive of libCombine. Raises InputError."""
     archive = libcombine().CombineArchive()
     try:
         with zipfile.ZipFile(path) as zip_file:
@@ -256,13 +294,19 @@ def read_archive(path: Path) -> dict[str, str]:
                 raise InputError(message, file=path, expected=f"at most {MAX_BYTES / 1e6:.0f} MB")
             if archive.initializeFromArchive(str(path)):
                 # libCombine would unpack into the working folder and leave damaged entries there
-                member_names = {name.removeprefix("./"): name for name in zip_file.namelist()}
-                locations = [str(location).removeprefix("./") for location in archive.getAllLocations()]
-                entries = {place: zip_file.read(member_names[place]) for place in locations if place in member_names}
-                return {place: data.decode("utf-8-sig") for place, data in entries.items() if is_text(data)}
+                return {name: zip_file.read(name) for name in zip_file.namelist()}, archive
     except (OSError, EOFError, ValueError, RuntimeError, zlib.error, zipfile.BadZipFile):
         pass  # a damaged manifest is a RuntimeError of libCombine
     raise InputError("this is no OMEX archive", file=path, expected="a file written by ketamech export --to x.omex")
+
+
+def _locations(archive: Any) -> list[str]:
+    """The locations in the manifest."""
+    return [_place(str(location)) for location in archive.getAllLocations()]
+
+
+def _place(location: str) -> str:
+    return location.removeprefix("./")
 
 
 def is_text(data: bytes) -> bool:

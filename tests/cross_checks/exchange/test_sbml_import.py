@@ -196,6 +196,19 @@ def test_a_failure_is_named_in_the_unit_of_the_model(tmp_path):
         simulate_imported(arrived(tmp_path, document), np.array([0.0, 2.0]))
 
 
+@pytest.mark.parametrize(("seconds", "unit"), [(60, "min"), (3600, "h"), (86400, "d")])
+def test_the_state_whose_slope_is_infinite_is_named_with_its_formula(seconds, unit, tmp_path):
+    """x' = -1 - sqrt(x) reaches 0 from 1 at 2 - 2 ln 2, where its slope is infinite; y changes faster, z slower."""
+    text = f"unit time_unit = {seconds} second; y=1; y'=-50*y; x=1; x'=-1-sqrt(x); z=1; z'=-0.1*z"
+    with pytest.raises(SolverError) as failed:
+        simulate_imported(arrived(tmp_path, sbml(text)), np.array([0.0, 0.5, 2.0]))
+    time_text, _, formula = str(failed.value).partition(" at time ")[2].partition("; ")
+    assert formula == "d(x)/dt = -sqrt(x) - 1"
+    number, _, shown_unit = time_text.partition(" ")
+    assert shown_unit == unit
+    assert float(number) == pytest.approx(2 - 2 * math.log(2), abs=1e-4)
+
+
 def test_what_a_file_leaves_out_is_noted(tmp_path):
     document = sbml("compartment c; species A in c; A=1; J: A->; ")
     notes = arrived(tmp_path, document).notes

@@ -1,8 +1,10 @@
 """SED-ML files and archives of other programs: reported values against closed forms, and what is refused."""
 
+import io
 import zipfile
 
 import antimony
+import libcombine
 import libsedml
 import numpy as np
 import pandas as pd
@@ -102,6 +104,42 @@ def test_archives_of_other_programs_may_hold_pictures(tmp_path):
     assert set(read_archive(path)) == {"sim/run.xml", "sim/model.xml"}
     (report,) = SedmlFile(path).reports().values()
     assert report["ten A"].to_numpy() == pytest.approx(WANTED, rel=1e-7)
+
+
+def entries(path):
+    with zipfile.ZipFile(path) as packed:
+        return {name: packed.read(name) for name in packed.namelist()}
+
+
+def test_an_archive_is_saved_again_with_its_reports_and_every_entry_of_other_programs(tmp_path):
+    picture, unlisted = b"\x89PNG\r\n\x1a\n\x00\xff", bytes(range(256))
+    theirs = archive(tmp_path, {"a/figure.png": picture, "ketamech/s.csv": b"no report of this archive"})
+    with zipfile.ZipFile(theirs, "a") as held:
+        held.writestr("unlisted.bin", unlisted)  # not in the manifest
+    for source, target in (("x.omex", "y.omex"), ("y.omex", "y.omex")):  # the second time over itself
+        ended = run("import", source, "--to", target, cwd=tmp_path)
+        assert ended.returncode == 0, ended.stderr
+        before, after = entries(theirs), entries(tmp_path / target)
+        assert after.keys() - before.keys() == {"ketamech/r.csv"}
+        assert {name for name in before if before[name] != after[name]} == {"manifest.xml"}
+        assert after["a/figure.png"] == picture
+        assert after["unlisted.bin"] == unlisted
+        contents = libcombine.readOMEXFromString(after["manifest.xml"].decode())
+        formats = {
+            one.getLocation(): one.getFormat() for one in map(contents.getContent, range(contents.getNumContents()))
+        }
+        assert formats["./a/figure.png"].endswith("/png")
+        assert formats["./ketamech/r.csv"].endswith("text/csv")
+        assert len(formats) == contents.getNumContents() == 5
+    report = pd.read_csv(io.BytesIO(after["ketamech/r.csv"]))
+    assert report["ten A"].to_numpy() == pytest.approx(WANTED, rel=1e-7)
+    pd.testing.assert_frame_equal(SedmlFile(tmp_path / "y.omex").reports()["r"], SedmlFile(theirs).reports()["r"])
+
+
+def test_an_archive_is_written_from_an_archive_only(tmp_path):
+    written(tmp_path)
+    assert "cannot write 'y.omex' from 'run.sedml'" in run("import", "run.sedml", "--to", "y.omex", cwd=tmp_path).stderr
+    assert not (tmp_path / "y.omex").exists()
 
 
 @pytest.mark.parametrize(("old", "new", "message"), [

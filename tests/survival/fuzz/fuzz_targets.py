@@ -329,9 +329,11 @@ def results_netcdf(data: bytes) -> None:
 
 
 def archive(data: bytes) -> None:
-    from ketamech.exchange.omex import read_archive
+    from ketamech.exchange.omex import read_archive, write_extended_archive
 
-    read_archive(file("a.omex", data))
+    path = file("a.omex", data)
+    read_archive(path)
+    write_extended_archive(path, path, {"report.csv": "time\n0\n"})
 
 
 def people(data: bytes) -> None:
