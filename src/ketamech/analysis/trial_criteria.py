@@ -63,8 +63,8 @@ def judge_criteria(
 def _judged(criterion: TrialCriterion, rows: pd.DataFrame, trials: Mapping[str, xr.Dataset]) -> dict[str, object]:
     low, high = criterion.low, criterion.high
     if criterion.measure == PUBLISHED:
-        line = rows.set_index("id").loc[criterion.evidence]
-        value, simulated, low, high = (float(line[n]) for n in ("published", "simulated", "sim_low", "sim_high"))
+        numbers = rows.loc[rows["id"] == criterion.evidence, ["published", "simulated", "sim_low", "sim_high"]]
+        value, simulated, low, high = numbers.to_numpy(float)[0]
     elif criterion.measure in MEASURES_OF_ROWS:
         value = simulated = float(MEASURES_OF_ROWS[criterion.measure](rows[rows["use"] == "calibrate"]))
     else:
