@@ -61,18 +61,17 @@ def test_blocking_ampa_receptors_raises_the_lowest_score(page, address):
     assert lowest() > usual + 1
 
 
-def test_the_time_slider_works_by_keyboard_and_sets_the_time_of_every_figure(page, address):
-    open_story(page, address)
-    page.locator("#dose .legend").first.scroll_into_view_if_needed()  # figures out of view do not follow the clock
-    page.focus("#time-slider")
-    page.keyboard.press("Home")
-    before = page.locator("#dose .legend").first.inner_text()
-    page.keyboard.press("End")
-    assert "30 days" in page.locator("#time-bar .selected-time").inner_text()
-    until(page, "t => document.querySelector('#dose .legend').innerText !== t", arg=before)
-    assert "–" not in page.locator("#dose .legend").first.inner_text(), "the curves reach the end of the time slider"
-    page.keyboard.press("Home")
-    assert "1 minute" in page.locator("#time-bar .selected-time").inner_text()
+def test_the_time_slider_works_by_keyboard_and_sets_the_time_of_every_figure(story):
+    story.locator("#dose .legend").first.scroll_into_view_if_needed()  # figures out of view do not follow the clock
+    story.focus("#time-slider")
+    story.keyboard.press("Home")
+    before = story.locator("#dose .legend").first.inner_text()
+    story.keyboard.press("End")
+    assert "30 days" in story.locator("#time-bar .selected-time").inner_text()
+    until(story, "t => document.querySelector('#dose .legend').innerText !== t", arg=before)
+    assert "–" not in story.locator("#dose .legend").first.inner_text(), "the curves reach the end of the time slider"
+    story.keyboard.press("Home")
+    assert "1 minute" in story.locator("#time-bar .selected-time").inner_text()
 
 
 @at_both_widths
