@@ -7,6 +7,10 @@ from pathlib import Path
 import pytest
 
 at_both_widths = pytest.mark.parametrize("width", ["phone", "desktop"], indirect=True)
+SIZES = {  # of the window of the fixture `story`
+    "full": (1366, 850), "laptop": (1366, 768), "tablet": (1024, 768), "200 %": (683, 425), "phone": (390, 844),
+    "400 %": (341, 300), "small laptop": (1280, 720), "wide": (1440, 900),
+}  # fmt: skip
 CHAPTERS = (
     "mood", "felt", "dose", "receptor", "glutamate", "signalling", "synapses", "networks", "inflammation", "pathways",
     "comparison", "safety", "unknown",
@@ -18,6 +22,11 @@ AXE_RULES = {
 
 LINK_CONTENT = "atob(location.hash.slice(3).split('&')[0].replace(/-/g, '+').replace(/_/g, '/'))"
 LINK_TIME = f"JSON.parse({LINK_CONTENT}).view.time"  # selected time in hours
+
+
+def at_sizes(*names):
+    """Run a test with `story` at these sizes of the window."""
+    return pytest.mark.parametrize("story_size", [SIZES[name] for name in names], ids=names)
 
 
 def until(page, expression, arg=None, seconds=60):

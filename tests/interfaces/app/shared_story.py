@@ -15,6 +15,7 @@ STATE = """() => ({
   level: document.querySelector('.drawing[data-state=shown]')?.dataset.level,
   opened: document.querySelectorAll('dialog[open], details[open], :popover-open').length,
   pressed: [...document.querySelectorAll('[aria-pressed=true]')].map(e => e.id || e.textContent).join(),
+  notes: [...document.querySelectorAll('.point-note')].filter(e => e.checkVisibility()).length,
   guesses: document.querySelectorAll('.guess-curve').length,
   look: [document.body.className, JSON.stringify({ ...document.documentElement.dataset }), scrollY].join(),
   stored: JSON.stringify({ ...localStorage }),

@@ -7,20 +7,21 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from browser_helpers import at_both_widths, open_story, open_workbench, press_until, set_slider, until, upload
+from browser_helpers import (
+    SIZES,
+    at_both_widths,
+    at_sizes,
+    open_story,
+    open_workbench,
+    press_until,
+    set_slider,
+    until,
+    upload,
+)
 
 NOW = "document.querySelector('#mood-now').textContent"
 SCENARIO = "document.querySelector('.current-scenario strong').textContent"
-SIZES = {
-    "full": (1366, 850), "laptop": (1366, 768), "tablet": (1024, 768), "200 %": (683, 425), "phone": (390, 844),
-    "400 %": (341, 300), "small laptop": (1280, 720), "wide": (1440, 900),
-}  # fmt: skip
 LABELS = Path(__file__).with_name("labels.js").read_text(encoding="utf-8")
-
-
-def at_sizes(*names):
-    """Run a test with `story` at these sizes of the window."""
-    return pytest.mark.parametrize("story_size", [SIZES[name] for name in names], ids=names)
 
 
 def choose(page, route, chapter="dose"):
@@ -389,27 +390,28 @@ def test_a_phone_shows_every_part_of_the_dose_and_every_area(story):
     assert story.evaluate(f"{VISIBLE}('.area-value').filter(e => Number(e.textContent) > 50).length") == 11
 
 
-def test_a_dot_says_what_it_is_and_by_what_steps_it_was_drawn(page, address):
-    open_story(page, address)
-    dot = page.locator("#mood-figure .published-point[aria-label*='difference from the control']").first
+def test_a_dot_says_what_it_is_and_by_what_steps_it_was_drawn(story):
+    dot = story.locator("#mood-figure .published-point[aria-label*='difference from the control']").first
     dot.wait_for(state="attached")
     assert dot.locator("[clip-path]").count() == 1, "half filled: a part of its place is the model's"
-    page.wait_for_load_state("networkidle")  # the figure is drawn again while the page loads
+    story.wait_for_load_state("networkidle")  # the figure is drawn again while the story loads
     dot.dispatch_event("pointerenter")  # points may lie over each other
-    note = page.locator("#mood-figure .point-note")
+    note = story.locator("#mood-figure .point-note")
     note.wait_for(state="visible")
     assert "drawn from the model's line without the drug" in note.inner_text()
-    bipolar = page.locator("#mood-figure .published-point[aria-label*='bipolar']")
+    bipolar = story.locator("#mood-figure .published-point[aria-label*='bipolar']")
     assert bipolar.count() > 0
-    names = page.locator("#mood-figure .legend").inner_text()
+    names = story.locator("#mood-figure .legend").inner_text()
     assert "part published, part model" in names
     assert "square: used to fit" in names
     assert "part published, part model, used to fit" in note.inner_text()
-    drawing = page.locator("#mood-figure .figure > svg").get_attribute("aria-label")
+    drawing = story.locator("#mood-figure .figure > svg").get_attribute("aria-label")
     assert re.search(r"\d published points: \d+ partly from the model, \d+ used to fit", drawing)
-    figure = page.locator("figure[data-track=mood]")
+    figure = story.locator("figure[data-track=mood]")
     figure.locator("summary").click()
     assert "part published, part model, used to fit" in figure.locator("table").last.inner_text()
+    figure.locator("summary").click()
+    dot.dispatch_event("pointerleave")
 
 
 @at_both_widths
