@@ -48,6 +48,16 @@ def open_workbench(page, address, hash_=""):
     page.wait_for_selector("#panel path.curve", timeout=20_000)
 
 
+def show_few_people(page, count=20):
+    """Simulate fewer virtual patients than the page does by default, from the next load on."""
+
+    def changed(route):
+        answer = route.fetch()
+        route.fulfill(response=answer, json={**answer.json(), "story_patients": count})
+
+    page.route("**/api/metadata*", changed)
+
+
 def findings(page):
     """Serious and critical findings of axe."""
     # The package reads its own script at import in the locale's encoding, which other libraries reset to ASCII.

@@ -15,6 +15,7 @@ from browser_helpers import (
     open_story,
     open_workbench,
     set_slider,
+    show_few_people,
     until,
     upload,
 )
@@ -318,16 +319,6 @@ TABS = [
     ("attribution", "desktop"), ("dose", "phone"), ("equations", "phone"), ("evidence", "phone"),
     ("scorecard", "desktop"),
 ]  # fmt: skip
-
-
-def show_few_people(page, count=20):
-    """Simulate fewer virtual patients than the page does by default."""
-
-    def changed(route):
-        answer = route.fetch()
-        route.fulfill(response=answer, json={**answer.json(), "story_patients": count})
-
-    page.route("**/api/metadata", changed)
 
 
 @pytest.mark.parametrize(("tab", "width"), TABS, indirect=["width"])
