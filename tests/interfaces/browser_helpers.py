@@ -7,14 +7,26 @@ from pathlib import Path
 import pytest
 
 at_both_widths = pytest.mark.parametrize("width", ["phone", "desktop"], indirect=True)
+SIZES = {  # of the window of the fixture `story`
+    "full": (1366, 850), "laptop": (1366, 768), "tablet": (1024, 768), "200 %": (683, 425), "phone": (390, 844),
+    "400 %": (341, 300), "small laptop": (1280, 720), "wide": (1440, 900),
+}  # fmt: skip
 CHAPTERS = (
     "mood", "felt", "dose", "receptor", "glutamate", "signalling", "synapses", "networks", "inflammation", "pathways",
     "comparison", "safety", "unknown",
 )  # fmt: skip
-AXE_RULES = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}
+AXE_RULES = {
+    "runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"],
+    "resultTypes": ["violations"],  # details of what passes take a third of the time
+}
 
 LINK_CONTENT = "atob(location.hash.slice(3).split('&')[0].replace(/-/g, '+').replace(/_/g, '/'))"
 LINK_TIME = f"JSON.parse({LINK_CONTENT}).view.time"  # selected time in hours
+
+
+def at_sizes(*names):
+    """Run a test with `story` at these sizes of the window."""
+    return pytest.mark.parametrize("story_size", [SIZES[name] for name in names], ids=names)
 
 
 def until(page, expression, arg=None, seconds=60):
@@ -34,6 +46,16 @@ def open_story(page, address):
 def open_workbench(page, address, hash_=""):
     page.goto(f"{address}/workbench{hash_}")
     page.wait_for_selector("#panel path.curve", timeout=20_000)
+
+
+def show_few_people(page, count=20):
+    """Simulate fewer virtual patients than the page does by default, from the next load on."""
+
+    def changed(route):
+        answer = route.fetch()
+        route.fulfill(response=answer, json={**answer.json(), "story_patients": count})
+
+    page.route("**/api/metadata*", changed)
 
 
 def findings(page):

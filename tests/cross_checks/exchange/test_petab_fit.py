@@ -160,18 +160,29 @@ def test_the_command_writes_tables_draws_and_a_scenario_that_can_be_used(folder,
         (["--observe", "mood.madrs"], "states its own data"),
         (["--parameters", "mood.rat_constant"], "mood.rate_constant"),
         (["--estimates", "problem.yaml"], "cannot read"),
-        (["--estimates", "empty.hdf5"], "no result of pyPESTO"),
-        (["--estimates", "some.tsv"], "no estimate of"),
-        (["--estimates", "far.csv"], "the estimate of"),
     ],
 )
 def test_what_does_not_fit_together_is_named(folder, tmp_path, options, message):
-    h5py.File(tmp_path / "empty.hdf5", "w").close()
-    (tmp_path / "some.tsv").write_text("parameterId\tnominalValue\nmood__rate_constant\t1.5\n")
-    (tmp_path / "far.csv").write_text("parameterId,nominalValue\nmood__connectivity_weight,1e9\n")
     done = run("fit", str(folder / "v1/problem.yaml"), *options, cwd=tmp_path)
     assert done.returncode != 0
     assert message in done.stdout + done.stderr
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("problem.yaml", "cannot read"),
+        ("empty.hdf5", "no result of pyPESTO"),
+        ("some.tsv", "no estimate of"),
+        ("far.csv", "the estimate of"),
+    ],
+)
+def test_estimates_of_another_problem_are_refused(problem, tmp_path, name, message):
+    h5py.File(tmp_path / "empty.hdf5", "w").close()
+    (tmp_path / "some.tsv").write_text("parameterId\tnominalValue\nmood__rate_constant\t1.5\n")
+    (tmp_path / "far.csv").write_text("parameterId,nominalValue\nmood__connectivity_weight,1e9\n")
+    with pytest.raises(InputError, match=message):
+        petab_fit.evaluate_estimates(problem, tmp_path / name)
 
 
 def test_a_problem_of_another_model_is_refused(folder, model, tmp_path):

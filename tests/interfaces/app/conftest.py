@@ -50,6 +50,28 @@ def address(model):
     thread.join(5)
 
 
+@pytest.fixture(scope="session")
+def shared_stories(browser, address):
+    from shared_story import SharedStories
+
+    shared = SharedStories(browser, address)
+    yield shared
+    shared.close()
+
+
+@pytest.fixture
+def story_size():
+    """The size of the window of `story`; tests are parametrized by others."""
+    return 1366, 850
+
+
+@pytest.fixture
+def story(shared_stories, story_size):
+    """The story, opened, for a test that only moves the clock, scrolls or chooses a level of the drawing."""
+    with shared_stories.lend(*story_size) as page:
+        yield page
+
+
 INFUSION = {"treatments": ["racemic 0.5 mg/kg IV over 40 min"], "person": {"weight": "70 kg"}}
 
 

@@ -9,11 +9,13 @@ from browser_helpers import (
     CHAPTERS,
     LINK_CONTENT,
     at_both_widths,
+    at_sizes,
     findings,
     fits_the_width,
     open_story,
     open_workbench,
     set_slider,
+    show_few_people,
     until,
     upload,
 )
@@ -61,42 +63,40 @@ def test_blocking_ampa_receptors_raises_the_lowest_score(page, address):
     assert lowest() > usual + 1
 
 
-def test_the_time_slider_works_by_keyboard_and_sets_the_time_of_every_figure(page, address):
-    open_story(page, address)
-    page.locator("#dose .legend").first.scroll_into_view_if_needed()  # figures out of view do not follow the clock
-    page.focus("#time-slider")
-    page.keyboard.press("Home")
-    before = page.locator("#dose .legend").first.inner_text()
-    page.keyboard.press("End")
-    assert "30 days" in page.locator("#time-bar .selected-time").inner_text()
-    until(page, "t => document.querySelector('#dose .legend').innerText !== t", arg=before)
-    assert "–" not in page.locator("#dose .legend").first.inner_text(), "the curves reach the end of the time slider"
-    page.keyboard.press("Home")
-    assert "1 minute" in page.locator("#time-bar .selected-time").inner_text()
+def test_the_time_slider_works_by_keyboard_and_sets_the_time_of_every_figure(story):
+    story.locator("#dose .legend").first.scroll_into_view_if_needed()  # figures out of view do not follow the clock
+    story.focus("#time-slider")
+    story.keyboard.press("Home")
+    before = story.locator("#dose .legend").first.inner_text()
+    story.keyboard.press("End")
+    assert "30 days" in story.locator("#time-bar .selected-time").inner_text()
+    until(story, "t => document.querySelector('#dose .legend').innerText !== t", arg=before)
+    assert "–" not in story.locator("#dose .legend").first.inner_text(), "the curves reach the end of the time slider"
+    story.keyboard.press("Home")
+    assert "1 minute" in story.locator("#time-bar .selected-time").inner_text()
 
 
-@at_both_widths
-def test_a_badge_opens_its_evidence_and_returns_the_focus_when_closed(page, address):
-    open_story(page, address)
-    page.wait_for_selector("#felt .claim")
-    badge = page.locator("#felt [data-claim=esketamine-no-dissociation]")
+@at_sizes("phone", "full")
+def test_a_badge_opens_its_evidence_and_returns_the_focus_when_closed(story):
+    story.wait_for_selector("#felt .claim")
+    badge = story.locator("#felt [data-claim=esketamine-no-dissociation]")
     badge.focus()
-    page.keyboard.press("Enter")
-    page.wait_for_selector("dialog[open] .evidence-list a")
-    assert page.locator("dialog .evidence-list li").count() > 1
-    assert findings(page) == []
-    page.keyboard.press("Escape")
-    assert page.locator("dialog[open]").count() == 0
+    story.keyboard.press("Enter")
+    story.wait_for_selector("dialog[open] .evidence-list a")
+    assert story.locator("dialog .evidence-list li").count() > 1
+    assert findings(story) == []
+    story.keyboard.press("Escape")
+    assert story.locator("dialog[open]").count() == 0
     assert badge.evaluate("e => e === document.activeElement")
 
 
-def test_every_figure_has_a_table(page, address):
-    open_story(page, address)
-    details = page.locator("#dose .figure details").first
+def test_every_figure_has_a_table(story):
+    details = story.locator("#dose .figure details").first
     details.locator("summary").focus()
-    page.keyboard.press("Enter")
-    until(page, "document.querySelectorAll('#dose .figure details tbody tr').length > 6")
+    story.keyboard.press("Enter")
+    until(story, "document.querySelectorAll('#dose .figure details tbody tr').length > 6")
     assert "24 h" in details.inner_text()
+    story.keyboard.press("Enter")
 
 
 def test_the_other_theme_is_accessible_and_is_kept_after_a_reload(page, address):
@@ -323,6 +323,7 @@ TABS = [
 
 @pytest.mark.parametrize(("tab", "width"), TABS, indirect=["width"])
 def test_the_other_tabs_open_without_an_accessibility_finding(page, address, tab, width):
+    show_few_people(page)
     page.goto(f"{address}/workbench#tab={tab}")
     content = {"attribution": "form", "dose": "path.band", "equations": ".equation"}
     page.wait_for_selector(f"#panel {content.get(tab, 'tbody tr')}", timeout=120_000)

@@ -209,30 +209,28 @@ def test_levels_and_guesses_have_no_accessibility_findings(page, address):
     assert fits_the_width(page)
 
 
-def test_every_chapter_of_the_list_has_its_place(page, address):
-    open_story(page, address)
-    ids = page.evaluate("[...document.querySelectorAll('section.chapter')].map(e => e.id)")
+def test_every_chapter_of_the_list_has_its_place(story):
+    ids = story.evaluate("[...document.querySelectorAll('section.chapter')].map(e => e.id)")
     assert ids == list(CHAPTERS)
-    titles = page.locator("section.chapter h2").all_inner_texts()
+    titles = story.locator("section.chapter h2").all_inner_texts()
     assert all(title.endswith("?") for title in titles)
 
 
-def test_of_100_people_how_many_are_affected(page, address, client):
-    open_story(page, address)
+def test_of_100_people_how_many_are_affected(story, client):
     for row in TABLES["shares"]:
         request = {"track": row["track"], "until": 4, "patients": 100, "individuals": 100}
         scenario = {"treatments": ["racemic 0.5 mg/kg IV over 40 min"], "person": {"weight": "70 kg"}}
         answer = client.post("/api/population", json={"scenario": scenario, **request}).json()
         people = answer["curves"][0]["individuals"]
         count = sum(max(values) > row["threshold"] for values in people)
-        place = page.locator(f"#share-{row['id']}")
+        place = story.locator(f"#share-{row['id']}")
         place.scroll_into_view_if_needed()
-        until(page, f"document.querySelector('#share-{row['id']} h3').textContent.startsWith('Of 100 people')")
+        until(story, f"document.querySelector('#share-{row['id']} h3').textContent.startsWith('Of 100 people')")
         said = int(re.search(r"like these, (\d+)", place.locator("h3").inner_text())[1])
         assert said == pytest.approx(count, abs=2)
         assert 0 < said < 100
         assert place.locator("circle.is-affected").count() == said
-        until(page, f"document.querySelector('#share-{row['id']} .caption').textContent.length > 20")
+        until(story, f"document.querySelector('#share-{row['id']} .caption').textContent.length > 20")
         assert not re.search(r"[{}?]", place.locator(".caption").inner_text())
 
 

@@ -199,16 +199,16 @@ def test_bands_of_people_are_shown_on_the_time_courses_and_kept_in_the_link(page
     until(page, "document.querySelector('#panel path.band') === null")
 
 
-def test_every_chapter_has_controls_of_dose_route_drug_and_pathways(page, address):
-    open_story(page, address)
-    page.evaluate("document.querySelectorAll('.dose-panel .more-controls').forEach((box) => { box.open = true; })")
-    until(page, "document.querySelectorAll('.dose-panel .more-controls[open] input').length > 50")
+def test_every_chapter_has_controls_of_dose_route_drug_and_pathways(story):
+    story.evaluate("document.querySelectorAll('.dose-panel .more-controls').forEach((box) => { box.open = true; })")
+    until(story, "document.querySelectorAll('.dose-panel .more-controls[open] input').length > 50")
     wanted = ["[data-dose]", "[aria-label='Route']", "[aria-label='Drug']", "[data-toggle=habenula]"]
-    missing = page.evaluate(
+    missing = story.evaluate(
         "all => [...document.querySelectorAll('[data-chapter]:has(.dose-panel)')].flatMap((part) => all"
         ".filter((one) => !part.querySelector(one)).map((one) => `${part.id}: ${one}`))", wanted,
     )  # fmt: skip
     assert missing == []
+    story.evaluate("document.querySelectorAll('.dose-panel .more-controls').forEach((box) => { box.open = false; })")
 
 
 @pytest.mark.parametrize("width", ["phone"], indirect=True)

@@ -143,12 +143,6 @@ AMOUNTS_JS = """async ([rows, values]) => {
 }"""
 
 
-@pytest.fixture
-def story(page, address):
-    open_story(page, address)
-    return page
-
-
 def test_amounts_follow_the_outputs(story):
     values = {
         "glutamate.extracellular": [1, 1.26, 1], "ampa.surface": [1, 1.5, 1], "nmda.blocked_interneuron": [0, 0.124, 0],
@@ -284,6 +278,7 @@ def test_the_clock_and_the_levels_drive_the_drawing_and_its_sentence(story):
         assert len(story.locator("#scene-sentence").inner_text()) > 20
     story.locator(".scene-values summary").click()
     until(story, f"document.querySelectorAll('.scene-values tbody tr').length === {len(BINDINGS)}")
+    story.locator(".scene-values summary").click()
 
 
 def test_a_published_point_opens_its_paper_by_mouse_and_by_keyboard(story):
@@ -302,6 +297,7 @@ def test_a_published_point_opens_its_paper_by_mouse_and_by_keyboard(story):
     story.locator("#mood-figure .published-point").first.focus()
     story.keyboard.press("Enter")
     story.wait_for_selector("dialog[open] .evidence-list a")
+    story.keyboard.press("Escape")
 
 
 def test_a_published_point_opens_its_paper_by_touch(browser, address):

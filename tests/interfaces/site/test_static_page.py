@@ -244,7 +244,12 @@ def test_scenarios_and_dose_tables_are_opened_and_a_table_asks_for_drug_and_rout
     assert page.console_errors == []
 
 
-def test_the_endpoint_is_drawn_by_dose_with_published_values_and_a_grey_area_beyond_them(workbench):
+@pytest.fixture
+def few_people(page):
+    helpers.show_few_people(page)
+
+
+def test_the_endpoint_is_drawn_by_dose_with_published_values_and_a_grey_area_beyond_them(few_people, workbench):
     page = workbench
     open_tab(page, "dose", ".untested-area")
     helpers.set_slider(page, page.locator("#time-slider"), 0.68)  # about a day

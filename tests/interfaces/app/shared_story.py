@@ -1,0 +1,83 @@
+"""Pages of the story that stay open for several tests, one for each size of the window: to open one takes seconds.
+
+A test may move clock and mouse, scroll and choose a level of the drawing. After it the page goes back to its beginning.
+A page that then differs from one just opened, because the test changed something else, is closed.
+"""
+
+from contextlib import contextmanager
+
+from browser_helpers import open_story, until
+
+STATE = """() => ({
+  address: location.hash,
+  scenario: document.querySelector('.current-scenario strong').textContent,
+  canUndo: !document.querySelector('#undo').hidden,
+  level: document.querySelector('.drawing[data-state=shown]')?.dataset.level,
+  opened: document.querySelectorAll('dialog[open], details[open], :popover-open').length,
+  pressed: [...document.querySelectorAll('[aria-pressed=true]')].map(e => e.id || e.textContent).join(),
+  notes: [...document.querySelectorAll('.point-note')].filter(e => e.checkVisibility()).length,
+  guesses: document.querySelectorAll('.guess-curve').length,
+  look: [document.body.className, JSON.stringify({ ...document.documentElement.dataset }), scrollY].join(),
+  stored: JSON.stringify({ ...localStorage }),
+})"""
+BACK_TO_THE_BEGINNING = """async (hours) => {
+  const { selectedTime } = await import('/js/time-slider.js');
+  const wait = (milliseconds) => new Promise((done) => setTimeout(done, milliseconds));
+  document.activeElement.blur();
+  if (scrollY) {
+    scrollTo({ top: 0, behavior: 'instant' });
+    await wait(200);  // the chapter in view sets level and clock
+  }
+  if (document.querySelector('.drawing[data-state=shown]')?.dataset.level !== 'synapse')
+    document.querySelector('button[data-level=synapse]').click();
+  if (selectedTime.hours !== hours) {
+    selectedTime.set(hours);
+    await wait(400);  // the address follows the clock
+  }
+}"""
+FIRST_HOUR = 2 / 3  # of a page just opened
+MOST_OPEN = 6
+
+
+class SharedStories:
+    """The open pages by size, each with the state in which it was opened."""
+
+    def __init__(self, browser, address):
+        self._browser, self._address, self._pages = browser, address, {}
+
+    @contextmanager
+    def lend(self, width, height):
+        """A page of this size at its beginning."""
+        size = width, height
+        if size not in self._pages and len(self._pages) == MOST_OPEN:
+            self._close(next(iter(self._pages)))  # the one lent longest ago
+        page, state = self._pages[size] = self._pages.pop(size, None) or self._opened(width, height)
+        try:
+            yield page
+            is_unchanged = self._state_at_the_beginning(page) == state
+        except BaseException:
+            is_unchanged = False
+            raise
+        finally:
+            if not is_unchanged:
+                self._close(size)
+
+    def close(self):
+        """Close every page."""
+        for size in tuple(self._pages):
+            self._close(size)
+
+    def _close(self, size):
+        self._pages.pop(size)[0].context.close()
+
+    def _opened(self, width, height):
+        viewport = {"width": width, "height": height}
+        page = self._browser.new_context(viewport=viewport, accept_downloads=True, reduced_motion="reduce").new_page()
+        open_story(page, self._address)
+        until(page, "document.querySelector('.people-row') !== null")  # computed last
+        return page, self._state_at_the_beginning(page)
+
+    def _state_at_the_beginning(self, page):
+        page.mouse.move(0, 0)
+        page.evaluate(BACK_TO_THE_BEGINNING, FIRST_HOUR)
+        return page.evaluate(STATE)
