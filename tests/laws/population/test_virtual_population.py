@@ -1,4 +1,4 @@
-"""Virtual people: a patient does not depend on the size of the sample, distributions as written, correlations, weights, refusals."""
+"""Virtual patients: independent of the size of the sample, distributions as written, correlations, refusals."""
 
 from __future__ import annotations
 
@@ -69,9 +69,9 @@ def test_no_covariate_and_no_setting_moves_anybody_out_of_the_bounds_of_the_tabl
     weight = people.draw(TABLE, 1, range(2000)).values["person.weight"]
     assert (weight.min(), weight.max()) == (pytest.approx(60, abs=0.5), 90)
     healthy = load_population("healthy")
-    crowds = [healthy.draw(TABLE, 1, range(200), replicate=r).values["person.baseline_madrs"] for r in range(1, 6)]
+    samples = [healthy.draw(TABLE, 1, range(200), replicate=r).values["person.baseline_madrs"] for r in range(1, 6)]
     assert max(healthy.study_effects(1, r, value_of)["person.baseline_madrs"] for r in range(1, 6)) > 1.02
-    assert np.max(crowds) <= 4
+    assert np.max(samples) <= 4
 
 
 def test_responsiveness_has_two_groups_of_the_share_in_the_table():
