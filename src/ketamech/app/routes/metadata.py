@@ -213,7 +213,9 @@ def metadata_of(app_state: AppState) -> Metadata:
         ],
         "tracks": _tracks(app_state),
         "outputs": [
-            OutputMetadata(name=name, unit=unit_in_words(shown(name, text)[1]), description=layout.descriptions[name] or "")
+            OutputMetadata(
+                name=name, unit=unit_in_words(shown(name, text)[1]), description=layout.descriptions[name] or ""
+            )
             for name, text in layout.units.items()
         ],
         "person": _settings(table, "person."),
