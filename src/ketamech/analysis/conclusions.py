@@ -273,7 +273,7 @@ def _pathways(model: Model) -> Found:
     return conclusions, arms()
 
 
-def load_contrasts(model: Model) -> tuple[EffectContrast, ...]:
+def load_effect_contrasts(model: Model) -> tuple[EffectContrast, ...]:
     """Every row of data/claims/contrasts.csv. Raises InputError for an unknown output or relation."""
     known, contrasts = model.layout.units, []
     for row in read_table(DIRECTORY / "contrasts.csv", CONTRAST_COLUMNS):
@@ -291,7 +291,7 @@ def load_contrasts(model: Model) -> tuple[EffectContrast, ...]:
 
 
 def _contrasts(model: Model) -> Found:
-    contrasts = load_contrasts(model)
+    contrasts = load_effect_contrasts(model)
 
     def arms() -> Iterator[tuple[Hashable, ConclusionArm]]:
         for contrast in contrasts:

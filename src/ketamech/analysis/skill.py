@@ -55,7 +55,7 @@ class PublishedContrast:
     what: str
 
 
-def load_contrasts(rows: Sequence[ScoredRow]) -> tuple[PublishedContrast, ...]:
+def load_published_contrasts(rows: Sequence[ScoredRow]) -> tuple[PublishedContrast, ...]:
     """The contrasts of data/scorecard/contrasts.csv. Raises InputError for rows that are not scored."""
     scored = {row.id: row for row in rows if not row.reason}
     contrasts = []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -63,8 +64,8 @@ def judge_criteria(
 def _judged(criterion: TrialCriterion, rows: pd.DataFrame, trials: Mapping[str, xr.Dataset]) -> dict[str, object]:
     low, high = criterion.low, criterion.high
     if criterion.measure == PUBLISHED:
-        numbers = rows.loc[rows["id"] == criterion.evidence, ["published", "simulated", "sim_low", "sim_high"]]
-        value, simulated, low, high = numbers.to_numpy(float)[0]
+        line: Any = rows.set_index("id").loc[criterion.evidence]
+        value, simulated, low, high = (float(line[n]) for n in ("published", "simulated", "sim_low", "sim_high"))
     elif criterion.measure in MEASURES_OF_ROWS:
         value = simulated = float(MEASURES_OF_ROWS[criterion.measure](rows[rows["use"] == "calibrate"]))
     else:

@@ -26,7 +26,13 @@ from ketamech.analysis.reference_forecasts import (
     trial_names,
 )
 from ketamech.analysis.scorecard_targets import fitted_rows, roles, rows_set_by_hand
-from ketamech.analysis.skill import load_contrasts, score_contrasts, score_rows, significance_rows, summary_rows
+from ketamech.analysis.skill import (
+    load_published_contrasts,
+    score_contrasts,
+    score_rows,
+    significance_rows,
+    summary_rows,
+)
 from ketamech.analysis.skill_rows import ScoredRow, scored_rows
 from ketamech.analysis.trial_criteria import judge_criteria, load_trial_criteria
 from ketamech.calibration.clinical_targets import (
@@ -166,7 +172,9 @@ def _skills(
     rows, references = scored_rows(targets), load_references()
     by_hand = rows_set_by_hand(load_evidence(), model.parameters, set(posterior[0]) if posterior else ())
     known = {row.id for row in rows}
-    contrasts = [c for c in load_contrasts(scored_rows(load_clinical_targets())) if {c.first, c.second} <= known]
+    contrasts = [
+        c for c in load_published_contrasts(scored_rows(load_clinical_targets())) if {c.first, c.second} <= known
+    ]
     parts: list[tuple[pd.DataFrame, pd.DataFrame, list[dict[str, object]]]] = []
     for basis, trials in data.items():
         samples = {row.id: statistic(row.target, trials[row.target.trial]) for row in rows}

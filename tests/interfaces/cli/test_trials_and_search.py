@@ -43,7 +43,7 @@ def test_people_are_drawn_weighted_and_drawn_again_alike(tmp_path):
     pd.testing.assert_frame_equal(again, table.drop(columns="weight_in_target"))
 
 
-def test_only_the_plausible_are_kept(tmp_path):
+def test_only_plausible_patients_are_kept(tmp_path):
     code, _, err = run(
         "population", "--patients", "40", "--plausible", "mood.madrs at 24 h = 0..20", "--out", "p", cwd=tmp_path
     )
@@ -239,7 +239,7 @@ def test_what_makes_no_sense_is_one_clear_error(tmp_path, arguments, says):
     assert not any(tmp_path.iterdir())
 
 
-def test_people_appear_whole_and_swallow_nothing(tmp_path):
+def test_a_population_is_written_completely_and_replaces_no_other_files(tmp_path):
     mine = tmp_path / "mine" / "thesis.txt"
     mine.parent.mkdir()
     mine.write_text("mine")

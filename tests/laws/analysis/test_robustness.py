@@ -17,7 +17,7 @@ from ketamech.analysis.conclusions import (
     EffectContrast,
     PathwayShares,
     all_conclusions,
-    load_contrasts,
+    load_effect_contrasts,
 )
 from ketamech.analysis.perturbation_scorecard import score_perturbations
 from ketamech.analysis.robustness import (
@@ -190,8 +190,8 @@ def test_every_contrast_and_conclusion_has_its_own_name(model):
     names = [(one.kind, one.id) for one in conclusions]
     assert len(set(names)) == len(names)
     assert {one.kind.split()[-1] for one in conclusions} == {"claim", "effect", "pathway", "contrast", "perturbation"}
-    assert len(load_contrasts(model)) > 10
-    assert all(("control", one.treatment) in arms for one in load_contrasts(model))
+    assert len(load_effect_contrasts(model)) > 10
+    assert all(("control", one.treatment) in arms for one in load_effect_contrasts(model))
 
 
 def test_a_row_below_ninety_percent_is_marked():

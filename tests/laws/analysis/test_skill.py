@@ -152,10 +152,10 @@ def test_a_reference_does_not_know_its_own_trial(rows, by_id):
 
 
 def test_contrasts_name_scored_rows_of_one_statistic(rows):
-    kinds = {contrast.kind for contrast in scores.load_contrasts(rows)}
+    kinds = {contrast.kind for contrast in scores.load_published_contrasts(rows)}
     assert {"dose", "time", "route", "setting", "awake against masked"} <= kinds
     with pytest.raises(InputError):
-        scores.load_contrasts([row for row in rows if row.id != "tf1-resp-84"])
+        scores.load_published_contrasts([row for row in rows if row.id != "tf1-resp-84"])
 
 
 def test_published_differences_are_placed_by_dose_and_course(rows):

@@ -86,7 +86,7 @@ def test_the_posterior_without_a_trial_is_the_exact_one():
     assert found["a"].rows == 2
 
 
-def test_a_trial_that_the_posterior_hangs_on_is_refitted():
+def test_a_trial_that_determines_the_posterior_is_refitted():
     """Twenty rows of one trial at -2 against two at +1: no weight of the full posterior reaches the others."""
     task, found = without_each([-2.0] * 20 + [1.0, 1.0], ("a",) * 20 + ("b", "c"))
     assert found["a"].pareto_k > left_out.MAX_PARETO_K

@@ -128,7 +128,7 @@ def test_the_jacobian_is_the_slope_of_the_rates(kernel, person):
     assert jacobian(kernel, y, inputs[0]) == pytest.approx(numeric, rel=1e-5, abs=1e-7)
 
 
-def test_a_hopeless_patient_is_nan_with_a_reason_and_the_others_go_on(kernel, person):
+def test_a_patient_that_cannot_be_solved_is_nan_with_a_reason_and_the_others_are_solved(kernel, person):
     start, inputs = person
     both, two = np.repeat(start, 2, axis=0), np.repeat(inputs, 2, axis=0)
     two[0, kernel.layout.parameter_names.index("toy.clearance")] = np.nan

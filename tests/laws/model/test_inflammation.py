@@ -176,6 +176,6 @@ def test_an_operation_enters_over_its_length_and_brings_no_hope(model):
         ("surgery 2 mg", "counted in treatments"),
     ],
 )
-def test_a_slip_of_the_pen_is_refused(model, words, said):
+def test_an_invalid_challenge_is_refused(model, words, said):
     with pytest.raises(InputError, match=said):
         dose_events_from_text(words, model.parameters, {}, 24.0)

@@ -102,7 +102,7 @@ def test_sparing_lasts_only_as_long_as_the_drug(curves):
     assert between[1] == pytest.approx(between[0], rel=0.05)
 
 
-def test_a_pump_relieves_and_naltrexone_takes_that_away(curves):
+def test_an_infusion_by_a_pump_relieves_and_naltrexone_prevents_it(curves):
     assert at(curves, "acute", "operation", 6.0) < 0.7 * at(curves, "acute", "no pump", 6.0)
     assert at(curves, "acute", "blocked", 6.0) == pytest.approx(at(curves, "acute", "no pump", 6.0), rel=0.01)
     assert at(curves, "morphine_taken", "blocked", 24.0) > at(curves, "morphine_taken", "operation", 24.0)
@@ -123,7 +123,7 @@ def test_a_stimulus_hurts_less_during_and_a_little_more_after_a_short_infusion(c
     assert at(curves, "evoked", "short", 72.0) == pytest.approx(rest, abs=0.05)
 
 
-def test_hope_relieves_chronic_pain_with_a_lag(curves):
+def test_expectancy_relieves_chronic_pain_with_a_lag(curves):
     score = curves["pain.score"].sel(patient="placebo")
     lowest = float(score.time[int(score.values.argmin())])
     assert at(curves, "score", "placebo", 0.5) > 0.97 * at(curves, "score", "placebo", 0.0)

@@ -254,7 +254,7 @@ def test_a_patient_who_cannot_be_solved_is_distinguished(model):
 
 
 @pytest.mark.parametrize("wrong", [{"patients": 0}, {"chunk": 0}])
-def test_senseless_cohorts_are_refused(model, wrong):
+def test_invalid_cohorts_are_refused(model, wrong):
     with pytest.raises(InputError):
         cohort(model, **wrong)
 

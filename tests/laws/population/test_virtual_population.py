@@ -1,4 +1,4 @@
-"""Virtual people: the same person in any crowd, distributions as written, correlations, weights, refusals."""
+"""Virtual patients: independent of the size of the sample, distributions as written, correlations, refusals."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ def draw(who, name="trd", **words):
     return load_population(name).with_marginals(words, TABLE).draw(TABLE, 1, who)
 
 
-def test_a_person_is_the_same_in_any_crowd():
-    crowd, two = draw(range(300)), draw([211, 4])
-    for name, values in crowd.values.items():
+def test_a_patient_does_not_depend_on_the_size_of_the_population():
+    sample, two = draw(range(300)), draw([211, 4])
+    for name, values in sample.values.items():
         assert (two.values[name] == values[[211, 4]]).all(), name
 
 
@@ -37,21 +37,21 @@ def test_another_population_differs_only_where_it_says():
 
 
 def test_distributions_are_as_written():
-    crowd = draw(range(4000))
-    madrs = crowd.values["person.baseline_madrs"]
+    sample = draw(range(4000))
+    madrs = sample.values["person.baseline_madrs"]
     assert madrs.mean() == pytest.approx(33.1, abs=0.3)
     assert madrs.std() == pytest.approx(3.8, abs=0.2)
     assert madrs.min() >= 20
     assert madrs.max() <= 56
-    assert crowd.covariates["covariate.male"].mean() == pytest.approx(0.4, abs=0.03)
+    assert sample.covariates["covariate.male"].mean() == pytest.approx(0.4, abs=0.03)
 
 
 def test_a_fixed_value_is_the_same_in_every_patient_and_setting():
     fixed = load_population().with_marginals({"weight": "fixed 70", "responsiveness": "fixed 0.8"}, TABLE)
     for replicate in (0, 3):
-        crowd = fixed.draw(TABLE, 1, range(300), replicate=replicate)
-        assert (crowd.values["person.weight"] == 70).all()
-        assert (crowd.values["person.responsiveness"] == 0.8).all()
+        sample = fixed.draw(TABLE, 1, range(300), replicate=replicate)
+        assert (sample.values["person.weight"] == 70).all()
+        assert (sample.values["person.responsiveness"] == 0.8).all()
 
 
 def test_a_stated_distribution_has_its_mean_and_its_bounds():
@@ -69,9 +69,9 @@ def test_no_covariate_and_no_setting_moves_anybody_out_of_the_bounds_of_the_tabl
     weight = people.draw(TABLE, 1, range(2000)).values["person.weight"]
     assert (weight.min(), weight.max()) == (pytest.approx(60, abs=0.5), 90)
     healthy = load_population("healthy")
-    crowds = [healthy.draw(TABLE, 1, range(200), replicate=r).values["person.baseline_madrs"] for r in range(1, 6)]
+    samples = [healthy.draw(TABLE, 1, range(200), replicate=r).values["person.baseline_madrs"] for r in range(1, 6)]
     assert max(healthy.study_effects(1, r, value_of)["person.baseline_madrs"] for r in range(1, 6)) > 1.02
-    assert np.max(crowds) <= 4
+    assert np.max(samples) <= 4
 
 
 def test_responsiveness_has_two_groups_of_the_share_in_the_table():
@@ -81,11 +81,11 @@ def test_responsiveness_has_two_groups_of_the_share_in_the_table():
 
 
 def test_correlations_come_out_and_a_covariate_acts_on_its_parameter():
-    crowd = draw(range(4000))
-    s, r = (np.log(crowd.values[f"pharmacokinetics.intrinsic_clearance_{e}"]) for e in "sr")
+    sample = draw(range(4000))
+    s, r = (np.log(sample.values[f"pharmacokinetics.intrinsic_clearance_{e}"]) for e in "sr")
     assert np.corrcoef(s, r)[0, 1] == pytest.approx(0.9, abs=0.03)
-    male = crowd.covariates["covariate.male"] == 1
-    ratio = np.median(crowd.values["person.weight"][male]) / np.median(crowd.values["person.weight"][~male])
+    male = sample.covariates["covariate.male"] == 1
+    ratio = np.median(sample.values["person.weight"][male]) / np.median(sample.values["person.weight"][~male])
     assert ratio == pytest.approx(np.exp(0.17), rel=0.05)
 
 
@@ -205,18 +205,18 @@ def test_occasions_are_independent_of_the_patient_and_of_one_another():
 def test_covariates_leave_the_population_centred_and_inside_its_bounds():
     """The table states 78 kg and enzyme activity 1, for 40 % men and a quarter of slow alleles."""
     for name in ("trd", "healthy"):
-        crowd = draw(range(4000), name).values
-        assert np.median(crowd["person.weight"]) == pytest.approx(78, rel=0.02)
-        assert crowd["person.weight"].min() >= 40
-        assert crowd["person.weight"].max() <= 160
-        assert crowd["person.cyp2b6"].mean() == pytest.approx(1, abs=0.01)
+        sample = draw(range(4000), name).values
+        assert np.median(sample["person.weight"]) == pytest.approx(78, rel=0.02)
+        assert sample["person.weight"].min() >= 40
+        assert sample["person.weight"].max() <= 160
+        assert sample["person.cyp2b6"].mean() == pytest.approx(1, abs=0.01)
 
 
 def test_no_absorbed_share_exceeds_one():
-    crowd = draw(range(4000)).values
-    shares = [name for name in crowd if TABLE[name].is_fraction]
+    sample = draw(range(4000)).values
+    shares = [name for name in sample if TABLE[name].is_fraction]
     assert {"pharmacokinetics.nasal_f_first", "pharmacokinetics.sublingual_f"} <= set(shares)
-    assert max(crowd[name].max() for name in shares) <= 1
+    assert max(sample[name].max() for name in shares) <= 1
 
 
 def test_values_have_units_and_the_table_those_of_the_parameter_tables():

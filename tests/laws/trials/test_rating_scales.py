@@ -36,7 +36,7 @@ def test_ups_and_downs_are_alike_at_near_visits_and_have_their_size():
     assert abs(np.corrcoef(own[:, 0], own[:, 2])[0, 1]) < 0.06
 
 
-def test_ups_and_downs_move_the_log_odds_and_so_shrink_towards_the_ends():
+def test_fluctuations_act_on_the_log_odds_and_shrink_towards_the_ends_of_a_scale():
     madrs = scale("MADRS")
     up = [
         float(madrs.rated_scores(np.array([truth]), np.array([0.0]), np.array([6.0]))[0]) for truth in (0.0, 5.0, 30.0)

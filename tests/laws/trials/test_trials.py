@@ -143,7 +143,7 @@ def test_other_numbers_of_patients_keep_the_proportions(trial):
         ("racemic 0.5", "racemik 0.5", "racemik"),
     ],
 )  # fmt: skip
-def test_nonsense_is_refused_with_file_and_line(trial, old, new, says):
+def test_an_invalid_trial_file_is_refused_with_file_and_line(trial, old, new, says):
     with pytest.raises((InputError, UnknownNameError), match=says) as caught:
         trial(PLAIN.replace(old, new))
     assert "t.yaml" in str(caught.value)

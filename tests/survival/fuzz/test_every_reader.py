@@ -28,7 +28,7 @@ def answered(name, data):
 
 
 @pytest.mark.parametrize("name", fuzz_targets.TARGETS)
-def test_good_bad_and_mangled_files_are_answered(name):
+def test_valid_invalid_and_damaged_files_are_read_or_refused(name):
     chance, good = random.Random(5), fuzz_targets.seeds(name)
     for data in [*good, *(mangled(chance, good, fuzz_targets.WORDS) for _ in range(FEW))]:
         answered(name, data)
@@ -40,7 +40,7 @@ def test_any_text_is_answered(name, text):
     answered(name, text.encode("utf-8", "surrogatepass"))
 
 
-def test_what_the_fuzzer_once_found_stays_mended():
+def test_inputs_that_the_fuzzer_found_are_refused():
     """A treatment that begins with 'then', and a unit of a kind that nothing here has."""
     for words in ("then", "\rthen\ufffd", "racemic 1 mg IV; then weekly"):
         with pytest.raises(InputError, match="without a drug"):
@@ -52,7 +52,7 @@ def test_what_the_fuzzer_once_found_stays_mended():
             marginal(words)
 
 
-def test_a_page_tells_which_target_fuzzes_what():
+def test_the_page_states_which_target_fuzzes_which_reader():
     """Every target stands in the table of what is read, and nothing else does."""
     page = (Path(__file__).parents[3] / "docs" / "exchange.md").read_text(encoding="utf-8")
     rows = [line for line in page.partition("## Everything that is read")[2].splitlines() if line.startswith("| ")]
@@ -104,7 +104,7 @@ BOMBS = {
 
 
 @pytest.mark.parametrize("name", BOMBS)
-def test_bombs_are_refused_at_once(tmp_path, name):
+def test_inputs_that_would_fill_the_memory_are_refused_at_once(tmp_path, name):
     path = tmp_path / "bomb.yaml"
     path.write_text(BOMBS[name], encoding="utf-8")
     with pytest.raises(InputError, match=r"bomb\.yaml"):
