@@ -83,7 +83,8 @@ def test_without_a_module_of_the_engine_the_pages_say_that_it_could_not_be_loade
 
 
 SHIFTS = """window.shifts = []; new PerformanceObserver((list) => { for (const one of list.getEntries())
-if (!one.hadRecentInput) window.shifts.push([one.startTime, one.value]); }).observe({ type: "layout-shift", buffered: true });"""
+if (!one.hadRecentInput) window.shifts.push([one.startTime, one.value]);
+}).observe({ type: "layout-shift", buffered: true });"""
 
 
 @pytest.mark.parametrize(
