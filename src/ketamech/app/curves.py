@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -62,9 +62,10 @@ def curves_of(app_state: AppState, request: CurvesRequest) -> dict[str, Any]:
     first_start = min(starts, default=0.0)
     times = curve_times(end_time(scenario, first_start, request.until), starts, infusion_ends(scenario))
     curves = _solve(model, subjects(scenario, model), times, _output_names(tracks, model))
+    values = drug_values(model.parameters)
     return {
         "time": np.round(curves["time"].values - first_start, 5).tolist(),
-        "tracks": [_track_curves(track, curves, model) for track in tracks],
+        "tracks": [_track_curves(track, curves, model, values) for track in tracks],
         "treatment_times": np.round(np.array(starts) - first_start, 5).tolist(),
         "horizon": scenario.horizon - first_start,
         "treatments": list(scenario.regimen.sentences(exact=False)),
@@ -136,7 +137,8 @@ def published_values_of(app_state: AppState, keys: ScenarioFile) -> dict[str, An
     curves = curves_by_sum(model)
     points = published_points(dataset, run, model, app_state.evidence)
     drawable = [(point, curves[key]) for point in points if (key := sorted_sum(point.output)) in curves]
-    return {"published_values": [_published_value(point, *place, dataset, model) for point, place in drawable]}
+    values = drug_values(model.parameters)
+    return {"published_values": [_published_value(point, *place, dataset, values) for point, place in drawable]}
 
 
 def requested_tracks(model: Model, keys: Sequence[str], outputs: Sequence[str]) -> list[Track]:
@@ -206,8 +208,8 @@ def infusion_ends(scenario: Scenario) -> list[float]:
 # JSON values
 
 
-def _track_curves(track: Track, dataset: xr.Dataset, model: Model) -> dict[str, Any]:
-    curves, values = [], drug_values(model.parameters)
+def _track_curves(track: Track, dataset: xr.Dataset, model: Model, values: Mapping[str, float]) -> dict[str, Any]:
+    curves = []
     for curve in available_curves(track, model):
         y = curve_values(curve, track, dataset, values)
         control = rounded(y[1]) if len(y) > 1 else None
@@ -231,9 +233,9 @@ def _individuals(y: np.ndarray, times: np.ndarray, hour: float, count: int) -> l
 
 
 def _published_value(
-    point: PublishedPoint, track: Track, curve: TrackCurve, dataset: xr.Dataset, model: Model
+    point: PublishedPoint, track: Track, curve: TrackCurve, dataset: xr.Dataset, values: Mapping[str, float]
 ) -> dict[str, Any]:
-    scale = track.factor(curve, drug_values(model.parameters))
+    scale = track.factor(curve, values)
     if track.is_relative:
         scale = 1.0 / float(np.sum([dataset.variables[name].values[0, 0] for name in curve.names]))
     return {

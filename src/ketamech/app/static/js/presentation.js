@@ -6,7 +6,6 @@ import { linkTo } from "./share-link.js";
 
 const NEXT = ["ArrowRight", "PageDown"];
 const PREVIOUS = ["ArrowLeft", "PageUp"];
-const KEYS = "→ or Page Down for the next chapter, ← or Page Up for the one before, Esc to leave";
 const SHORT_KEYS = "Keys: → next, ← previous, Esc leave";
 const CONTROLS = "input, select, textarea, [role=tab], [contenteditable]";
 
@@ -21,9 +20,9 @@ export function setUpPresentation(places) {
     button("Leave full screen", () => leave()),
     element("span", { class: "presentation-keys", text: SHORT_KEYS }),
   );
-  const enter = button("Full screen", start, { id: "full-screen", title: `Keys: ${KEYS}` });
-  find("#full-screen-keys").textContent = `Full screen, for a class, is at the top right. Keys: ${KEYS}.`;
-  find("#theme").before(enter);
+  const enter = find("#full-screen");
+  enter.title = find("#full-screen-keys").textContent;
+  enter.addEventListener("click", start);
   document.body.append(bar);
 
   async function start() {

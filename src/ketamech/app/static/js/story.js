@@ -80,8 +80,8 @@ async function start() {
   hero = new Hero(metadata.story, { state, runs, scene, openEvidence, showBands });
   selectedTime.onChange((hours) => scene.show(hours));
   scene.show(selectedTime.hours);
-  await overview.run();
   find("#time-bar").append(currentScenario());
+  await overview.run();
   selectedTime.onRangeChange(() => showDrugPresent(hero.drugIsPresentUntil));
   const { glossary: terms, crisis_lines: crisisLines } = metadata.story;
   const context = { state, population, showPopulation, openEvidence, trackInfo, withTerms: glossary(terms), crisisLines };
