@@ -244,10 +244,13 @@ def test_links_of_the_former_address_open_the_workbench(page, address):
     assert page.locator("#tab-evidence").get_attribute("aria-selected") == "true"
 
 
-def test_text_fields_take_500_characters(page, address):
+def test_text_fields_take_500_characters_and_titles_200(page, address):
     open_workbench(page, address)
     longest = page.evaluate("[...document.querySelectorAll('textarea')].map((one) => one.maxLength)")
-    assert set(longest) == {500}
+    assert set(longest) == {200, 500}
+    assert page.evaluate(
+        "[...document.querySelectorAll('.case header textarea')].every((one) => one.maxLength === 200)"
+    )
     short = page.evaluate(
         "[...document.querySelectorAll('input')].filter((one) => ['text', 'search'].includes(one.type))"
         ".map((one) => one.maxLength)"

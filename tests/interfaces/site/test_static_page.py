@@ -116,11 +116,16 @@ def largest_window(shifts):
 
 @pytest.mark.parametrize("width", ["phone"], indirect=True)
 def test_little_moves_where_a_chapter_moves_the_clock(page, site_address):
-    """Texts that state values at the time of the clock, also those of the chapter above, keep their room."""
+    """Texts that state values at the time of the clock, also those of the chapter above, keep their room.
+
+    Begins when the tables and curves that are computed last are there: before that, a chapter grows when they come.
+    """
     page.emulate_media(reduced_motion="no-preference")
     page.add_init_script(SHIFTS)
     open_page(page, site_address)
     helpers.until(page, "document.querySelector('#pathways [data-with]')?.textContent.startsWith('Ticked')")
+    helpers.until(page, "document.querySelectorAll('#pathways-figures table').length === 2")
+    page.wait_for_selector("#comparison path.curve", state="attached")
     times = set()
     for chapter in ("pathways", "comparison", "safety", "comparison", "pathways"):
         page.evaluate("id => document.getElementById(id).scrollIntoView({ behavior: 'instant' })", chapter)
@@ -239,11 +244,11 @@ def test_an_error_of_a_case_appears_at_its_field_with_the_nearest_word(workbench
 def test_what_needs_the_installed_program_says_so(workbench):
     page = workbench
     open_tab(page, "trial", ".empty-state")
-    assert "ketamech serve" in page.locator("#panel .empty-state").inner_text()
+    assert "make app" in page.locator("#panel .empty-state").inner_text()
     open_tab(page, "downloads", "pre")
     for name in ("PDF", "HTML", "Parquet"):
         assert page.get_by_role("button", name=name, exact=True).is_disabled()
-    assert page.locator("#panel", has_text="ketamech serve").count() == 1
+    assert page.locator("#panel", has_text="make app").count() == 1
 
 
 CASE = b"title: Mine\ntreatments:\n  - drug: esketamine\n    dose: 56 mg\n    route: nasal\n"
@@ -256,7 +261,10 @@ def test_scenarios_and_dose_tables_are_opened_and_a_table_asks_for_drug_and_rout
         page.get_by_role("button", name="Remove case").last.click()
     helpers.upload(page, "mine.yaml", CASE)
     helpers.until(page, "document.querySelectorAll('.case').length === 2")
-    assert helpers.card(page, 1).locator("textarea").first.input_value() == "esketamine 56 mg nasal"
+    assert [helpers.card(page, 1).locator("textarea").nth(row).input_value() for row in (0, 1)] == [
+        "Mine",
+        "esketamine 56 mg nasal",
+    ]
     helpers.upload(page, "broken.json", b'{"treatments": ["esketamin 56 mg nasal"]}')
     helpers.until(page, "document.querySelector('#file-error').textContent.includes('nearest: esketamine')")
     assert "broken.json:1" in page.locator("#file-error").inner_text()
@@ -267,7 +275,7 @@ def test_scenarios_and_dose_tables_are_opened_and_a_table_asks_for_drug_and_rout
         page.locator("#file-error").get_by_role("button", name="Open").click()
     helpers.until(page, "document.querySelectorAll('.case').length === 4")
     assert "every dose is given by the route nasal" in page.locator("#file-error").inner_text()
-    assert helpers.card(page, 3).locator("textarea").first.input_value() == "esketamine 56 mg nasal"
+    assert helpers.card(page, 3).locator("textarea").nth(1).input_value() == "esketamine 56 mg nasal"
     assert {method for method, _ in page.requested} == {"GET"}
     assert page.console_errors == []
 
