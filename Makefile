@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo wheel kernel test test-quick check docs setup lock clean help app bench screenshots fuzz-app fuzz survive sbom audit
+.PHONY: demo wheel kernel test test-quick check docs setup lock clean help app bench screenshots fuzz-app fuzz survive sbom audit audit-online
 
 help:  ## List the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
@@ -42,7 +42,15 @@ survive: $(READY)  ## Kill a small job and a cohort 200 times each and resume th
 sbom: $(READY)  ## Write the bill of materials of the locked dependencies to build/sbom.json (needs cyclonedx-bom)
 	mkdir -p build && cyclonedx-py requirements requirements.lock --output-file build/sbom.json
 
-audit:  ## Look up known vulnerabilities of the locked dependencies (needs pip-audit; fails if no advisory service answers)
+SAFETY_DB := build/advisories/safety_db/insecure_full.json
+
+audit: $(READY) $(if $(ADVISORIES),,$(SAFETY_DB))  ## Compare the locked dependencies with known vulnerabilities (safety-db of 2021), or make audit ADVISORIES=advisory-database/vulns
+	$(BIN)/python scripts/audit.py $(or $(ADVISORIES),$(SAFETY_DB))
+
+$(SAFETY_DB): | $(READY)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --target build/advisories safety-db==2021.7.17
+
+audit-online:  ## Look up known vulnerabilities of the locked dependencies (needs pip-audit; fails if no advisory service answers)
 	pip-audit --requirement requirements.lock --require-hashes --disable-pip --strict --progress-spinner off
 
 check: $(READY)  ## Check format, lint, types and tests

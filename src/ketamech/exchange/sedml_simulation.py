@@ -33,7 +33,10 @@ from ketamech.model.stage import symbol
 
 ARCHIVE = ".omex"
 TOLERANCE = 1e-9
-STOCHASTIC = ("27", "29", "38", "39", "40", "45", "51", "241", "278", "329", "330", "333")  # KiSAO numbers
+OTHER_ALGORITHMS = {  # KiSAO numbers
+    "a stochastic simulation": ("27", "29", "38", "39", "40", "45", "51", "241", "278", "329", "330", "333"),
+    "a flux balance": ("437", "526", "527", "528"),
+}
 _BIOMODEL = re.compile(r"(?:BIOMD|MODEL)\d{10}")  # in an address of the BioModels database
 EXPECTED = "time courses and steady states of SBML models"
 MAX_RUNS = 20_000  # of a repeated task
@@ -113,8 +116,9 @@ class SedmlFile:
             message = f"the simulation of '{name}' is {kind if simulation is None else f'a {kind}'}"
             raise InputError(message, key=name, expected=EXPECTED)
         algorithm = simulation.getAlgorithm().getKisaoID() if simulation.isSetAlgorithm() else ""
-        if re.sub(r"\D+0*", "", algorithm) in STOCHASTIC:
-            raise InputError(f"'{name}' is a stochastic simulation ({algorithm})", expected=EXPECTED)
+        number = re.sub(r"\D+0*", "", algorithm)
+        if method := next((title for title, numbers in OTHER_ALGORITHMS.items() if number in numbers), None):
+            raise InputError(f"'{name}' is {method} ({algorithm})", expected=EXPECTED)
         if kind == "steadyState":
             return SimulatedCourse(text, start_time, np.empty(0))
         if kind == "oneStep":

@@ -144,6 +144,7 @@ def test_an_archive_is_written_from_an_archive_only(tmp_path):
 
 @pytest.mark.parametrize(("old", "new", "message"), [
     ("KISAO:0000019", "KISAO:0000029", "stochastic"),
+    ("KISAO:0000019", "KISAO:0000437", "'t' is a flux balance"),
     ("sbml.level-3.version-1", "cellml", "model in urn:sedml:language:cellml"),
     ('source="model.xml"', 'source="https://x.org/m.xml"', "at an address"),
     ('source="model.xml"', 'source="../m.xml"', "not beside this file"),
