@@ -66,10 +66,10 @@ def sensitivities(
     if along is not None:
         directions = directions.along(along, ensemble)
     kernel = ensemble.model.kernel_for(outputs)
-    initial, start, inputs = _initial(kernel, ensemble, directions, tolerance, threads)
+    initial, start, inputs = _initial(kernel, ensemble, directions, outputs, tolerance, threads)
     solution, tangents, _ = solve_with_tangents(
         kernel, start, inputs, ensemble.events, directions.events, checked,
-        outputs=outputs, tolerance=tolerance, threads=threads,
+        outputs=outputs, needed=outputs, tolerance=tolerance, threads=threads,
     )  # fmt: skip
     reasons = initial.reasons.copy()
     for i in np.flatnonzero((solution.status != 0) & (reasons == OK)):
@@ -237,13 +237,19 @@ def _check_times(table: EventTable, tangents: np.ndarray) -> None:
 
 
 def _initial(
-    kernel: Kernel, ensemble: Ensemble, directions: Directions, tolerance: float, threads: int
-) -> tuple[InitialCondition, Tangents, Tangents]:
-    """Initial condition as `Ensemble.initial` finds it, and the initial state and the inputs with their tangents."""
+    kernel: Kernel, ensemble: Ensemble, directions: Directions, outputs: Sequence[str] | None,
+    tolerance: float, threads: int,
+) -> tuple[InitialCondition, Tangents, Tangents]:  # fmt: skip
+    """Initial condition as `Ensemble.initial` finds it, and the initial state and the inputs with their tangents.
+
+    Of tangents, those that the `outputs` (default: all) need.
+    """
     inputs = (ensemble.inputs(), directions.inputs.copy())
     tables = [ensemble.events, *([ensemble.cycle.events] if ensemble.cycle else [])]
     receivers = np.unique(np.concatenate([table.state for table in tables])).tolist()
-    baseline, tangents, is_steady = steady_state_with_tangents(kernel, *inputs, receivers=receivers, threads=threads)
+    baseline, tangents, is_steady = steady_state_with_tangents(
+        kernel, *inputs, receivers=receivers, needed=outputs, threads=threads
+    )
     state, steady = baseline, np.ones(ensemble.size, dtype=bool)
     if ensemble.cycle is not None:
         state, steady = periodic_steady_state(
@@ -251,7 +257,7 @@ def _initial(
             tolerance=tolerance, threads=threads,
         )  # fmt: skip
         tangents, periodic = _periodic_tangents(
-            kernel, ensemble, (state, tangents), inputs, directions, steady & is_steady,
+            kernel, ensemble, (state, tangents), inputs, directions, outputs, steady & is_steady,
             tolerance / TOLERANCE_DIVISOR, threads,
         )  # fmt: skip
         steady = steady & periodic
@@ -261,7 +267,7 @@ def _initial(
 
 def _periodic_tangents(
     kernel: Kernel, ensemble: Ensemble, start: Tangents, inputs: Tangents, directions: Directions,
-    wanted: np.ndarray, tolerance: float, threads: int,
+    outputs: Sequence[str] | None, wanted: np.ndarray, tolerance: float, threads: int,
 ) -> tuple[np.ndarray, np.ndarray]:  # fmt: skip
     """Tangents of the periodic steady state, and a mask [patient] of those found.
 
@@ -288,7 +294,7 @@ def _periodic_tangents(
         own = EventTangents(directions.cycle.time[rows], directions.cycle.size[rows])
         _, _, after = solve_with_tangents(
             kernel, (start[0][moving], tangents[moving]), (inputs[0][moving], inputs[1][moving]),
-            events.of(moving), own, times[moving], outputs=(), tolerance=tolerance, threads=threads,
+            events.of(moving), own, times[moving], outputs=(), needed=outputs, tolerance=tolerance, threads=threads,
         )  # fmt: skip
         change = np.zeros_like(tangents)
         change[moving] = np.where(compared, after - tangents[moving], 0.0)
