@@ -62,9 +62,7 @@ def sensitivities(
     if ensemble.changes:
         what = "parameters that change with time have no exact derivatives"
         raise InputError(what, key="parameters", expected="constant parameters, or central differences")
-    directions = _directions(ensemble, tuple(parameters), build)
-    if along is not None:
-        directions = directions.along(along, ensemble)
+    directions = _directions(ensemble, tuple(parameters), build, along)
     kernel = ensemble.model.kernel_for(outputs)
     initial, start, inputs = _initial(kernel, ensemble, directions, outputs, tolerance, threads)
     solution, tangents, _ = solve_with_tangents(
@@ -147,9 +145,19 @@ def _check_parameters(model: Model, parameters: tuple[str, ...], build: Build | 
             raise InputError(f"'{name}' is given twice", key=name, expected="each parameter once")
 
 
-def _directions(ensemble: Ensemble, parameters: tuple[str, ...], build: Build | None) -> Directions:
+def _directions(
+    ensemble: Ensemble, parameters: tuple[str, ...], build: Build | None, along: np.ndarray | None
+) -> Directions:
     model, count = ensemble.model, len(parameters)
     _check_parameters(model, parameters, build)
+    if along is not None and build is not None:
+        return _directions(ensemble, parameters, build, None).along(along, ensemble)
+    if along is not None:  # events do not move, and few of the inputs do
+        inputs = np.zeros((*along.shape[:2], len(model.default_inputs)))
+        inputs[:, :, [model.input_index[name] for name in parameters]] = along
+        rows = [len(ensemble.events.time), len(_of_cycle(ensemble).time) if ensemble.cycle else 0]
+        still = [EventTangents(*np.zeros((2, n, along.shape[1]))) for n in rows]
+        return Directions(inputs, still[0], still[1] if ensemble.cycle else None, np.ones(along.shape[:2]))
     base = np.array(
         [np.broadcast_to(ensemble.values.get(n, model.default_values[n]), ensemble.size) for n in parameters]
     )
@@ -244,7 +252,7 @@ def _initial(
 
     Of tangents, those that the `outputs` (default: all) need.
     """
-    inputs = (ensemble.inputs(), directions.inputs.copy())
+    inputs = (ensemble.inputs(), directions.inputs)
     tables = [ensemble.events, *([ensemble.cycle.events] if ensemble.cycle else [])]
     receivers = np.unique(np.concatenate([table.state for table in tables])).tolist()
     baseline, tangents, is_steady = steady_state_with_tangents(

@@ -135,7 +135,8 @@ class Differentiator:
 
     def _sum(self, op: Instruction, terms: Sequence[Term], direction: int) -> list[Instruction]:
         """The tangent of an instruction; plain terms come first, so that products are fused with an addition."""
-        instructions, total = list[Instruction](), None
+        instructions = list[Instruction]()
+        total: str | Slot | None = None
         ordered = sorted(terms, key=lambda term: term[1] != 1.0)
         nonzero = [(s, factor, t) for s, factor, x in ordered if (t := self.tangent(x, direction)) is not None]
         target = self._target(op.target, direction)
@@ -144,6 +145,7 @@ class Differentiator:
             before, total = total, target if is_last else self._new_tangent("sum", direction)
             instructions.append(Instruction(total, *_add_product(sign, factor, value, before)))
         if op.kind == "exp":  # 0 where the exponential is 0 or infinite, whatever the tangent of its argument
+            assert total is not None
             instructions.append(Instruction(target, "if_zero", (nonzero[0][1], 0.0, total)))
         return instructions or [Instruction(target, "copy", (0.0,))]
 

@@ -235,7 +235,7 @@ def _power_tangents(method: RosenbrockTableau, rows: Sequence[int]) -> StageTang
     weights, _ = power_weights(method)
     powers = [f"W{m + 1}" for m in range(len(weights) - 1)]
     ops, factors = _with_speed(weights, "weight")
-    end = [*ops, *_loops(rows, _combination(Slot("Y"), factors, Slot("U"), "W"))]
+    end: Code = [*ops, *_loops(rows, _combination(Slot("Y"), factors, Slot("U"), "W"))]
     calls = [*(Call("resolve_tangent", array) for array in powers), Call("end_tangent")]
     blocks = [tangent_block("end_tangent", end, ("SPEED",)), tangent_block("end_stretch_tangent", end)]
     calls.append(Call("end_stretch_tangent", limit="STRETCHED"))
@@ -250,11 +250,10 @@ def _power_dense(method: RosenbrockTableau, rows: Sequence[int]) -> list[Instruc
 
 def _with_speed(weights: Sequence[float], name: str) -> tuple[list[Instruction], list[Operand]]:
     """Weights of SPEED^m W(m+1) as factors of the W, and the instructions that compute these."""
-    ops, factors, power = list[Instruction](), list[Operand](weights[:1]), 1.0
+    ops, factors = list[Instruction](), list[Operand](weights[:1])
+    power: Operand = Slot("SPEED", 0)
     for m, weight in enumerate(weights[1:], 1):
-        if m == 1:
-            power = Slot("SPEED", 0)
-        else:
+        if m > 1:
             ops.append(Instruction(f"{name}speed{m}", "mul", (power, Slot("SPEED", 0))))
             power = f"{name}speed{m}"
         ops.append(Instruction(f"{name}{m}", "mul", (weight, power)))
