@@ -155,8 +155,8 @@ def _directions(
     if along is not None:  # events do not move, and few of the inputs do
         inputs = np.zeros((*along.shape[:2], len(model.default_inputs)))
         inputs[:, :, [model.input_index[name] for name in parameters]] = along
-        rows = [len(ensemble.events.time), len(_of_cycle(ensemble).time) if ensemble.cycle else 0]
-        still = [EventTangents(*np.zeros((2, n, along.shape[1]))) for n in rows]
+        counts = [len(ensemble.events.time), len(_of_cycle(ensemble).time) if ensemble.cycle else 0]
+        still = [EventTangents(*np.zeros((2, n, along.shape[1]))) for n in counts]
         return Directions(inputs, still[0], still[1] if ensemble.cycle else None, np.ones(along.shape[:2]))
     base = np.array(
         [np.broadcast_to(ensemble.values.get(n, model.default_values[n]), ensemble.size) for n in parameters]
