@@ -248,13 +248,15 @@ def test_derivatives_of_few_outputs_have_the_bits_of_those_of_all(model, words):
 
 def test_a_level_after_an_infusion_has_derivatives_of_few_states(model):
     kernel = model.kernel_for(["venous.ketamine"])
-    infused = {model.layout.output_index[f"pharmacokinetics.central_{form}"] for form in "sr"}
-    few = kernel.code_with_tangents(1, infused, ["venous.ketamine"])
-    assert few is not kernel.code_with_tangents(1, infused)
-    slice_, nothing = kernel.fitting_slices("cpu", infused)[0], np.zeros((1, 1, len(model.layout.states)))
-    states = {
-        rest: [i for i in kernel._active(slice_, ["venous.ketamine"], infused, nothing + rest) if i < nothing.size]
-        for rest in (0.0, 1.0)  # levels in all states
-    }
-    assert len(states[0.0]) == 12
-    assert len(states[1.0]) == 28  # depots too
+    infused = frozenset(model.layout.output_index[f"pharmacokinetics.central_{form}"] for form in "sr")
+    slice_, levels = kernel.fitting_slices("cpu", infused)[0], np.zeros((1, 1, len(model.layout.states)))
+
+    def counted(outputs, level=0.0):
+        active = kernel._active(slice_, outputs, infused, levels + level)
+        return active and sum(i < levels.size for i in active)
+
+    assert counted(["venous.ketamine"]) == 12
+    assert counted(["venous.ketamine"], 1.0) == 28  # depots of other routes too
+    assert counted(["venous.norketamine"]) == 20
+    assert counted(["venous.norketamine"], 1.0) is None  # 36 of 46: code of all
+    assert counted(None) is None
