@@ -51,7 +51,7 @@ def steady_state_with_tangents(
     code = kernel.code_with_tangents(len(inputs) * count, receivers, needed)
     chunks, first = _chunks(len(inputs), count, code, threads), len(layout.parameter_names)
     inputs[:, first:], tangents[:, :, first:] = 0.0, 0.0
-    packed = _packed(inputs, tangents, chunks)
+    packed = _packed_inputs(inputs, tangents, chunks)
     guess = np.array([state.initial_guess for state in code.layout.states], dtype=float)
     y = np.empty((*packed.shape[:2], len(guess)))
     change = np.full(len(packed), np.inf)
@@ -140,7 +140,7 @@ def _solve_group(
     y = _packed(*start, chunks)
     clock = np.repeat(np.minimum(requested_times[..., 0], events.earliest(len(start[0]))), chunks)
     patients = IntegrationState(
-        _packed(*inputs, chunks), y, np.zeros_like(y), clock, np.full(len(y), FIRST_STEP)
+        _packed_inputs(*inputs, chunks), y, np.zeros_like(y), clock, np.full(len(y), FIRST_STEP)
     )  # fmt: skip
     repeated_times = requested_times if requested_times.ndim == 1 else np.repeat(requested_times, chunks, axis=0)
     table = _packed_events(events, event_tangents, len(start[0]), chunks)
@@ -167,6 +167,20 @@ def _chunks(patients: int, count: int, code: CompiledSystem, threads: int) -> in
 def _width(count: int, chunks: int) -> int:
     """Number of directions of a chunk."""
     return max(1, -(-count // chunks))
+
+
+def _packed_inputs(values: np.ndarray, tangents: np.ndarray, chunks: int) -> np.ndarray:
+    """As `_packed`; without a copy where both are parts of one array [patient, value and its tangents, n] already.
+
+    The inputs of many patients with their tangents are the largest arrays of a solve.
+    """
+    whole = tangents.base
+    if chunks == 1 and whole is not None and whole is values.base and whole.flags.c_contiguous:
+        parts = (whole[:, 0], whole[:, 1:]) if whole.ndim == 3 and whole.shape[1] > 1 else ()
+        addresses = [(part.ctypes.data, part.shape) for part in parts]
+        if addresses == [(part.ctypes.data, part.shape) for part in (values, tangents)]:
+            return whole
+    return _packed(values, tangents, chunks)
 
 
 def _packed(values: np.ndarray, tangents: np.ndarray, chunks: int) -> np.ndarray:

@@ -111,7 +111,7 @@ def scenario_sensitivities(
 
 @dataclass(frozen=True)
 class Directions:
-    """Tangents of inputs [patient, direction, input], of dose events and of those of the cycle, and `sizes`.
+    """Inputs [patient, value and its tangents, input], tangents of dose events and of those of the cycle, and `sizes`.
 
     A direction is a parameter unless others are given; `sizes` [patient, direction] are the values of the parameters, 1
     in place of 0 and of other directions.
@@ -130,7 +130,7 @@ class Directions:
             return EventTangents(*(np.einsum("rdp,rp->rd", own, x) for x in (tangents.time, tangents.size)))
 
         cycle = self.cycle and combined(self.cycle, _of_cycle(ensemble))
-        inputs = np.ascontiguousarray(rates @ self.inputs)
+        inputs = np.concatenate([self.inputs[:, :1], rates @ self.inputs[:, 1:]], axis=1)
         return Directions(inputs, combined(self.events, ensemble.events), cycle, np.ones(rates.shape[:2]))
 
 
@@ -153,8 +153,9 @@ def _directions(
     if along is not None and build is not None:
         return _directions(ensemble, parameters, build, None).along(along, ensemble)
     if along is not None:  # events do not move, and few of the inputs do
-        inputs = np.zeros((*along.shape[:2], len(model.default_inputs)))
-        inputs[:, :, [model.input_index[name] for name in parameters]] = along
+        inputs = np.zeros((ensemble.size, 1 + along.shape[1], len(model.default_inputs)))
+        inputs[:, 0] = ensemble.inputs()
+        inputs[:, 1:, [model.input_index[name] for name in parameters]] = along
         counts = [len(ensemble.events.time), len(_of_cycle(ensemble).time) if ensemble.cycle else 0]
         still = [EventTangents(*np.zeros((2, n, along.shape[1]))) for n in counts]
         return Directions(inputs, still[0], still[1] if ensemble.cycle else None, np.ones(along.shape[:2]))
@@ -162,14 +163,15 @@ def _directions(
         [np.broadcast_to(ensemble.values.get(n, model.default_values[n]), ensemble.size) for n in parameters]
     )
     sizes = np.where(base == 0, 1.0, np.abs(base)).T
-    inputs = np.zeros((ensemble.size, count, len(model.default_inputs)))
+    inputs = np.zeros((ensemble.size, 1 + count, len(model.default_inputs)))
+    inputs[:, 0] = ensemble.inputs()
     cycle = ensemble.cycle
     rows = [ensemble.events, *([_of_cycle(ensemble)] if cycle else [])]
     tangents = [EventTangents(*(np.zeros((len(table.time), count)) for _ in range(2))) for table in rows]
     if build is not None and count:
         steps = RELATIVE_STEP * sizes.T  # [parameter, patient]
         below, above = _built(build, parameters, base, steps)
-        inputs = _differences(below.inputs(), above.inputs(), steps).swapaxes(0, 1)
+        inputs[:, 1:] = _differences(below.inputs(), above.inputs(), steps).swapaxes(0, 1)
         changed = [(below.events, above.events)]
         changed += [(_of_cycle(below), _of_cycle(above))] if below.cycle and above.cycle else []
         if len(changed) != len(rows):
@@ -177,8 +179,8 @@ def _directions(
         tangents = [_event_tangents(table, *pair, steps) for table, pair in zip(rows, changed, strict=True)]
     for k, name in enumerate(parameters):
         if name in model.input_index:
-            inputs[:, k, model.input_index[name]] = 1.0
-    return Directions(np.ascontiguousarray(inputs), tangents[0], tangents[1] if cycle else None, sizes)
+            inputs[:, 1 + k, model.input_index[name]] = 1.0
+    return Directions(inputs, tangents[0], tangents[1] if cycle else None, sizes)
 
 
 def _of_cycle(ensemble: Ensemble) -> EventTable:
@@ -252,7 +254,7 @@ def _initial(
 
     Of tangents, those that the `outputs` (default: all) need.
     """
-    inputs = (ensemble.inputs(), directions.inputs)
+    inputs = (directions.inputs[:, 0], directions.inputs[:, 1:])
     tables = [ensemble.events, *([ensemble.cycle.events] if ensemble.cycle else [])]
     receivers = np.unique(np.concatenate([table.state for table in tables])).tolist()
     baseline, tangents, is_steady = steady_state_with_tangents(
