@@ -20,7 +20,7 @@ from ketamech.engine.codegen import native_code
 from ketamech.engine.codegen.equation_code import EquationCode
 from ketamech.engine.codegen.llvm_writer import vector_module
 from ketamech.engine.codegen.program import EXPORTED, blocks_of
-from ketamech.engine.kernel import LANES, slice_states
+from ketamech.engine.kernel import LANES, active_rows, slice_activity, slice_states
 from ketamech.simulation.model import Model
 
 TABLE = Path(__file__).parent / "kernel_size.csv"
@@ -28,6 +28,8 @@ MACHINE_TABLE = Path(__file__).parent / "machine_code.csv"
 MACHINE_KERNELS = ("levels, ketamine levels", "depression, esketamine")  # those that LLVM compiles within seconds
 MACHINE_FUNCTIONS = ("linearise", "stage")  # two thirds of the time of a step, without loops
 WHOLE = "all outputs"
+INFUSED = ("pharmacokinetics.central_s", "pharmacokinetics.central_r")  # what racemic infusions enter
+PARTS = {"venous.ketamine": "levels, ketamine levels", "dissociation.cadss": "depression, ketamine"}
 TASKS, SLOWER = (
     ("step", "correction", "outputs", "direction"),
     1.05,
@@ -79,8 +81,24 @@ class KernelCost:
 
 
 def kernel_sizes(model: Model) -> list[KernelSize]:
-    """Sizes of the code of the whole model and of every slice."""
-    return [kernel_size(name, code) for name, code in kernels_of_package(model)]
+    """Sizes of the code of the whole model and of every slice, and with derivatives of some outputs alone."""
+    kernels = dict(kernels_of_package(model))
+    sizes = [kernel_size(name, code) for name, code in kernels.items()]
+    for outputs, kernel in PARTS.items():
+        name = f"{kernel}: {outputs} after infusions"
+        sizes.append(kernel_size(name, kernels[kernel], _rows_needed(model, outputs)))
+    return sizes
+
+
+def _rows_needed(model: Model, output: str) -> list[int]:
+    """Numbers, in the last slice of its scope, of the outputs that a derivative of `output` needs after infusions."""
+    kernel, layout = model.kernel_for([output]), model.layout
+    assert kernel.scope is not None
+    code, slice_ = kernel._equation_code(), kernel.scope.slices[-1]
+    receivers = frozenset(layout.output_index[name] for name in INFUSED)
+    found = slice_activity(code, kernel.scope, slice_, layout.needed_outputs([output]), receivers)
+    states, _, observed = slice_states(code, kernel.scope, slice_)
+    return active_rows(kernel.scope, states, observed, found.active)
 
 
 def kernel_costs(model: Model) -> list[KernelCost]:
@@ -115,13 +133,17 @@ def kernels_of_package(model: Model) -> Iterator[tuple[str, EquationCode]]:
             yield f"{scope.name}, {part.name}", code.slice(*slice_states(code, scope, part))
 
 
-def kernel_size(name: str, code: EquationCode) -> KernelSize:
-    """The size of the code of a system or of a slice."""
+def kernel_size(name: str, code: EquationCode, active: Sequence[int] | None = None) -> KernelSize:
+    """The size of the code of a system or of a slice, with derivatives of the outputs `active` (numbers) or of all."""
     blocks, rows = blocks_of(code)
     counts = instruction_counts(vector_module(blocks, rows, LANES, EXPORTED))
     step = counts["attempt"] + counts["accept"]
-    one, two = (instruction_counts(vector_module(*blocks_of(code, tangents=n), LANES, EXPORTED)) for n in (1, 2))
-    moving_times = sum(count for block, count in one.items() if block.startswith("stretch"))
+    one, two = (
+        instruction_counts(vector_module(*blocks_of(code, tangents=n, active=active), LANES, EXPORTED)) for n in (1, 2)
+    )
+    moving = ["linearise_tangent"] if code.is_linear else []
+    moving += [block for block in one if block.startswith(("stretch", "shift", "end_stretch"))]
+    moving_times = sum(one[block] for block in moving)
     direction = sum(two[block] - one[block] for block in ("attempt", "accept")) - moving_times
     return KernelSize(name, len(code.scales), step, counts["relax"] + counts["move"], counts["interpolate"], direction)
 

@@ -13,14 +13,14 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from copy import copy
 from dataclasses import dataclass, replace
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 from threading import Lock
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -45,6 +45,7 @@ LANES = 4  # patients side by side, in one AVX2 register
 WIDE_LANES = 8  # in one AVX-512 register; the workspace then exceeds the L1 cache, which few processors make up for
 WIDE_PROCESSORS = frozenset({"znver5"})  # on which eight lanes were measured to be faster (decision 36)
 TANGENTS, SLICE_TANGENTS = 4, 8  # largest number of derivatives computed with each number, of all and of a slice
+WORTH_PART = 2 / 3  # share of the states of a slice below which code for the derivatives of these alone is compiled
 WASM_LANES = 2  # in one SIMD128 register
 ARGUMENTS = {  # r: pointer to floats, w: pointer to integers, c: a count
     "follow": "rwwrrrrrrwrwwrrcwrwwcr",
@@ -127,6 +128,7 @@ class Kernel:
         self.scope: Scope | None = None
         self._compiled: dict[str, CompiledSystem | None] = {}
         self._scoped: dict[str, Kernel] = {}
+        self._activities: dict[tuple[str, frozenset[str], frozenset[int]], Activity] = {}
         self._seconds_lost: dict[str, float] = {}
         self._lock = Lock()
 
@@ -155,32 +157,44 @@ class Kernel:
             raise UnknownNameError(f"there is no device '{device}'", expected="cpu or cuda", nearest=nearest)
         return self._whole_system_code(device, device, WARP if device == "cuda" else cpu_lanes())
 
-    def code_with_tangents(self, solves: int, receivers: Iterable[int] = ()) -> CompiledSystem:
+    def code_with_tangents(
+        self, solves: int, receivers: Iterable[int] = (), outputs: Iterable[str] | None = None
+    ) -> CompiledSystem:
         """Code for this processor that also computes derivatives: the first slice of the scope that fits, else all.
 
         It is compiled at first use. The numbers themselves are those of `code_for_run`, to the last bit. `solves` is
-        the number of patients times directions, which changes no bit.
+        the number of patients times directions, which changes no bit. Derivatives may be left out where the `outputs`
+        (default: all) do not depend on them.
         """
-        for slice_ in self.fitting_slices("cpu", receivers):
-            if code := self.slice_code(slice_, SLICE_TANGENTS, tangent_lanes(solves)):
+        received = frozenset(receivers)
+        for slice_ in self.fitting_slices("cpu", received):
+            active = self._active(slice_, outputs, received)
+            if code := self.slice_code(slice_, SLICE_TANGENTS, tangent_lanes(solves), active):
                 return code
         return self._whole_with_tangents()
 
     def _whole_with_tangents(self) -> CompiledSystem:
         return self._with_error_mask(self._whole_system_code("tangents", "cpu", LANES, TANGENTS))
 
-    def codes_with_tangents(self, events: EventTable, levels: np.ndarray) -> list[tuple[np.ndarray, CompiledSystem]]:
+    def codes_with_tangents(
+        self, events: EventTable, levels: np.ndarray, outputs: Iterable[str] | None = None
+    ) -> list[tuple[np.ndarray, CompiledSystem]]:
         """Patients (indices) and the code with derivatives for them, by their own events and `levels`.
 
-        Derivatives by a slice that is linear differ in the last bits from those by other code, so that the code of a
-        patient must not depend on other patients. `levels` is [patient, value and its tangents, state].
+        Derivatives by a slice that is linear differ in the last bits from those by other code, so that the slice of a
+        patient must not depend on other patients. `levels` is [patient, value and its tangents, state]; `outputs` as in
+        `code_with_tangents`.
         """
         waiting, groups = np.ones(len(levels), dtype=bool), []
         lanes = tangent_lanes(len(levels) * (levels.shape[1] - 1))
         for slice_ in self.scope.slices if self.scope else ():
             fitting = waiting.copy()
             fitting[events.owner[~np.isin(events.state, list(slice_.receivers))]] = False
-            if fitting.any() and (code := self.slice_code(slice_, SLICE_TANGENTS, lanes)):
+            if not fitting.any():
+                continue
+            received = frozenset(np.unique(events.state[fitting[events.owner]]).tolist())
+            active = self._active(slice_, outputs, received, levels)
+            if code := self.slice_code(slice_, SLICE_TANGENTS, lanes, active):
                 if code.absent is not None:
                     fitting &= ~np.nan_to_num(levels[:, :, code.absent]).any(axis=(1, 2))
                 groups.append((np.flatnonzero(fitting), code))
@@ -188,6 +202,37 @@ class Kernel:
         if waiting.any():
             groups.append((np.flatnonzero(waiting), self._whole_with_tangents()))
         return [(patients, code) for patients, code in groups if patients.size]
+
+    def _active(
+        self, slice_: Slice, outputs: Iterable[str] | None, receivers: frozenset[int], levels: np.ndarray | None = None
+    ) -> tuple[int, ...] | None:
+        """Outputs (indices) of a slice, states first, that `outputs` need and that doses into `receivers` can move.
+
+        None (all) where most states of the slice are among them. States at 0 that no dose moves are left out unless
+        they are not 0 in the `levels` [patient, value and its tangents, state].
+        """
+        if outputs is None:
+            return None
+        key = (self._slice_name(slice_), frozenset(outputs), receivers)
+        if (found := self._activities.get(key)) is None:
+            found = self._activities[key] = self._activity(slice_, self.layout.needed_outputs(outputs), receivers)
+        active = set(found.active)
+        if levels is not None and np.nan_to_num(levels[:, :, found.resting]).any():
+            active.update(found.resting)
+        moving = sum(i < len(self.layout.states) for i in active)
+        return tuple(sorted(active)) if moving <= WORTH_PART * found.states else None
+
+    def _activity(self, slice_: Slice, needed: frozenset[int], receivers: frozenset[int]) -> Activity:
+        """`slice_activity`, from the cache if present: the instructions take half a second to read."""
+        assert self.scope is not None
+        scope, identity = self.scope, short_hash(json.dumps([sorted(needed), sorted(receivers)]))
+
+        def generate() -> dict[str, bytes]:
+            found = slice_activity(self._equation_code(), scope, slice_, needed, receivers)
+            return {"activity.json": json.dumps(found._asdict()).encode()}
+
+        folder = _portable_folder(self.layout.fingerprint, "activity", self._slice_name(slice_), identity)
+        return Activity(**json.loads(cached_files(folder, generate)["activity.json"]))
 
     def _whole_system_code(self, name: str, device: str, lanes: int, tangents: int = 0) -> CompiledSystem:
         """Code of the whole system; threads that need it at the same time wait for one compilation."""
@@ -258,15 +303,20 @@ class Kernel:
             or _read_cached_files(_native_folder(self.layout.fingerprint, device, str(cpu_lanes()))) is not None
         )
 
-    def _slice_name(self, slice_: Slice, tangents: int = 0) -> str:
+    def _slice_name(self, slice_: Slice, tangents: int = 0, active: Sequence[int] | None = None) -> str:
         assert self.scope is not None
-        return f"cpu {self.scope.identity(slice_)}" + (f" tangents {tangents}" if tangents else "")
+        part = "" if active is None else f" {short_hash(json.dumps(active))}"
+        return f"cpu {self.scope.identity(slice_)}" + (f" tangents {tangents}{part}" if tangents else "")
 
     def slice_code(
-        self, slice_: Slice, tangents: int = 0, lanes: int = 0, *, compiled_only: bool = False
-    ) -> CompiledSystem | None:
-        """The code of a slice, with all lanes by default; None with `compiled_only` where it is not compiled yet."""
-        name, width = self._slice_name(slice_, tangents), lanes or cpu_lanes()
+        self, slice_: Slice, tangents: int = 0, lanes: int = 0, active: Sequence[int] | None = None, *,
+        compiled_only: bool = False,
+    ) -> CompiledSystem | None:  # fmt: skip
+        """The code of a slice, with all lanes by default; None with `compiled_only` where it is not compiled yet.
+
+        With `active`, only these outputs (indices), states among them, have tangents.
+        """
+        name, width = self._slice_name(slice_, tangents, active), lanes or cpu_lanes()
         key = f"{name} {width}"
         with self._lock:
             if self._compiled.get(key) is None and not (compiled_only and key in self._compiled):
@@ -274,16 +324,21 @@ class Kernel:
                 if compiled_only and _read_cached_files(folder) is None:
                     self._compiled[key] = None
                 else:
-                    self._compiled[key] = self._load_slice(slice_, folder, width, tangents)
+                    self._compiled[key] = self._load_slice(slice_, folder, width, tangents, active)
             return self._compiled[key]
 
-    def _load_slice(self, slice_: Slice, folder: Path, lanes: int, tangents: int) -> CompiledSystem:
+    def _load_slice(
+        self, slice_: Slice, folder: Path, lanes: int, tangents: int, active: Sequence[int] | None
+    ) -> CompiledSystem:
         assert self.scope is not None
         scope = self.scope
         if self._announce and _read_cached_files(folder) is None:
             noun = "derivatives of the part" if tangents else "part"
-            self._announce(f"Compiling the {noun} of the equations for {slice_.name}, once for this model ...")
-        files = cached_files(folder, lambda: _generate_slice(self._equation_code(), scope, slice_, lanes, tangents))
+            once = "once for this model" if active is None else "once for these outputs and routes"
+            self._announce(f"Compiling the {noun} of the equations for {slice_.name}, {once} ...")
+        files = cached_files(
+            folder, lambda: _generate_slice(self._equation_code(), scope, slice_, lanes, tangents, active)
+        )
         metadata = json.loads(files["facts.json"])
         layout = self.layout.part(metadata["states"], metadata["observed"])
         code = self._compiled_system(files, lanes, _native_module(files), layout)
@@ -368,11 +423,13 @@ def load_kernel(
     return _LOADED.setdefault(layout.fingerprint, Kernel(layout, build_system, announce))
 
 
-def _machine_code(code: EquationCode, lanes: int, tangents: int = 0) -> dict[str, bytes]:
+def _machine_code(
+    code: EquationCode, lanes: int, tangents: int = 0, active: Sequence[int] | None = None
+) -> dict[str, bytes]:
     """Files {name: content}: machine code of the instructions, and the metadata needed to use it."""
     from ketamech.engine.codegen.program import EXPORTED, compile_equations
 
-    program = compile_equations(code, lanes, tangents=tangents)
+    program = compile_equations(code, lanes, tangents=tangents, active=active)
     rows, pattern = program.rows.sizes, program.pattern
     metadata = json.dumps({"rows": rows, "tangents": tangents, "pattern": pattern, "gamma": program.gamma})
     objects = native_code.object_codes(program.text, [*EXPORTED, "take"], apart="" if tangents else "linearise")
@@ -393,10 +450,13 @@ def loops_object() -> bytes:
     return cached_files(_native_folder("loops", *ARGUMENTS), generate)["loops.o"]
 
 
-def _generate_slice(code: EquationCode, scope: Scope, slice_: Slice, lanes: int, tangents: int) -> dict[str, bytes]:
+def _generate_slice(
+    code: EquationCode, scope: Scope, slice_: Slice, lanes: int, tangents: int, active: Sequence[int] | None
+) -> dict[str, bytes]:
     """Files {name: content}: machine code of a slice, and the metadata needed to use it."""
     states, absent, observed = slice_states(code, scope, slice_)
-    files = _machine_code(code.slice(states, absent, observed), lanes, tangents)
+    part = None if active is None else active_rows(scope, states, observed, active)
+    files = _machine_code(code.slice(states, absent, observed), lanes, tangents, part)
     metadata = {**json.loads(files["facts.json"]), "states": states, "absent": absent, "observed": observed}
     return {**files, "facts.json": json.dumps(metadata).encode()}
 
@@ -407,6 +467,31 @@ def slice_states(code: EquationCode, scope: Scope, slice_: Slice) -> tuple[list[
     needed = {i for i in scope.outputs if i < n}
     absent = code.absent_states(i for i in needed - slice_.receivers if states[i].initial_guess == 0.0)
     return sorted(needed - absent), sorted(absent), sorted(i - n for i in scope.outputs if i >= n)
+
+
+class Activity(NamedTuple):
+    """Outputs (indices) of a slice that others need, without states that stay 0 (`resting`); its number of `states`."""
+
+    active: list[int]
+    resting: list[int]
+    states: int
+
+
+def slice_activity(
+    code: EquationCode, scope: Scope, slice_: Slice, needed: frozenset[int], receivers: frozenset[int]
+) -> Activity:
+    """Of the outputs `needed`, those that move in a slice where doses enter `receivers` alone."""
+    states = scope.layout.states
+    held, absent, _ = slice_states(code, scope, slice_)
+    candidates = {i for i in needed.intersection(held) - receivers if states[i].initial_guess == 0.0}
+    still = code.absent_states(candidates.union(absent))
+    return Activity(sorted(needed.difference(still, absent)), sorted(still.intersection(held)), len(held))
+
+
+def active_rows(scope: Scope, states: Sequence[int], observed: Sequence[int], active: Collection[int]) -> list[int]:
+    """Numbers of the outputs `active` in a slice of these `states` and `observed` outputs, states first."""
+    rows = [*states, *(len(scope.layout.states) + output for output in observed)]
+    return [k for k, row in enumerate(rows) if row in active]
 
 
 def driver_texts(entries: dict[str, str]) -> list[str]:

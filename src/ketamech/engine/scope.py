@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 
 import numpy as np
 
@@ -65,5 +65,9 @@ class Scope:
 
     def identity(self, slice_: Slice) -> str:
         """Hash of the scope and a slice of it, different for every other pair."""
-        text = json.dumps([sorted(self.outputs), sorted(slice_.receivers)])
-        return short_hash(text)
+        return _identity(self.outputs, slice_.receivers)
+
+
+@cache
+def _identity(outputs: frozenset[int], receivers: frozenset[int]) -> str:
+    return short_hash(json.dumps([sorted(outputs), sorted(receivers)]))

@@ -38,19 +38,20 @@ class EventTangents:
 
 
 def steady_state_with_tangents(
-    kernel: Kernel, inputs: np.ndarray, tangents: np.ndarray, *, receivers: Iterable[int] = (), threads: int = 1
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    kernel: Kernel, inputs: np.ndarray, tangents: np.ndarray, *, receivers: Iterable[int] = (),
+    needed: Iterable[str] | None = None, threads: int = 1,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:  # fmt: skip
     """Drug-free steady state of each patient and its tangents; `tangents` of the inputs is [patient, direction, input].
 
     Baseline values and their tangents are filled in place. Returns states [patient, state], their tangents
     [patient, direction, state] and a flag per patient that is True where a steady state was found. `receivers` as in
-    `drug_free_steady_state`.
+    `drug_free_steady_state`, `needed` as in `solve_with_tangents`.
     """
     layout, count = kernel.layout, tangents.shape[1]
-    code = kernel.code_with_tangents(len(inputs) * count, receivers)
+    code = kernel.code_with_tangents(len(inputs) * count, receivers, needed)
     chunks, first = _chunks(len(inputs), count, code, threads), len(layout.parameter_names)
     inputs[:, first:], tangents[:, :, first:] = 0.0, 0.0
-    packed = _packed(inputs, tangents, chunks)
+    packed = _packed_inputs(inputs, tangents, chunks)
     guess = np.array([state.initial_guess for state in code.layout.states], dtype=float)
     y = np.empty((*packed.shape[:2], len(guess)))
     change = np.full(len(packed), np.inf)
@@ -69,14 +70,15 @@ def steady_state_with_tangents(
 def solve_with_tangents(
     kernel: Kernel, start: tuple[np.ndarray, np.ndarray], inputs: tuple[np.ndarray, np.ndarray],
     events: EventTable, event_tangents: EventTangents, times: np.ndarray, *,
-    outputs: Sequence[str] | None = None, tolerance: float = TOLERANCE, threads: int = 1,
+    outputs: Sequence[str] | None = None, needed: Iterable[str] | None = None, tolerance: float = TOLERANCE,
+    threads: int = 1,
 ) -> tuple[Solution, np.ndarray, np.ndarray]:  # fmt: skip
     """As `solve`, with tangents: `start` and `inputs` are values [patient, ...] and tangents [patient, direction, ...].
 
     Where the time of an event has a tangent, an output at this time has the derivative of the state just after the
     moving event; an event at the start must come at a steady state then.
     Returns the solution, the tangents of the outputs [patient, direction, time, output], and those of the final state
-    [patient, direction, state].
+    [patient, direction, state]. Tangents are valid where the outputs `needed` (default: all) depend on them.
     """
     requested_times = validate_times(times, len(start[0]))
     if kernel.scope is not None:
@@ -84,7 +86,7 @@ def solve_with_tangents(
         events = events.where(in_scope)
         event_tangents = EventTangents(event_tangents.time[in_scope], event_tangents.size[in_scope])
     levels = np.concatenate([start[0][:, None], start[1]], axis=1)
-    groups, parts = kernel.codes_with_tangents(events, levels), []
+    groups, parts = kernel.codes_with_tangents(events, levels, needed), []
     if len(groups) == 1:
         return _solve_group(
             kernel, groups[0][1], start, inputs, events, event_tangents, requested_times,
@@ -138,7 +140,7 @@ def _solve_group(
     y = _packed(*start, chunks)
     clock = np.repeat(np.minimum(requested_times[..., 0], events.earliest(len(start[0]))), chunks)
     patients = IntegrationState(
-        _packed(*inputs, chunks), y, np.zeros_like(y), clock, np.full(len(y), FIRST_STEP)
+        _packed_inputs(*inputs, chunks), y, np.zeros_like(y), clock, np.full(len(y), FIRST_STEP)
     )  # fmt: skip
     repeated_times = requested_times if requested_times.ndim == 1 else np.repeat(requested_times, chunks, axis=0)
     table = _packed_events(events, event_tangents, len(start[0]), chunks)
@@ -165,6 +167,20 @@ def _chunks(patients: int, count: int, code: CompiledSystem, threads: int) -> in
 def _width(count: int, chunks: int) -> int:
     """Number of directions of a chunk."""
     return max(1, -(-count // chunks))
+
+
+def _packed_inputs(values: np.ndarray, tangents: np.ndarray, chunks: int) -> np.ndarray:
+    """As `_packed`; without a copy where both are parts of one array [patient, value and its tangents, n] already.
+
+    The inputs of many patients with their tangents are the largest arrays of a solve.
+    """
+    whole = tangents.base
+    if chunks == 1 and whole is not None and whole is values.base and whole.flags.c_contiguous:
+        parts = (whole[:, 0], whole[:, 1:]) if whole.ndim == 3 and whole.shape[1] > 1 else ()
+        addresses = [(part.ctypes.data, part.shape) for part in parts]
+        if addresses == [(part.ctypes.data, part.shape) for part in (values, tangents)]:
+            return whole
+    return _packed(values, tangents, chunks)
 
 
 def _packed(values: np.ndarray, tangents: np.ndarray, chunks: int) -> np.ndarray:

@@ -62,14 +62,12 @@ def sensitivities(
     if ensemble.changes:
         what = "parameters that change with time have no exact derivatives"
         raise InputError(what, key="parameters", expected="constant parameters, or central differences")
-    directions = _directions(ensemble, tuple(parameters), build)
-    if along is not None:
-        directions = directions.along(along, ensemble)
+    directions = _directions(ensemble, tuple(parameters), build, along)
     kernel = ensemble.model.kernel_for(outputs)
-    initial, start, inputs = _initial(kernel, ensemble, directions, tolerance, threads)
+    initial, start, inputs = _initial(kernel, ensemble, directions, outputs, tolerance, threads)
     solution, tangents, _ = solve_with_tangents(
         kernel, start, inputs, ensemble.events, directions.events, checked,
-        outputs=outputs, tolerance=tolerance, threads=threads,
+        outputs=outputs, needed=outputs, tolerance=tolerance, threads=threads,
     )  # fmt: skip
     reasons = initial.reasons.copy()
     for i in np.flatnonzero((solution.status != 0) & (reasons == OK)):
@@ -113,7 +111,7 @@ def scenario_sensitivities(
 
 @dataclass(frozen=True)
 class Directions:
-    """Tangents of inputs [patient, direction, input], of dose events and of those of the cycle, and `sizes`.
+    """Inputs [patient, value and its tangents, input], tangents of dose events and of those of the cycle, and `sizes`.
 
     A direction is a parameter unless others are given; `sizes` [patient, direction] are the values of the parameters, 1
     in place of 0 and of other directions.
@@ -132,7 +130,7 @@ class Directions:
             return EventTangents(*(np.einsum("rdp,rp->rd", own, x) for x in (tangents.time, tangents.size)))
 
         cycle = self.cycle and combined(self.cycle, _of_cycle(ensemble))
-        inputs = np.ascontiguousarray(rates @ self.inputs)
+        inputs = np.concatenate([self.inputs[:, :1], rates @ self.inputs[:, 1:]], axis=1)
         return Directions(inputs, combined(self.events, ensemble.events), cycle, np.ones(rates.shape[:2]))
 
 
@@ -147,21 +145,33 @@ def _check_parameters(model: Model, parameters: tuple[str, ...], build: Build | 
             raise InputError(f"'{name}' is given twice", key=name, expected="each parameter once")
 
 
-def _directions(ensemble: Ensemble, parameters: tuple[str, ...], build: Build | None) -> Directions:
+def _directions(
+    ensemble: Ensemble, parameters: tuple[str, ...], build: Build | None, along: np.ndarray | None
+) -> Directions:
     model, count = ensemble.model, len(parameters)
     _check_parameters(model, parameters, build)
+    if along is not None and build is not None:
+        return _directions(ensemble, parameters, build, None).along(along, ensemble)
+    if along is not None:  # events do not move, and few of the inputs do
+        inputs = np.zeros((ensemble.size, 1 + along.shape[1], len(model.default_inputs)))
+        inputs[:, 0] = ensemble.inputs()
+        inputs[:, 1:, [model.input_index[name] for name in parameters]] = along
+        counts = [len(ensemble.events.time), len(_of_cycle(ensemble).time) if ensemble.cycle else 0]
+        still = [EventTangents(*np.zeros((2, n, along.shape[1]))) for n in counts]
+        return Directions(inputs, still[0], still[1] if ensemble.cycle else None, np.ones(along.shape[:2]))
     base = np.array(
         [np.broadcast_to(ensemble.values.get(n, model.default_values[n]), ensemble.size) for n in parameters]
     )
     sizes = np.where(base == 0, 1.0, np.abs(base)).T
-    inputs = np.zeros((ensemble.size, count, len(model.default_inputs)))
+    inputs = np.zeros((ensemble.size, 1 + count, len(model.default_inputs)))
+    inputs[:, 0] = ensemble.inputs()
     cycle = ensemble.cycle
     rows = [ensemble.events, *([_of_cycle(ensemble)] if cycle else [])]
     tangents = [EventTangents(*(np.zeros((len(table.time), count)) for _ in range(2))) for table in rows]
     if build is not None and count:
         steps = RELATIVE_STEP * sizes.T  # [parameter, patient]
         below, above = _built(build, parameters, base, steps)
-        inputs = _differences(below.inputs(), above.inputs(), steps).swapaxes(0, 1)
+        inputs[:, 1:] = _differences(below.inputs(), above.inputs(), steps).swapaxes(0, 1)
         changed = [(below.events, above.events)]
         changed += [(_of_cycle(below), _of_cycle(above))] if below.cycle and above.cycle else []
         if len(changed) != len(rows):
@@ -169,8 +179,8 @@ def _directions(ensemble: Ensemble, parameters: tuple[str, ...], build: Build | 
         tangents = [_event_tangents(table, *pair, steps) for table, pair in zip(rows, changed, strict=True)]
     for k, name in enumerate(parameters):
         if name in model.input_index:
-            inputs[:, k, model.input_index[name]] = 1.0
-    return Directions(np.ascontiguousarray(inputs), tangents[0], tangents[1] if cycle else None, sizes)
+            inputs[:, 1 + k, model.input_index[name]] = 1.0
+    return Directions(inputs, tangents[0], tangents[1] if cycle else None, sizes)
 
 
 def _of_cycle(ensemble: Ensemble) -> EventTable:
@@ -237,13 +247,19 @@ def _check_times(table: EventTable, tangents: np.ndarray) -> None:
 
 
 def _initial(
-    kernel: Kernel, ensemble: Ensemble, directions: Directions, tolerance: float, threads: int
-) -> tuple[InitialCondition, Tangents, Tangents]:
-    """Initial condition as `Ensemble.initial` finds it, and the initial state and the inputs with their tangents."""
-    inputs = (ensemble.inputs(), directions.inputs.copy())
+    kernel: Kernel, ensemble: Ensemble, directions: Directions, outputs: Sequence[str] | None,
+    tolerance: float, threads: int,
+) -> tuple[InitialCondition, Tangents, Tangents]:  # fmt: skip
+    """Initial condition as `Ensemble.initial` finds it, and the initial state and the inputs with their tangents.
+
+    Of tangents, those that the `outputs` (default: all) need.
+    """
+    inputs = (directions.inputs[:, 0], directions.inputs[:, 1:])
     tables = [ensemble.events, *([ensemble.cycle.events] if ensemble.cycle else [])]
     receivers = np.unique(np.concatenate([table.state for table in tables])).tolist()
-    baseline, tangents, is_steady = steady_state_with_tangents(kernel, *inputs, receivers=receivers, threads=threads)
+    baseline, tangents, is_steady = steady_state_with_tangents(
+        kernel, *inputs, receivers=receivers, needed=outputs, threads=threads
+    )
     state, steady = baseline, np.ones(ensemble.size, dtype=bool)
     if ensemble.cycle is not None:
         state, steady = periodic_steady_state(
@@ -251,7 +267,7 @@ def _initial(
             tolerance=tolerance, threads=threads,
         )  # fmt: skip
         tangents, periodic = _periodic_tangents(
-            kernel, ensemble, (state, tangents), inputs, directions, steady & is_steady,
+            kernel, ensemble, (state, tangents), inputs, directions, outputs, steady & is_steady,
             tolerance / TOLERANCE_DIVISOR, threads,
         )  # fmt: skip
         steady = steady & periodic
@@ -261,7 +277,7 @@ def _initial(
 
 def _periodic_tangents(
     kernel: Kernel, ensemble: Ensemble, start: Tangents, inputs: Tangents, directions: Directions,
-    wanted: np.ndarray, tolerance: float, threads: int,
+    outputs: Sequence[str] | None, wanted: np.ndarray, tolerance: float, threads: int,
 ) -> tuple[np.ndarray, np.ndarray]:  # fmt: skip
     """Tangents of the periodic steady state, and a mask [patient] of those found.
 
@@ -288,7 +304,7 @@ def _periodic_tangents(
         own = EventTangents(directions.cycle.time[rows], directions.cycle.size[rows])
         _, _, after = solve_with_tangents(
             kernel, (start[0][moving], tangents[moving]), (inputs[0][moving], inputs[1][moving]),
-            events.of(moving), own, times[moving], outputs=(), tolerance=tolerance, threads=threads,
+            events.of(moving), own, times[moving], outputs=(), needed=outputs, tolerance=tolerance, threads=threads,
         )  # fmt: skip
         change = np.zeros_like(tangents)
         change[moving] = np.where(compared, after - tangents[moving], 0.0)

@@ -230,3 +230,33 @@ def test_derivatives_of_the_model_agree_with_central_differences(model, words, o
     assert np.abs(expected).max(axis=(1, 2)).min() > 0 or "IV" in words  # a spray acts through every parameter
     assert slopes[outputs[0]].dims == ("patient", "time", "parameter")
     assert slopes.unit.sel(parameter="person.weight") == "kg"
+
+
+@pytest.mark.parametrize("words", [*SCENARIOS][:2])
+def test_derivatives_of_few_outputs_have_the_bits_of_those_of_all(model, words):
+    """Code for what the outputs read and what the doses move; sprays have moving dose times."""
+    levels = [name for name in model.layout.output_names if name.startswith(("plasma.", "venous."))]
+    names = [name for name in PARAMETERS if name.startswith(("pharmacokinetics.", "person.w"))]
+    scenario, times = load_scenario(words, model.parameters), np.array(SCENARIOS[words])
+    for output in ("venous.ketamine", "plasma.s_norketamine"):
+        (_, few), (_, all_of_them) = (
+            scenario_sensitivities(model, scenario, names, times, outputs) for outputs in ([output], levels)
+        )
+        np.testing.assert_array_equal(few[output].values, all_of_them[output].values)
+        assert np.abs(few[output].values).max(axis=(0, 1)).min() > 0 or "IV" in words
+
+
+def test_a_level_after_an_infusion_has_derivatives_of_few_states(model):
+    kernel = model.kernel_for(["venous.ketamine"])
+    infused = frozenset(model.layout.output_index[f"pharmacokinetics.central_{form}"] for form in "sr")
+    slice_, levels = kernel.fitting_slices("cpu", infused)[0], np.zeros((1, 1, len(model.layout.states)))
+
+    def counted(outputs, level=0.0):
+        active = kernel._active(slice_, outputs, infused, levels + level)
+        return active and sum(i < levels.size for i in active)
+
+    assert counted(["venous.ketamine"]) == 12
+    assert counted(["venous.ketamine"], 1.0) == 28  # depots of other routes too
+    assert counted(["venous.norketamine"]) == 20
+    assert counted(["venous.norketamine"], 1.0) is None  # 36 of 46: code of all
+    assert counted(None) is None

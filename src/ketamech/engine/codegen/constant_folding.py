@@ -32,6 +32,8 @@ def fold_zeros(code: Iterable[Instruction], zeros: Collection[int]) -> tuple[lis
         if isinstance(instruction.target, str) and folded.kind == "copy":
             results[instruction.target] = folded.arguments[0]
         else:
+            if isinstance(instruction.target, str):
+                results.pop(instruction.target, None)  # of an earlier result with this name
             remaining.append(Instruction(instruction.target, folded.kind, folded.arguments))
     return remaining, results
 

@@ -12,8 +12,9 @@ it is the tangent of the positive side if that is finite: a Hill function of exp
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 
+from ketamech.engine.codegen.constant_folding import fold_zeros, renumbered, used_instructions
 from ketamech.engine.codegen.ir import BasicBlock, Call, Instruction, Loop, Operand, Slot
 
 FIXED_ARRAYS = frozenset(("L", "DAMP", "ACCEPT", "TOLERANCE"))  # arrays without tangents
@@ -34,7 +35,7 @@ class Differentiator:
         result = list[Item]()
         for item in items:
             if isinstance(item, Loop):
-                result.append(Loop(item.rows, tuple(self.instructions(item.body))))
+                result.append(item._replace(body=tuple(self.instructions(item.body))))
             elif isinstance(item, Instruction):
                 result += self.instructions([item])
             else:
@@ -50,8 +51,14 @@ class Differentiator:
                 result += self._tangents(op)
         return result
 
-    def split(self, ops: Iterable[Instruction]) -> tuple[list[Instruction], list[Instruction]]:
-        """Instructions of the values, with the factors of their tangents in the array E, and those of one tangent."""
+    def split(
+        self, ops: Iterable[Instruction], wanted: Collection[Operand] | None = None, zeros: Collection[int] = ()
+    ) -> tuple[list[Instruction], list[Instruction]]:
+        """Instructions of the values, with the factors of their tangents in the array E, and those of one tangent.
+
+        Of the tangents, those that the targets `wanted` need (default: all), where the states `zeros` and their
+        tangents are 0.
+        """
         values, tangents = list[Instruction](), list[Instruction]()
         defined: dict[str, int] = {}  # index in `values` of the instruction that has defined a name last
         factors: dict[int, Slot] = {}  # by that index
@@ -68,6 +75,13 @@ class Differentiator:
                 if isinstance(op.target, str):
                     defined[op.target] = len(values)
                 values.append(op)
+        if wanted is not None:
+            tangents = _needed_tangents(tangents, wanted, zeros)
+            needed = {argument for op in tangents for argument in op.arguments}
+            kept = [(i, slot) for i, slot in factors.items() if slot in needed]
+            renamed = {slot: Slot("E", k) for k, (_, slot) in enumerate(kept)}
+            factors = {i: renamed[slot] for i, slot in kept}
+            tangents = renumbered(tangents, lambda slot: renamed.get(slot, slot))
         stored = list[Instruction]()
         for i, op in enumerate(values):
             stored.append(op)
@@ -100,6 +114,11 @@ class Differentiator:
     def _directions(self) -> range:
         return range(1, self.count + 1)
 
+    def _new_tangent(self, name: str, direction: int) -> str:
+        """A name for an intermediate result of a tangent, that is written once."""
+        self._names += 1
+        return tangent_name(f"~{name}{self._names}", direction)
+
     def _target(self, target: str | Slot, direction: int) -> str | Slot:
         return target._replace(tangent=direction) if isinstance(target, Slot) else tangent_name(target, direction)
 
@@ -116,16 +135,18 @@ class Differentiator:
 
     def _sum(self, op: Instruction, terms: Sequence[Term], direction: int) -> list[Instruction]:
         """The tangent of an instruction; plain terms come first, so that products are fused with an addition."""
-        instructions, total = list[Instruction](), None
+        instructions = list[Instruction]()
+        total: str | Slot | None = None
         ordered = sorted(terms, key=lambda term: term[1] != 1.0)
         nonzero = [(s, factor, t) for s, factor, x in ordered if (t := self.tangent(x, direction)) is not None]
         target = self._target(op.target, direction)
         for i, (sign, factor, value) in enumerate(nonzero):
-            name = target if i == len(nonzero) - 1 and op.kind != "exp" else tangent_name(f"~sum{i}", direction)
-            instructions.append(Instruction(name, *_add_product(sign, factor, value, total)))
-            total = name
+            is_last = i == len(nonzero) - 1 and op.kind != "exp"
+            before, total = total, target if is_last else self._new_tangent("sum", direction)
+            instructions.append(Instruction(total, *_add_product(sign, factor, value, before)))
         if op.kind == "exp":  # 0 where the exponential is 0 or infinite, whatever the tangent of its argument
-            instructions.append(Instruction(target, "if_zero", (nonzero[0][1], 0.0, tangent_name("~sum0", direction))))
+            assert total is not None
+            instructions.append(Instruction(target, "if_zero", (nonzero[0][1], 0.0, total)))
         return instructions or [Instruction(target, "copy", (0.0,))]
 
     def _selection(self, op: Instruction, direction: int) -> list[Instruction]:
@@ -134,7 +155,7 @@ class Differentiator:
         target = self._target(op.target, direction)
         if op.kind == "max":
             a, b = op.arguments
-            difference = tangent_name("~difference", direction)
+            difference = self._new_tangent("difference", direction)
             return [
                 Instruction(difference, "sub", (a, b)),
                 Instruction(target, "if_positive", (difference, *values)),
@@ -142,13 +163,22 @@ class Differentiator:
         condition, (_, yes, no) = op.arguments[0], values
         if op.kind == "if_zero" or tangents[1] is None:
             return [Instruction(target, op.kind, (condition, yes, no))]
-        gap, zero, side = (tangent_name(name, direction) for name in ("~gap", "~zero", "~side"))
+        gap, zero, side = (self._new_tangent(name, direction) for name in ("gap", "zero", "side"))
         return [
             Instruction(gap, "sub", (yes, yes)),  # 0 where finite, else not a number
             Instruction(zero, "if_zero", (gap, yes, no)),
             Instruction(side, "if_positive", (condition, yes, no)),
             Instruction(target, "if_zero", (condition, zero, side)),
         ]
+
+
+def _needed_tangents(
+    ops: Sequence[Instruction], wanted: Collection[Operand], zeros: Collection[int]
+) -> list[Instruction]:
+    """The instructions of tangents that the targets `wanted` need while the states `zeros` are 0."""
+    folded, known = fold_zeros(ops, zeros)
+    copies = [Instruction(name, "copy", (known[name],)) for name in wanted if isinstance(name, str) and name in known]
+    return used_instructions([*folded, *copies], wanted)
 
 
 def tangent_name(name: str, direction: int) -> str:
@@ -190,7 +220,7 @@ def tangent_block(name: str, items: Iterable[Item], fixed: Iterable[str] = ()) -
 
     for item in reversed(Differentiator(1, fixed).body(items)):
         if isinstance(item, Loop):
-            kept.append(Loop(item.rows, tuple(used(item.body))))
+            kept.append(item._replace(body=tuple(used(item.body))))
         elif isinstance(item, Instruction):
             kept += used([item])
     return BasicBlock(name, tuple(kept[::-1]), relative=True)

@@ -58,10 +58,11 @@ class Instruction(NamedTuple):
 
 
 class Loop(NamedTuple):
-    """The same instructions for each row from 0 to `rows` - 1."""
+    """The same instructions for each of `rows` rows, from the row `first` on."""
 
     rows: int
     body: tuple[Instruction, ...]
+    first: int = 0
 
 
 class Call(NamedTuple):

@@ -286,6 +286,7 @@ class _Writer(InstructionLines):
         self.starts, self.stride, self.distance = rows.starts, stride, rows.distance
         self.loaded: dict[str | Slot, str] = {}
         self.row: str | None = None
+        self.first_row = 0
         self.relative = False
 
     def function(self, block: BasicBlock, exported: bool) -> str:
@@ -375,7 +376,7 @@ class _Writer(InstructionLines):
         start, base = (self.starts[slot.array] + offset) * self.stride, "%t" if is_relative else "%w"
         if slot.row is not None:
             return self.line(f"getelementptr double, ptr {base}, i64 {start + slot.row * self.stride}")
-        array = self.line(f"getelementptr double, ptr {base}, i64 {start}")
+        array = self.line(f"getelementptr double, ptr {base}, i64 {start + self.first_row * self.stride}")
         return self.line(f"getelementptr [{self.stride} x double], ptr {array}, i64 {self.row}")
 
     def _write_loop(self, loop: Loop) -> None:
@@ -387,7 +388,7 @@ class _Writer(InstructionLines):
             self._read(operand)
         loaded = dict(self.loaded)
         self.lines += [f"  br label %{before}", f"{before}:", f"  br label %{body}", f"{body}:"]
-        self.row = f"%row{number}"
+        self.row, self.first_row = f"%row{number}", loop.first
         self.lines.append(f"  {self.row} = phi i64 [ 0, %{before} ], [ %next{number}, %{body} ]")
         for op in loop.body:
             self._write_instruction(op)

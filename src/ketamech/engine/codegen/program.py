@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeGuard
 
-from ketamech.engine.codegen.differentiate import Differentiator, tangent_name
+from ketamech.engine.codegen.differentiate import Differentiator, tangent_block, tangent_name
 from ketamech.engine.codegen.equation_code import EquationCode
-from ketamech.engine.codegen.ir import BasicBlock, Call, Instruction, Operand, Slot, WorkspaceLayout
+from ketamech.engine.codegen.ir import BasicBlock, Call, Instruction, Loop, Operand, Slot, WorkspaceLayout
 from ketamech.engine.codegen.llvm_writer import vector_module
 from ketamech.engine.codegen.rosenbrock import RODAS5P, RosenbrockTableau, newton_blocks, step_blocks
 from ketamech.engine.codegen.sparse_lu import SparseLU, factorise, sparse_lu, substitute
@@ -17,6 +17,7 @@ from ketamech.engine.lane_layout import LANE_ROWS
 METHOD = RODAS5P
 SPILLED = "X"  # the array of results that a later part of a block needs
 PART_LENGTH = 250  # instructions in a part of a block that is seldom called
+_SHIFT = Slot("SHIFT", 0, 1)
 EXPORTED = ("prepare", "attempt", "accept", "interpolate", "relax", "move", "slopes")
 
 
@@ -31,25 +32,34 @@ class CompiledProgram:
 
 
 def compile_equations(
-    code: EquationCode, lanes: int, method: RosenbrockTableau = METHOD, tangents: int = 0
-) -> CompiledProgram:
-    """Generate the program of instructions for `lanes` patients side by side, with `tangents` of all it computes."""
-    blocks, rows = blocks_of(code, method, tangents)
+    code: EquationCode, lanes: int, method: RosenbrockTableau = METHOD, tangents: int = 0,
+    active: Sequence[int] | None = None,
+) -> CompiledProgram:  # fmt: skip
+    """Generate the program of instructions for `lanes` patients side by side, with `tangents` of all it computes.
+
+    With `active` (indices of states, then of observed outputs), these alone have tangents.
+    """
+    blocks, rows = blocks_of(code, method, tangents, active)
     return CompiledProgram(vector_module(blocks, rows, lanes, EXPORTED), rows, code.pattern, method.gamma)
 
 
 def blocks_of(
-    code: EquationCode, method: RosenbrockTableau = METHOD, tangents: int = 0
+    code: EquationCode, method: RosenbrockTableau = METHOD, tangents: int = 0, active: Sequence[int] | None = None
 ) -> tuple[tuple[BasicBlock, ...], WorkspaceLayout]:
-    """The blocks of a system, or of some of its states, and the rows they work on."""
+    """The blocks of a system, or of some of its states, and the rows they work on; `active` as above."""
     n = len(code.scales)
+    active_states = None if active is None else [i for i in active if i < n]
     factors = sparse_lu(n, code.pattern, code.pivots)
     masked = n == code.system_size  # all states are there, also those that do not count in the error
-    equations, more_rows = _blocks_with_tangents(code, factors, tangents) if tangents else _value_blocks(code, factors)
+    equations, more_rows = (
+        _blocks_with_tangents(code, factors, tangents, active) if tangents else _value_blocks(code, factors)
+    )
     blocks = (
         *equations,
-        *step_blocks(method, code.scales, code.system_size, tangents, masked=masked, linear=code.is_linear),
-        *newton_blocks(code.scales, tangents, masked=masked),
+        *step_blocks(
+            method, code.scales, code.system_size, tangents, active_states, masked=masked, linear=code.is_linear
+        ),
+        *newton_blocks(code.scales, tangents, active_states, masked=masked),
     )
     stages = [
         f"{array}{i + 1}" for array in ("KW" if tangents and code.is_linear else "K") for i in range(method.stages)
@@ -105,49 +115,87 @@ def _sums(code: EquationCode) -> list[Instruction]:
 
 
 def _blocks_with_tangents(
-    code: EquationCode, factors: SparseLU, tangents: int
+    code: EquationCode, factors: SparseLU, tangents: int, active: Sequence[int] | None
 ) -> tuple[list[BasicBlock], dict[str, int]]:
     """The same blocks, each with one that computes the tangents of any direction, and further rows of the workspace.
 
     A stage solves (SHIFT - J) b = f + B. Its tangents (') solve (SHIFT - J) b' = f' + J' b + B' - SHIFT' b, of which
-    the caller puts the last two terms into B'.
+    the caller puts the last two terms into B'. Where the equations are linear, J' is computed once for a patient, and
+    the last term is part of it where the length of steps has a tangent (`shift_tangent`).
     """
+    n, part = len(code.scales), active is not None
+    states = [i for i in range(n) if active is None or i in active]
+    zeros = sorted(set(range(n)).difference(states))
+    entries = {k: entry for k, entry in enumerate(code.pattern) if set(entry) <= set(states)}
+    diagonal = {row: k for k, (row, column) in entries.items() if row == column}
+    shifted = [i for i in states if i not in diagonal] if code.is_linear else []
     blocks = list[BasicBlock]()
 
-    def add(name: str, ops: Sequence[Instruction], after: Sequence[Instruction] = ()) -> None:
-        values, slopes = Differentiator(1).split(ops)
+    def add(name: str, ops: Sequence[Instruction], wanted: Iterable[Slot], after: Sequence[Instruction | Call] = (),
+            then: Sequence[str] = ()) -> None:  # fmt: skip
+        values, slopes = Differentiator(1).split(ops, set(wanted) if part else None, zeros)
         values = [op for op in values if not _is_store(op, "J")]  # only its tangents are stored
-        calls = [Call(f"{name}_tangent", tangent=k) for k in range(1, 1 + tangents)]
+        calls = [Call(called, tangent=k) for k in range(1, 1 + tangents) for called in (f"{name}_tangent", *then)]
         blocks.append(BasicBlock(f"{name}_tangent", tuple(slopes), relative=True))
         blocks.append(BasicBlock(name, (*values, *after, *calls)))
 
-    add("prepare", code.prepare)
-    add("observe", code.observe)
-    add("linearise", [*_finite_entries(code), *_entries(code)], factorise(code.pattern, factors))
-    values, slopes = Differentiator(1).split(_sums(code))
-    slopes = [*slopes, *_products(code), *substitute(factors, 1)]
+    stores = [Instruction(Slot("J", k), "copy", (f"j{k}",)) for k in entries]
+    add("observe", code.observe, (Slot("S", i - n, 1) for i in active or () if i >= n))
+    if code.is_linear:
+        blocks.append(tangent_block("linearise_tangent", [*_finite_entries(code), *stores]))
+        blocks.append(BasicBlock("linearise", (*_finite_entries(code), *factorise(code.pattern, factors))))
+        blocks += _power_blocks(factors, len(code.scales), states, entries, shifted)
+        shift = [Instruction(slot, "sub", (slot, _SHIFT)) for k in diagonal.values() for slot in (Slot("J", k, 1),)]
+        blocks.append(BasicBlock("shift_tangent", tuple(shift), relative=True))
+    else:
+        slopes_wanted = (Slot("J", k, 1) for k in entries)
+        add("linearise", [*_finite_entries(code), *stores], slopes_wanted, factorise(code.pattern, factors))
+    wanted = {tangent_name(f"b{i}", 1) for i in states}
+    values, slopes = Differentiator(1).split(_sums(code), wanted if part else None, zeros)
+    slopes = [*slopes, *_products(entries, shifted), *substitute(factors, 1, states)]
     blocks.append(BasicBlock("stage_tangent", tuple(slopes), takes_array=True, relative=True))
     blocks.append(BasicBlock("stage", (*values, *substitute(factors)), takes_array=True))
-    if code.is_linear:
-        given, tangents_given = (_given_sums(code, k) for k in (0, 1))
-        resolve = (*tangents_given, *_products(code), *substitute(factors, 1))
-        blocks.append(BasicBlock("resolve_tangent", resolve, takes_array=True, relative=True))
-        blocks.append(BasicBlock("resolve", (*given, *substitute(factors)), takes_array=True))
+    read = {argument for block in blocks if block.relative for op in block.body for argument in _arguments(op)}
+    add("prepare", code.prepare, {slot for slot in read if isinstance(slot, Slot) and slot.array == "Q"},
+        then=["linearise_tangent"] if code.is_linear else [])  # fmt: skip
     stored = {op.target for block in blocks for op in block.body if _is_store(op, "E")}
     return blocks, {"E": len(stored), "DIRECTIONS": 1, "STRETCHED": 1}
 
 
-def _given_sums(code: EquationCode, tangent: int) -> list[Instruction]:
-    """The right-hand side that is in B."""
-    names = [tangent_name(f"b{i}", 1) if tangent else f"b{i}" for i in range(len(code.scales))]
-    return [Instruction(name, "copy", (Slot("B", i, tangent),)) for i, name in enumerate(names)]
+def _arguments(item: Instruction | Loop | Call) -> tuple[Operand, ...]:
+    return item.arguments if isinstance(item, Instruction) else ()
 
 
-def _products(code: EquationCode) -> Iterator[Instruction]:
-    """Add J' b to the tangents of the right-hand side; b, the solution, is in B."""
-    for k, (row, column) in enumerate(code.pattern):
-        b = tangent_name(f"b{row}", 1)
-        yield Instruction(b, "fma", (Slot("J", k, 1), Slot("B", column), b))
+Entries = Mapping[int, tuple[int, int]]  # numbers of entries of the Jacobian, with their rows and columns
+
+
+def _power_blocks(
+    factors: SparseLU, n: int, states: Sequence[int], entries: Entries, shifted: Sequence[int]
+) -> list[BasicBlock]:
+    """`resolve`: from a power of a linear system in B the next one, in the `n` rows after it; and its tangents."""
+    given, tangents_given = ([Instruction(_sum_name(i, k), "copy", (Slot("B", i, k),)) for i in states] for k in (0, 1))
+    resolve = (*tangents_given, *_products(entries, shifted, n), *substitute(factors, 1, states, n))
+    return [
+        BasicBlock("resolve_tangent", resolve, takes_array=True, relative=True),
+        BasicBlock("resolve", (*given, *substitute(factors, 0, states, n)), takes_array=True),
+    ]
+
+
+def _products(entries: Entries, shifted: Sequence[int], first_row: int = 0) -> Iterator[Instruction]:
+    """Add J' b to the tangents of the right-hand side; b, the solution, is in B from `first_row` on.
+
+    Of the states `shifted`, subtract SHIFT' b: they have no entry on the diagonal of which it could be a part.
+    """
+    for k, (row, column) in entries.items():
+        b = _sum_name(row, 1)
+        yield Instruction(b, "fma", (Slot("J", k, 1), Slot("B", first_row + column), b))
+    for row in shifted:
+        b = _sum_name(row, 1)
+        yield Instruction(b, "fnma", (_SHIFT, Slot("B", first_row + row), b))
+
+
+def _sum_name(state: int, tangent: int) -> str:
+    return tangent_name(f"b{state}", tangent) if tangent else f"b{state}"
 
 
 def _is_store(item: object, array: str) -> TypeGuard[Instruction]:

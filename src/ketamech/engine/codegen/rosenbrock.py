@@ -21,10 +21,12 @@ from ketamech.engine.codegen.differentiate import tangent_block
 from ketamech.engine.codegen.ir import BasicBlock, Call, Instruction, Loop, Operand, Slot
 
 
-def newton_blocks(scales: Sequence[float], tangents: int = 0, *, masked: bool = False) -> list[BasicBlock]:
+def newton_blocks(
+    scales: Sequence[float], tangents: int = 0, active: Sequence[int] | None = None, *, masked: bool = False
+) -> list[BasicBlock]:
     """`relax`: F = (SHIFT - J)^-1 f(Y), ERROR = its size in units of each state's own; `move`: Y += DAMP F.
 
-    `masked` as in `step_blocks`.
+    `active` and `masked` as in `step_blocks`.
     """
     n = len(scales)
     ops = list[Instruction]()
@@ -45,8 +47,16 @@ def newton_blocks(scales: Sequence[float], tangents: int = 0, *, masked: bool = 
         BasicBlock("move", (update, *_calls(tangents, Call("move_tangent")))),
     ]
     if tangents:
-        blocks += [tangent_block("start_tangent", [start]), tangent_block("move_tangent", [update])]
+        rows = range(n) if active is None else active
+        blocks.append(tangent_block("start_tangent", _loops(rows, start.body)))
+        blocks.append(tangent_block("move_tangent", _loops(rows, update.body)))
     return blocks
+
+
+def _loops(rows: Sequence[int], body: Sequence[Instruction]) -> list[Loop]:
+    """The same instructions for these rows (rising): a loop for each stretch of neighbours."""
+    starts = [i for i, row in enumerate(rows) if i == 0 or row != rows[i - 1] + 1]
+    return [Loop(j - i, tuple(body), rows[i]) for i, j in zip(starts, [*starts[1:], len(rows)], strict=True)]
 
 
 def _calls(tangents: int, *calls: Call) -> list[Call]:
@@ -55,6 +65,7 @@ def _calls(tangents: int, *calls: Call) -> list[Call]:
 
 
 SAFETY = 0.9
+ROUNDING = 1e-12  # relative size below which a weight of a power is rounding error
 DENORMAL_CUTOFF = (
     1e-40  # smaller numbers become 0, because denormal numbers of an eliminated drug slow the processor down
 )
@@ -136,8 +147,8 @@ def _square(i: int, *, masked: bool) -> list[Instruction]:
 
 
 def step_blocks(
-    method: RosenbrockTableau, scales: Sequence[float], count: int | None = None, tangents: int = 0, *,
-    masked: bool = False, linear: bool = False,
+    method: RosenbrockTableau, scales: Sequence[float], count: int | None = None, tangents: int = 0,
+    active: Sequence[int] | None = None, *, masked: bool = False, linear: bool = False,
 ) -> list[BasicBlock]:  # fmt: skip
     """`attempt` (one step of every lane), `accept` (keep it where ACCEPT is set) and `interpolate` (outputs at THETA).
 
@@ -145,34 +156,31 @@ def step_blocks(
     error over the tolerance; 1/h is in SPEED, 1/(h gamma) in SHIFT. `scales` are added to the size of a state. The mean
     is over `count` states (default: those present); others count as 0. With `masked`, so do states whose LEFT_OUT is
     not 0. The error and the size of a step have no `tangents`: those of a step are the derivatives of a step of fixed
-    size. `linear`: the Jacobian is constant.
+    size. Only the states `active` (default: all) have tangents. `linear`: the Jacobian is constant.
     """
     n = len(scales)
+    rows = range(n) if active is None else active
     body: Code = [Call("linearise")]
     blocks = list[BasicBlock]()
-    tangents_of, delayed = _power_tangents if linear else _stage_tangents, list[Call]()
+    if tangents and linear:  # where the length of a step has a tangent, it is part of that of the Jacobian
+        body += _calls(tangents, *(Call(name, limit="STRETCHED") for name in ("linearise_tangent", "shift_tangent")))
     for stage in range(method.stages):
         body += [Loop(n, tuple(_start_stage(method, stage))), Call("stage", f"K{stage + 1}")]
-        if tangents:
-            values, calls, more = tangents_of(method, n, stage)
-            body, blocks = [*body, *values], [*blocks, *more]
-            if linear and stage:
-                delayed += calls  # all of a direction together: its numbers stay in the first cache
-            else:
-                body += _calls(tangents, *calls)
+        if tangents and not (linear and stage):
+            values, calls, more = _first_power_tangents(rows) if linear else _stage_tangents(method, rows, stage)
+            body, blocks = [*body, *values, *_calls(tangents, *calls)], [*blocks, *more]
     end = Loop(n, (Instruction(Slot("U"), "add", (Slot("U"), Slot(f"K{method.stages}"))),))
-    body += [end, *_calls(tangents, *delayed, Call("end_tangent"))]
+    body.append(end)
+    dense = _dense(method.dense, range(n))
+    if tangents:
+        values, calls, more = _power_tangents(method, rows) if linear else _end_tangents(rows, end)
+        body, blocks = [*body, *values, *_calls(tangents, *calls)], [*blocks, *more]
+        tangent_dense = _power_dense(method, rows) if linear else _dense(method.dense, rows)
+        blocks.append(tangent_block("dense_tangent", tangent_dense, ("THETA", "SPEED")))
+        blocks.append(tangent_block("dense_stretch_tangent", tangent_dense))  # where THETA has a tangent
+        blocks.append(BasicBlock("keep_tangent", tuple(_loops(rows, _keep(1))), relative=True))
     body += _error(method.stages, scales, count or n, masked=masked)
     body += _growth(method.order)
-    dense = _dense(method.dense, n)
-    if tangents:
-        weights, dense_weights = power_weights(method)
-        power_end = Loop(n, tuple(_combination(Slot("Y"), weights, Slot("U"), "W")))
-        blocks.append(tangent_block("end_tangent", [power_end if linear else end]))
-        tangent_dense = _dense(dense_weights, n, "W") if linear else dense
-        blocks.append(tangent_block("dense_tangent", tangent_dense, ("THETA",)))
-        blocks.append(tangent_block("dense_stretch_tangent", tangent_dense))  # where THETA has a tangent
-        blocks.append(BasicBlock("keep_tangent", (Loop(n, tuple(_keep(1))),), relative=True))
     dense_calls = _calls(tangents, Call("dense_tangent"), Call("dense_stretch_tangent", limit="STRETCHED"))
     return [
         *blocks,
@@ -186,51 +194,79 @@ Code = list[Instruction | Loop | Call]
 StageTangents = tuple[Code, list[Call], list[BasicBlock]]  # code of values, calls for each direction, their blocks
 
 
-def _stage_tangents(method: RosenbrockTableau, n: int, stage: int) -> StageTangents:
-    """What follows a stage to compute its tangents."""
-    start, target = Loop(n, tuple(_start_stage(method, stage))), f"K{stage + 1}"
-    carried = _combination(None, method.error_weights[stage], "carried") if stage else []
-    return [], *_stretched_calls(stage, start, carried, target, "stage_tangent")
+def _stage_tangents(method: RosenbrockTableau, rows: Sequence[int], stage: int) -> StageTangents:
+    """What follows a stage to compute its tangents.
 
-
-def _stretched_calls(
-    stage: int, start: Loop, carried: Sequence[Instruction], array: str, solve: str
-) -> tuple[list[Call], list[BasicBlock]]:
-    """Calls that put the right-hand side into the tangents of an array and solve, and the blocks that they need.
-
-    Where the length of a step has a tangent, the right-hand side gains SPEED' times what is `carried` from earlier
+    Where the length of a step has a tangent, the right-hand side gains SPEED' times what is carried from earlier
     stages, minus SHIFT' times the solution.
     """
-    target, names = Slot(array, None, 1), (f"start{stage}_tangent", f"stretch{stage}_tangent")
-    stretch = [*carried, *([Instruction(target, "fma", ("carried", Slot("SPEED", 0, 1), target))] if carried else [])]
+    array, names = f"K{stage + 1}", (f"start{stage}_tangent", f"stretch{stage}_tangent")
+    target, stretch = Slot(array, None, 1), list[Instruction]()
+    if stage:
+        stretch = _combination(None, method.error_weights[stage], "carried")
+        stretch.append(Instruction(target, "fma", ("carried", Slot("SPEED", 0, 1), target)))
     stretch.append(Instruction(target, "fnma", (Slot("SHIFT", 0, 1), Slot(array), target)))
     blocks = [
-        tangent_block(names[0], [start], ("SPEED",)),
-        BasicBlock(names[1], (Loop(start.rows, tuple(stretch)),), relative=True),
+        tangent_block(names[0], _loops(rows, _start_stage(method, stage)), ("SPEED",)),
+        BasicBlock(names[1], tuple(_loops(rows, stretch)), relative=True),
     ]
-    return [Call(names[0]), Call(names[1], limit="STRETCHED"), Call(solve, array)], blocks
+    return [], [Call(names[0]), Call(names[1], limit="STRETCHED"), Call("stage_tangent", array)], blocks
 
 
-def _power_tangents(method: RosenbrockTableau, n: int, stage: int) -> StageTangents:
-    """As `_stage_tangents`, where the equations are linear: tangents of the powers of which all K are combinations.
+def _end_tangents(rows: Sequence[int], end: Loop) -> StageTangents:
+    """What follows the last stage."""
+    return [], [Call("end_tangent")], [tangent_block("end_tangent", _loops(rows, end.body))]
 
-    With W1 = K1 and (SHIFT - J) W(m+1) = SPEED W(m), every K is a sum of the W with fixed weights, see `power_weights`.
-    Tangents of the W cost no combination of earlier stages.
+
+def _first_power_tangents(rows: Sequence[int]) -> StageTangents:
+    """What follows the first stage where the equations are linear: W1 = K1."""
+    first = [Instruction(Slot("U"), "copy", (Slot("Y"),)), Instruction(Slot("W1"), "copy", (Slot("G"),))]
+    copied: Code = [*_loops(rows, [Instruction(Slot("W1"), "copy", (Slot("K1"),))])]
+    calls = [Call("start_tangent_of_step"), Call("stage_tangent", "W1")]
+    return copied, calls, [tangent_block("start_tangent_of_step", _loops(rows, first))]
+
+
+def _power_tangents(method: RosenbrockTableau, rows: Sequence[int]) -> StageTangents:
+    """What follows the last stage where the equations are linear: tangents of powers of which all K are combinations.
+
+    With W1 = K1 and (SHIFT - J) W(m+1) = W(m), every K is a sum of SPEED^m W(m+1) with fixed weights, see
+    `power_weights`. All powers of a direction are computed together: its numbers stay in the first cache.
     """
-    array, last = f"W{stage + 1}", f"W{stage}"
-    if stage == 0:
-        first = [Instruction(Slot("U"), "copy", (Slot("Y"),)), Instruction(Slot(array), "copy", (Slot("G"),))]
-        copied = Loop(n, (Instruction(Slot(array), "copy", (Slot("K1"),)),))
-        return [copied], *_stretched_calls(stage, Loop(n, tuple(first)), [], array, "stage_tangent")
-    start = Loop(n, (Instruction(Slot(array), "mul", (Slot("SPEED", 0), Slot(last))),))
-    carried = [Instruction("carried", "copy", (Slot(last),))]
-    return [start, Call("resolve", array)], *_stretched_calls(stage, start, carried, array, "resolve_tangent")
+    weights, _ = power_weights(method)
+    powers = [f"W{m + 1}" for m in range(len(weights) - 1)]
+    ops, factors = _with_speed(weights, "weight")
+    end: Code = [*ops, *_loops(rows, _combination(Slot("Y"), factors, Slot("U"), "W"))]
+    calls = [*(Call("resolve_tangent", array) for array in powers), Call("end_tangent")]
+    blocks = [tangent_block("end_tangent", end, ("SPEED",)), tangent_block("end_stretch_tangent", end)]
+    calls.append(Call("end_stretch_tangent", limit="STRETCHED"))
+    return [Call("resolve", array) for array in powers], calls, blocks
+
+
+def _power_dense(method: RosenbrockTableau, rows: Sequence[int]) -> list[Instruction | Loop]:
+    """`_dense` where the equations are linear."""
+    written = [_with_speed(row, f"dense{m}_") for m, row in enumerate(power_weights(method)[1])]
+    return [*(op for ops, _ in written for op in ops), *_dense([factors for _, factors in written], rows, "W")]
+
+
+def _with_speed(weights: Sequence[float], name: str) -> tuple[list[Instruction], list[Operand]]:
+    """Weights of SPEED^m W(m+1) as factors of the W, and the instructions that compute these."""
+    ops, factors = list[Instruction](), list[Operand](weights[:1])
+    power: Operand = Slot("SPEED", 0)
+    for m, weight in enumerate(weights[1:], 1):
+        if m > 1:
+            ops.append(Instruction(f"{name}speed{m}", "mul", (power, Slot("SPEED", 0))))
+            power = f"{name}speed{m}"
+        ops.append(Instruction(f"{name}{m}", "mul", (weight, power)))
+        factors.append(f"{name}{m}")
+    return ops, factors
 
 
 def power_weights(method: RosenbrockTableau) -> tuple[tuple[float, ...], tuple[tuple[float, ...], ...]]:
-    """Weights of W1, W2, ... in the change of a step, and in the rows of `dense`, of a linear system.
+    """Weights of SPEED^m W(m+1) in the change of a step, and in the rows of `dense`, of a linear system.
 
     From J = SHIFT - (SHIFT - J): K_i = W1 + sum over j of (a_ij / gamma + c_ij) times K_j one power higher - a_ij K_j.
+    The highest powers are left out where their weights are rounding errors: for Rodas5P the eighth, since c_21 = -a_21
+    / gamma.
     """
     n = method.stages
     arguments, powers = np.zeros((n, n)), np.zeros((n, n))
@@ -245,7 +281,9 @@ def power_weights(method: RosenbrockTableau) -> tuple[tuple[float, ...], tuple[t
             powers[i, 1:] += (arguments[i, j] / method.gamma + weight) * powers[j, :-1]
             powers[i] -= arguments[i, j] * powers[j]
     change, dense = arguments[-1] @ powers + powers[-1], np.array(method.dense) @ powers
-    return tuple(change.tolist()), tuple(map(tuple, dense.tolist()))
+    sizes = np.abs([change, *dense])
+    count = 1 + int(np.flatnonzero((sizes > ROUNDING * sizes.max(axis=1, keepdims=True)).any(axis=0))[-1])
+    return tuple(change[:count].tolist()), tuple(tuple(row[:count].tolist()) for row in dense)
 
 
 def _keep(tangent: int) -> list[Instruction]:
@@ -276,10 +314,10 @@ def _start_stage(method: RosenbrockTableau, stage: int) -> list[Instruction]:
 
 
 def _combination(
-    start: Operand | None, weights: Sequence[float], target: Slot | str, array: str = "K"
+    start: Operand | None, weights: Sequence[Operand], target: Slot | str, array: str = "K"
 ) -> list[Instruction]:
     """target = start + sum of weights times K1, K2, ..."""
-    terms: list[tuple[float, Operand]] = [(w, Slot(f"{array}{j + 1}")) for j, w in enumerate(weights)]
+    terms: list[tuple[Operand, Operand]] = [(w, Slot(f"{array}{j + 1}")) for j, w in enumerate(weights)]
     if not terms:
         assert start is not None
         return [Instruction(target, "copy", (start,))]
@@ -316,14 +354,14 @@ def _growth(order: int) -> list[Instruction]:
     ]
 
 
-def _dense(rows: Sequence[Sequence[float]], n: int, array: str = "K") -> list[Instruction | Loop]:
+def _dense(weights: Sequence[Sequence[Operand]], rows: Sequence[int], array: str = "K") -> list[Instruction | Loop]:
     """The state at a fraction THETA of the step in V; exactly Y where THETA is 0, also for an invalid step."""
     theta = Slot("THETA", 0)
     ops = list[Instruction]()
-    for m, row in enumerate(rows):
+    for m, row in enumerate(weights):
         ops += _combination(None, row, f"D{m}", array)
-    total = f"D{len(rows) - 1}"
-    for m in reversed(range(len(rows) - 1)):
+    total = f"D{len(weights) - 1}"
+    for m in reversed(range(len(weights) - 1)):
         ops.append(Instruction(f"inner{m}", "fma", (theta, total, f"D{m}")))
         total = f"inner{m}"
     ops += [
@@ -332,4 +370,4 @@ def _dense(rows: Sequence[Sequence[float]], n: int, array: str = "K") -> list[In
         Instruction("there", "fma", ("rest", Slot("Y"), "end")),
         Instruction(Slot("V"), "if_zero", (theta, Slot("Y"), "there")),
     ]
-    return [Instruction("rest", "sub", (1.0, theta)), Loop(n, tuple(ops))]
+    return [Instruction("rest", "sub", (1.0, theta)), *_loops(rows, ops)]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 from ketamech.engine.codegen.differentiate import tangent_name
@@ -85,10 +85,13 @@ def _shifted(on_diagonal: bool, entry: int | None, target: str) -> Instruction:
     return Instruction(target, "copy", (0.0,)) if entry is None else Instruction(target, "neg", (f"j{entry}",))
 
 
-def substitute(factors: SparseLU, tangent: int = 0) -> list[Instruction]:
-    """Solve with the factors, right-hand side called b0, b1, ...: forward by columns, back by rows; result in B.
+def substitute(
+    factors: SparseLU, tangent: int = 0, states: Collection[int] | None = None, first_row: int = 0
+) -> list[Instruction]:
+    """Solve with the factors, right-hand side called b0, b1, ...: forward by columns, back by rows.
 
-    With a `tangent`, the right-hand side and the result are those of this direction.
+    The result is in B, from `first_row` on. With a `tangent`, the right-hand side and the result are those of this
+    direction; with `states`, those of these states, while they depend on no other state that is not 0.
     """
 
     def b(row: int) -> str:
@@ -97,11 +100,11 @@ def substitute(factors: SparseLU, tangent: int = 0) -> list[Instruction]:
     def subtract(row: int, column: int) -> Instruction:
         return Instruction(b(row), "fnma", (Slot("L", factors.slots[row, column]), b(column), b(row)))
 
-    ops = list[Instruction]()
-    for pivot in factors.order:
-        ops += [subtract(row, pivot) for row in factors.columns[pivot]]
-    for pivot in reversed(factors.order):
-        ops += [subtract(pivot, column) for column in factors.rows[pivot]]
+    ops, order = list[Instruction](), [pivot for pivot in factors.order if states is None or pivot in states]
+    for pivot in order:
+        ops += [subtract(row, pivot) for row in factors.columns[pivot] if states is None or row in states]
+    for pivot in reversed(order):
+        ops += [subtract(pivot, column) for column in factors.rows[pivot] if states is None or column in states]
         ops.append(Instruction(b(pivot), "mul", (b(pivot), Slot("L", factors.slots[pivot, pivot]))))
-        ops.append(Instruction(Slot("B", pivot, tangent), "copy", (b(pivot),)))
+        ops.append(Instruction(Slot("B", first_row + pivot, tangent), "copy", (b(pivot),)))
     return ops
