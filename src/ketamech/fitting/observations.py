@@ -209,6 +209,10 @@ def _suggestion(name: str, outputs: Sequence[str]) -> str | None:
     return next(iter(suffixes or preferred), None) or nearest_names(name, outputs)
 
 
+def _is_number(code: str) -> bool:
+    return code.replace(".", "").isdigit()
+
+
 def _code(text: str) -> str:
     """A DVID code; "1.0" and "1" are the same."""
     try:
@@ -374,15 +378,25 @@ class _Reader:
     def _mapped_output(self, row: DoseRow, code: str) -> tuple[str, str | None]:
         if code in self.mapping:
             return self.mapping[code]
-        if self.single is not None and code.replace(".", "").isdigit():
+        if self.single is not None and _is_number(code):
+            self._refuse_second_code(row, code)
             return self.single[1], self.single[2]
         if code in self.model.layout.output_names:
             return code, None
         raise self._unknown_analyte(row, code)
 
+    def _refuse_second_code(self, row: DoseRow, code: str) -> None:
+        """Raise InputError where one observed output without a code stands beside two codes."""
+        other = next((one.dvid for one in self.outputs if _is_number(one.dvid)), None)
+        if other is not None and self.single is not None:
+            output, unit = self.single[1:]
+            named = f"{output} [{unit}]" if unit else output
+            message = f"DVID {other} and {code} cannot both be {output}"
+            raise row.error(message, "DVID", "an output for each code", type_this=f'--observe "{other}={named}"')
+
     def _unknown_analyte(self, row: DoseRow, code: str) -> InputError:
         message = f"DVID {code} is not an output"
-        if code.replace(".", "").isdigit():
+        if _is_number(code):
             known = ", ".join(self.mapping) or "none"
             example = None if self.mapping else EXAMPLE.replace("1=", f"{code}=")
             return row.error(message, "DVID", f"a code that --observe maps to an output (mapped: {known})",

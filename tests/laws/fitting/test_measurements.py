@@ -73,6 +73,10 @@ def test_a_limit_of_the_command_marks_lower_levels_and_limits_that_are_not_state
         (person(), ("plasma.venous.ketamine [ng/mL]",), ["no output 'plasma.venous.ketamine'", ": venous.ketamine"]),
         (person(dvid="3"), ("1=" + UNIT,), ["levels.csv:3: DVID 3 is not an output", "--observe", "mapped: 1"]),
         (person(dvid="3"), (), ["mapped: none", "3=venous.ketamine"]),
+        (
+            [DOSE.format("1"), row(70, dvid="1"), row(30, dvid="2")], (UNIT,),
+            ["levels.csv:4: DVID 1 and 2 cannot both be venous.ketamine", '--observe "1=venous.ketamine [ng/mL]"'],
+        ),
         (person(), ("plasma ketamine [ng/mL]",), ["no output 'plasma ketamine'", ": venous.ketamine"]),
         (person(dvid="venous.ketamin"), (UNIT,), ["DVID venous.ketamin is not", "nearest: venous.ketamine"]),
         (person(dvid="ketamine"), (), ["DVID ketamine is not an output", "nearest: venous.ketamine"]),
