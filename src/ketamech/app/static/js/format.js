@@ -53,6 +53,15 @@ export function formatWithUnit(value, unit, digits = 3) {
   return unit && unit.length < 8 ? `${text} ${unit}` : text;
 }
 
+// The last time at which a curve is above a level, read off between its points; 0 where it never is.
+export function lastTimeAbove(times, values, level) {
+  const last = Array.from(values).findLastIndex((value) => value > level);
+  if (last < 0) return 0;
+  if (last === values.length - 1) return times[last];
+  const [above, below] = [values[last], values[last + 1]];
+  return times[last] + ((times[last + 1] - times[last]) * (above - level)) / (above - below);
+}
+
 // The value of a curve at a time, linear between its points; null outside.
 export function interpolate(times, values, hours) {
   if (!values?.length || hours < times[0] || hours > times[times.length - 1] + 1e-6) return null;
