@@ -43,9 +43,12 @@ export const formatRange = (low, high) => `${formatNumber(low)} to ${formatNumbe
 const SMALLEST = 0.01; // shown, of a percentage, a score or a pressure
 const HAS_SMALLEST = /^(%|points|(rise in )?mmHg)/;
 
+// Nothing where it is below what is shown in its unit.
+export const shownValue = (value, unit) =>
+  value !== null && HAS_SMALLEST.test(unit) && Math.abs(value) < SMALLEST ? 0 : value;
+
 export function formatWithUnit(value, unit, digits = 3) {
-  const isZero = HAS_SMALLEST.test(unit) && Math.abs(value) < SMALLEST;
-  const text = formatNumber(isZero ? 0 : value, digits);
+  const text = formatNumber(shownValue(value, unit), digits);
   if (text === "–") return text;
   if (unit.startsWith("relative to")) return `${text}×`;
   if (unit.startsWith("%")) return `${text} %`;
