@@ -25,7 +25,7 @@ THREADS = 2
 
 SCORECARD_COLUMNS = [
     "id", "stage", "citation", "quantity", "protocol", "unit", "simulated", "published", "spread", "expected",
-    "verdict", "use", "fitted", "role", "distance",
+    "comparison", "verdict", "use", "fitted", "role", "distance",
 ]  # fmt: skip
 
 

@@ -43,14 +43,26 @@ export const formatRange = (low, high) => `${formatNumber(low)} to ${formatNumbe
 const SMALLEST = 0.01; // shown, of a percentage, a score or a pressure
 const HAS_SMALLEST = /^(%|points|(rise in )?mmHg)/;
 
+// Nothing where it is below what is shown in its unit.
+export const shownValue = (value, unit) =>
+  value !== null && HAS_SMALLEST.test(unit) && Math.abs(value) < SMALLEST ? 0 : value;
+
 export function formatWithUnit(value, unit, digits = 3) {
-  const isZero = HAS_SMALLEST.test(unit) && Math.abs(value) < SMALLEST;
-  const text = formatNumber(isZero ? 0 : value, digits);
+  const text = formatNumber(shownValue(value, unit), digits);
   if (text === "–") return text;
   if (unit.startsWith("relative to")) return `${text}×`;
   if (unit.startsWith("%")) return `${text} %`;
   if (unit.startsWith("points")) return `${text} points`;
   return unit && unit.length < 8 ? `${text} ${unit}` : text;
+}
+
+// The last time at which a curve is above a level, read off between its points; 0 where it never is.
+export function lastTimeAbove(times, values, level) {
+  const last = Array.from(values).findLastIndex((value) => value > level);
+  if (last < 0) return 0;
+  if (last === values.length - 1) return times[last];
+  const [above, below] = [values[last], values[last + 1]];
+  return times[last] + ((times[last + 1] - times[last]) * (above - level)) / (above - below);
 }
 
 // The value of a curve at a time, linear between its points; null outside.

@@ -7,7 +7,7 @@ import { getJson, LatestTask, ServerError } from "./api.js";
 import { debounce, element, find, linkButton, table } from "./dom.js";
 import { draggedDose, draggedTime } from "./drag-number.js";
 import { percentileBands } from "./figure-data.js";
-import { changes, formatCount, formatTimeLong, interpolate } from "./format.js";
+import { changes, formatCount, formatTimeLong, interpolate, lastTimeAbove } from "./format.js";
 import { bandOf, MoodFigure } from "./mood-figure.js";
 import { MOOD, TIMES } from "./mood-runs.js";
 import { fetchPeople, scoreBar, shareOfResponders, tenPeople } from "./people.js";
@@ -51,7 +51,8 @@ export class Hero {
     for (const name of outputs) found.values[name] ??= new Float64Array(TIMES.length).fill(NaN);
     this.found = found;
     this.scene.setCurves(TIMES, found.values, species ? ` Computed for a ${species}.` : "");
-    this.drugIsPresentUntil = lastAbove(this.scene.bindings.curves.get("ketamine"), PRESENT);
+    const ketamine = this.scene.bindings.curves.get("ketamine");
+    this.drugIsPresentUntil = lastTimeAbove(TIMES, ketamine, PRESENT * Math.max(...ketamine));
     this.points = [];
     this.people = null; // of the treatment before
     this.show();
@@ -239,9 +240,3 @@ const WHY_LOWER =
 
 const HUMAN_ONLY = /^(mood|dissociation|suicidality)\./;
 const isInAnimals = (name) => !HUMAN_ONLY.test(name);
-
-function lastAbove(curve, share) {
-  const most = Math.max(...curve);
-  const last = most > 0 ? Array.from(curve).findLastIndex((value) => value >= share * most) : -1;
-  return last < 0 ? 0 : TIMES[last];
-}

@@ -1,7 +1,7 @@
 // What a figure shows, in words, computed from its curves: the heading of each figure, and the values at the clock's time.
 // `tracks`: the latest curves of each track, in the order of data/tracks/curves.csv.
 
-import { extremum, formatNumber, formatTime, formatTimeLong, formatWithUnit, interpolate } from "./format.js";
+import { extremum, formatNumber, formatTime, formatTimeLong, formatWithUnit, interpolate, lastTimeAbove } from "./format.js";
 
 const CURVE = { nmda: { interneurons: 1, pyramidal: 2 }, inflammation: { il6: 0, tnf: 1 } };
 const CHANGED = 0.02; // relative
@@ -18,12 +18,9 @@ const rounded = (value) => String(Math.round(value));
 
 // The last time at which a curve is farther from its first value than a share of its extreme.
 function lastBeyond(track, share, curve = 0) {
-  const values = curveOf(track, curve);
   const { value, first } = extremeOf(track, curve);
-  for (let i = values.length - 1; i >= 0; i--) {
-    if (Math.abs(values[i] - first) > share * Math.abs(value - first)) return track.time[i];
-  }
-  return 0;
+  const distances = curveOf(track, curve).map((one) => Math.abs(one - first));
+  return lastTimeAbove(track.time, distances, share * Math.abs(value - first));
 }
 
 // A peak or a trough with its time; `what` is the subject of the sentence.

@@ -112,7 +112,7 @@ function resultNodes(found, components, atSelectedTime) {
   figure.show(stackedContributions(found, components));
   const endpoints = Map.groupBy(found.table, ({ endpoint }) => endpoint);
   const place = element("div", {});
-  const showEndpoint = () => place.replaceChildren(endpointTable(endpoint.value, endpoints.get(endpoint.value), components));
+  const showEndpoint = () => place.replaceChildren(...endpointNodes(endpoint.value, endpoints.get(endpoint.value), components));
   const endpoint = select([...endpoints.keys()], undefined, { onchange: showEndpoint });
   showEndpoint();
   const sentences = found.sentences.map((text) => paragraph(text));
@@ -120,7 +120,7 @@ function resultNodes(found, components, atSelectedTime) {
   return [element("div", {}, sentences), figure.node, sectionTitle(AT_TIME), atSelectedTime, endpointChoice, place];
 }
 
-function endpointTable(endpoint, rows, components) {
+function endpointNodes(endpoint, rows, components) {
   const label = (id) => componentOf(id, components).label;
   const shown = (value) => (Math.abs(value) < SOLVER_NOISE ? "0" : formatSigned(value));
   const caption = `${endpoint}, ${rows[0].unit === "1" ? "relative" : rows[0].unit}`;
@@ -133,5 +133,13 @@ function endpointTable(endpoint, rows, components) {
     shown(one.loss_when_off),
     shown(one.single_effect),
   ];
-  return table(caption, head, rows.map(row));
+  return [table(caption, head, rows.map(row)), ...withoutPathways(rows)];
+}
+
+// The shares add up to less than the whole where the drug acts with every pathway off.
+function withoutPathways(rows) {
+  const rest = Math.round(100 * (1 - rows.reduce((total, { share }) => total + share, 0)));
+  if (rows.some(({ share }) => share === null) || rest === 0) return [];
+  const text = `The rest, ${formatNumber(rest)} % of the effect of the drug, is there with every pathway off`;
+  return [paragraph(`${text}: for mood, the felt effects.`, "secondary")];
 }

@@ -85,6 +85,7 @@ function stageNodes({ title, description, inputs, equations, outputs, parameters
     inputs.length ? paragraph(inputNames, "secondary") : "",
     ...equations.map(equationNode),
     sectionTitle("Parameters"),
+    paragraph(STATUSES, "secondary"),
     table(`Parameters, ${parameters.length}`, head, parameters.map(parameterCells)),
     sectionTitle("Papers"),
     papers.length ? table(`Papers, ${papers.length}`, PAPERS, papers.map(paperCells)) : paragraph(NO_PAPER, "secondary"),
@@ -92,6 +93,10 @@ function stageNodes({ title, description, inputs, equations, outputs, parameters
   ];
 }
 
+const STATUSES =
+  "Status: measured, a number from a source that was read; derived, computed from such numbers; calibrated, adjusted until " +
+  "the model agreed with the values listed; assumed, set by no such number. Sources listed for an assumed value only guided " +
+  "the choice: recalled from memory, read in a copy, or measured in another system.";
 const PAPERS = ["paper", "parameters", "published values"];
 const NO_PAPER = "No parameter of this stage comes from a paper: all are assumed or calibrated.";
 

@@ -3,13 +3,16 @@
 import { runJob } from "./api.js";
 import { button, element, field, linkButton, select, svgElement, tabContent, table, toolbar } from "./dom.js";
 import { openEvidence } from "./evidence.js";
-import { formatNumber } from "./format.js";
+import { formatNumber, formatSigned } from "./format.js";
 
 const MAX_ROWS = 150;
 const VERDICT_COLOURS = { inside: 2, near: 4, miss: 1, "no result": 5 }; // colour index by verdict, in display order
 const INTRODUCTION =
   "Every published value that the typical patient can be compared with, simulated and compared. The largest deviations " +
-  "come first.";
+  "come first. Inside: within the published range or 1.96 standard errors, or 1.25-fold where neither is published; near: " +
+  "outside by a little more. A fitted value set the model; one of the same trial as a fitted value is a weak test; only an " +
+  "independent value is a test.";
+const DIRECTIONS = { "-1": "a fall", 0: "no change", 1: "a rise" };
 
 export function scorecardTab(workbench) {
   const place = element("div", {});
@@ -59,11 +62,16 @@ function resultNodes({ rows, uncovered }) {
 function scorecardTable(rows) {
   const caption = `${rows.length} rows${rows.length > MAX_ROWS ? `, the first ${MAX_ROWS} shown` : ""}`;
   const head = ["quantity", "simulated", "published", "unit", "verdict", "role", "source"];
-  const published = (row) => row.expected || `${formatNumber(row.published)}${row.spread ? ` (${row.spread})` : ""}`;
+  // Where a direction was published, the change that is simulated is shown: one below 2 % counts as none.
+  const isDirection = ({ comparison }) => comparison === "sign";
+  const percent = (ratio) => `${formatSigned(Math.round(1000 * (ratio - 1)) / 10)} %`;
+  const simulated = (row) => (isDirection(row) ? percent(row.simulated) : formatNumber(row.simulated));
+  const number = (row) => row.expected || `${formatNumber(row.published)}${row.spread ? ` (${row.spread})` : ""}`;
+  const published = (row) => (isDirection(row) ? DIRECTIONS[row.published] : number(row));
   const source = (row) => linkButton(row.citation, () => openEvidence([row.id], row.quantity));
   const cells = (row) => [
     row.quantity,
-    formatNumber(row.simulated),
+    simulated(row),
     published(row),
     row.unit,
     element("span", { class: `verdict ${row.verdict}`, text: row.verdict }),

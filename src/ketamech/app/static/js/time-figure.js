@@ -2,7 +2,7 @@
 // the figure sets the time.
 
 import { element, linkButton, svgElement, table } from "./dom.js";
-import { extremum, formatNumber, formatRange, formatTime, formatWithUnit, interpolate } from "./format.js";
+import { extremum, formatNumber, formatRange, formatTime, formatWithUnit, interpolate, shownValue } from "./format.js";
 import {
   axesOf,
   axisLimits,
@@ -281,7 +281,7 @@ export class TimeFigure extends Figure {
     const last = Math.max(...named.map((one) => one.time.at(-1)));
     const rows = TABLE_HOURS.filter((hours) => hours <= last + 1e-6).map((hours) => [
       formatTime(hours),
-      ...named.map((one) => formatNumber(valueAt(one, hours))),
+      ...named.map((one) => formatNumber(shownValue(valueAt(one, hours), this.unit))),
     ]);
     const head = ["time", ...named.map((one) => one.label)];
     this.tablePlace.replaceChildren(table(`${this.title}, ${this.unit || "relative"}`, head, rows));

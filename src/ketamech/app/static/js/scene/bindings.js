@@ -59,6 +59,8 @@ function levelOf({ shown_factor: factor }, v) {
   return readingLevel.level === "expert" ? `${text} (${formatNumber(v, CONCENTRATION_DIGITS)} µmol/L)` : text;
 }
 
+const added = (v, v0) => Math.max(0, Math.round(100 * (v - v0)));
+
 const DISPLAYS = {
   parts: { short: (row, v) => String(v) },
   change: {
@@ -79,8 +81,11 @@ const DISPLAYS = {
   percent: { short: (row, v) => `${Math.round(100 * v)} %` },
   mmhg: { short: (row, v) => (v < 0.5 ? "no rise" : `${signed(Math.round(v), " mmHg")}`) },
   level: { short: (row, v) => (v < 0.005 ? "almost none" : levelOf(row, v)) },
-  spines: { short: (row, v) => `${Math.round(100 * v)} of 100` },
-  new_spines: { short: (row, v, v0) => `${Math.max(0, Math.round(100 * (v - v0)))} of 100` },
+  spines: { short: (row, v) => `${Math.round(100 * v)} of 100`, words: (row, v) => String(Math.round(100 * v)) },
+  new_spines: {
+    short: (row, v, v0) => `${added(v, v0)} of 100`,
+    words: (row, v, v0) => String(added(v, v0)),
+  },
   number: { short: (row, v) => (v < 0.01 ? "none" : formatNumber(v, 2)) },
   madrs: { short: (row, v) => String(Math.round(v)) },
 };
