@@ -51,6 +51,9 @@ def test_the_level_is_in_the_address_and_remembered(page, address):
     open_story(page, link)
     assert page.evaluate(LEVEL) == "student", "the address counts more than the memory"
     assert page.locator("#reading-level input[value=student]").is_checked()
+    page.goto("about:blank")
+    open_story(page, f"{address}/#read=expert")
+    assert page.evaluate(LEVEL) == "expert", "a setting without a chapter"
 
 
 def test_an_expert_sees_equation_parameters_and_links_of_each_chapter(page, address):

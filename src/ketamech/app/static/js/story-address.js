@@ -87,7 +87,7 @@ export class StoryAddress {
   }
 
   read(hash, { withTime }) {
-    const parts = new URLSearchParams(hash.replace(/^#[^&]*&?/, ""));
+    const parts = new URLSearchParams(hash.replace(/^#([^&=]*(&|$))?/, "")); // also without a chapter: #read=student
     this.isRestoring = true;
     this.state.restore({
       route: parts.get("route"),

@@ -154,7 +154,7 @@ export function pathwayContributions(state, { runs, ways }, components) {
       if (isNewerWaiting()) return;
     }
     losses.sort((a, b) => Math.max(...b.lost) - Math.max(...a.lost));
-    const felt = atLossHours(await runs.of({ pathwaysOff: new Set(state.pathways.keys()) }));
+    const felt = LOSS_HOURS.map((hours) => ways.pointsOf("felt", hours));
     place.replaceChildren(lossTable(state, whole, losses, felt));
     shares.replaceChildren(shareTable(ways));
     const text = largestLosses(whole, losses);
@@ -195,7 +195,7 @@ async function showMechanisms(state, { runs, ways }, whole, losses) {
 function mechanismTable(ways, id, { without, lost }) {
   const [day, week] = [AFTER_DAY, AFTER_WEEK].map((i) => ways.pointsAt(LOSS_HOURS[i]));
   const of = (name) => {
-    const i = ways.rows.findIndex((row) => row.id === name);
+    const i = ways.indexOf(name);
     return [`of these from ${ways.rows[i].by}`, points(day.ways[i]), points(week.ways[i])];
   };
   const rows = [

@@ -55,10 +55,19 @@ export class Ways {
     return { fall: (control + whole) / 10, expected: control / 10, drug: whole / 10, ways: ways.map((value) => value / 10) };
   }
 
+  indexOf(id) {
+    return this.rows.findIndex((row) => row.id === id);
+  }
+
+  // Points of one way at a time, 0 before they are computed.
+  pointsOf(id, hours) {
+    return this.found ? this.pointsAt(hours).ways[this.indexOf(id)] : 0;
+  }
+
   // E.g. "In this model 4.0 of the 7.6 points that the drug adds at this time come from the habenula (a tiny spot deep in the brain)."
   shareSentence(id, hours) {
     if (!this.found || this.isSmall) return "";
-    const i = this.rows.findIndex((row) => row.id === id);
+    const i = this.indexOf(id);
     const { by, means } = this.rows[i];
     const { drug, ways } = this.pointsAt(hours);
     return `In this model ${points(ways[i])} of the ${points(drug)} points that the drug adds at this time come from ${by} (${means}).`;
