@@ -7,7 +7,6 @@ import gzip
 import http.server
 import tempfile
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,7 +18,13 @@ VISITS, PHONE_VISITS, DOSES = 5, 3, 30
 LAPTOP, PHONE = {"width": 1366, "height": 850}, {"width": 390, "height": 844}
 SLOWER, BYTES_PER_SECOND, LATENCY_MS = 6, 400_000, 40
 OBSERVE = """window.layoutShift = 0; new PerformanceObserver((list) => { for (const one of list.getEntries())
-if (!one.hadRecentInput) window.layoutShift += one.value; }).observe({ type: "layout-shift", buffered: true });"""
+if (!one.hadRecentInput) window.layoutShift += one.value; }).observe({ type: "layout-shift", buffered: true });
+const curves = new MutationObserver(() => {
+  if (!document.querySelector("path.curve")) return;
+  curves.disconnect();
+  requestAnimationFrame(() => setTimeout(() => (window.firstFigure = performance.now())));
+});
+curves.observe(document, { childList: true, subtree: true });"""
 SETTLED = 3000  # ms until the page does not move any more
 AIMS = {
     "first_figure_kb": ("compressed before the first figure, kB", "500"),
@@ -80,7 +85,10 @@ def _request(dose: float, tracks: list[str] | None) -> dict[str, Any]:
 
 
 def _first_figure(browser: Any, address: str, size: dict[str, int]) -> tuple[float, float]:
-    """Milliseconds from navigation to the first curve with an empty cache, and the layout shift of this visit."""
+    """Milliseconds from navigation to the frame with the first curve, empty cache, and the layout shift of the visit.
+
+    The page takes the time: a program that looks from outside waits for the tasks that follow the frame.
+    """
     page = browser.new_context(viewport=size).new_page()
     page.add_init_script(OBSERVE)
     if size is PHONE:
@@ -88,14 +96,12 @@ def _first_figure(browser: Any, address: str, size: dict[str, int]) -> tuple[flo
         network = {"offline": False, "latency": LATENCY_MS, "uploadThroughput": -1}
         session.send("Network.emulateNetworkConditions", network | {"downloadThroughput": BYTES_PER_SECOND})
         session.send("Emulation.setCPUThrottlingRate", {"rate": SLOWER})
-    began = time.perf_counter()
     page.goto(address)
     page.wait_for_selector("path.curve")
-    found = 1000 * (time.perf_counter() - began)
     page.wait_for_timeout(SETTLED)
-    shift = page.evaluate("window.layoutShift")
+    found, shift = page.evaluate("[window.firstFigure, window.layoutShift]")
     page.context.close()
-    return found, float(shift)
+    return float(found), float(shift)
 
 
 @functools.cache

@@ -118,6 +118,13 @@ export function debounce(milliseconds, action) {
   };
 }
 
+// After the next frame is drawn; in a hidden tab, which draws none, after a tenth of a second.
+export const nextFrame = () =>
+  new Promise((done) => {
+    requestAnimationFrame(() => setTimeout(done));
+    setTimeout(done, 100);
+  });
+
 // Read out by a screen reader; not visible.
 export function announce(text) {
   const status = { id: "announcements", class: "visually-hidden", role: "status", "aria-live": "polite" };

@@ -5,7 +5,7 @@ import { MONTH } from "../engine/units.js";
 import { simulate as simulateOutputs } from "../simulate.js";
 import { getJson, LatestTask, onConnectionChange, postJson, ServerError } from "./api.js";
 import { allClaims, loadBadges, openEvidence, showOpenClaims } from "./evidence.js";
-import { announce, debounce, element, find, findAll, linkButton } from "./dom.js";
+import { announce, debounce, element, find, findAll, linkButton, nextFrame } from "./dom.js";
 import { trackSeries } from "./figure-data.js";
 import { setPictureSource } from "./figure.js";
 import { glossary } from "./glossary.js";
@@ -82,6 +82,7 @@ async function start() {
   scene.show(selectedTime.hours);
   find("#time-bar").append(currentScenario());
   await overview.run();
+  await nextFrame(); // the mood curve is on the screen before the chapters are built
   selectedTime.onRangeChange(() => showDrugPresent(hero.drugIsPresentUntil));
   const { glossary: terms, crisis_lines: crisisLines } = metadata.story;
   const context = { state, population, showPopulation, openEvidence, trackInfo, withTerms: glossary(terms), crisisLines };
