@@ -103,6 +103,20 @@ def test_nothing_moves_while_a_page_loads(page, site_address, name, ready):
     assert sum(value for _, value in page.evaluate("window.shifts")) < 0.05
 
 
+@pytest.mark.parametrize("width", ["phone"], indirect=True)
+def test_nothing_moves_on_a_phone_where_the_fonts_come_late(page, site_address):
+    def late(route):
+        page.wait_for_timeout(700)
+        route.continue_()
+
+    page.route("**/*.woff2", late)
+    page.add_init_script(SHIFTS)
+    page.goto(site_address + "workbench.html")
+    page.wait_for_selector("#panel path.curve", timeout=20_000)
+    page.wait_for_timeout(1500)
+    assert sum(value for _, value in page.evaluate("window.shifts")) < 0.05
+
+
 def largest_window(shifts):
     """The layout shift that browsers report: the largest sum of shifts within a second of each other, 5 s at most."""
     largest = total = began = last = 0.0
