@@ -2,7 +2,7 @@
 
 DATABASE is `insecure_full.json` of the package safety-db, or a folder with one folder of OSV files for each package,
 such as `vulns` of a clone of pypa/advisory-database. Prints the date of the database and each vulnerability of a locked
-version; the exit code is 1 if there is one.
+version; the exit code is 1 if there is one, 2 without a database.
 """
 
 from __future__ import annotations
@@ -108,4 +108,7 @@ def main(database: Path) -> int:
 
 
 if __name__ == "__main__":
+    if len(sys.argv) != 2 or not Path(sys.argv[1]).exists():
+        print("Error: no database of advisories\n  type: make audit", file=sys.stderr)
+        sys.exit(2)
     sys.exit(main(Path(sys.argv[1])))
