@@ -297,7 +297,9 @@ def _unpacked(path: Path) -> tuple[dict[str, bytes], Any]:
                 return {name: zip_file.read(name) for name in zip_file.namelist()}, archive
     except (OSError, EOFError, ValueError, RuntimeError, zlib.error, zipfile.BadZipFile):
         pass  # a damaged manifest is a RuntimeError of libCombine
-    raise InputError("this is no OMEX archive", file=path, expected="a file written by ketamech export --to x.omex")
+    raise InputError(
+        "this is no OMEX archive", file=path, expected="an archive (.omex), e.g. of ketamech export --to x.omex"
+    )
 
 
 def _locations(archive: Any) -> list[str]:
