@@ -294,15 +294,16 @@ function showTrack(key) {
     const label = `${state.defaultDose}, all pathways on`;
     series.push({ time: before.time, y: before.curves[0].treated, label, kind: "reference" });
   }
+  const own = points.filter((point) => point.track === key);
   figure.show({
     series,
     unit: track.unit,
     doses: track.doses,
-    points: points.filter((point) => point.track === key),
+    points: own,
     bands: key === "mood" && population.shown ? population.bands : [],
   });
   if (track.scenario !== JSON.stringify(state.scenario)) figure.markStale();
-  figure.setFinding(finding(track));
+  figure.setFinding(finding(track, own));
   figure.setNote(measuredIn(track, measured));
 }
 
