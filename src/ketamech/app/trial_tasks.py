@@ -30,7 +30,7 @@ from ketamech.trials.analysis.power import (
     SuccessCriterion,
     difference_sentences,
     effect_table,
-    error_sentences,
+    error_table,
     power,
     smallest_arms,
     success_criterion,
@@ -41,7 +41,7 @@ from ketamech.trials.posterior_draws import load_posterior, posterior_hash
 from ketamech.trials.run_trial import joined_replicates, run_trial
 from ketamech.trials.trial_reader import TRIALS, load_trial, shipped_trial
 
-FILE, ARMS, LAST_DAY = "trial.yaml", "arms: ", 730
+FILE, ARMS, RELAPSE, LAST_DAY = "trial.yaml", "arms: ", "relapse: ", 730
 LATEST_PRIMARY_DAY = 28  # of a course of doses, unless the request names a day
 PARTS = 12
 DOUBLE_DUMMY = "double-dummy"
@@ -300,7 +300,7 @@ def _result(
     value = _trial_response(task, trial, analysis, table, _published(task, trial, data))
     value |= {"sample_size": [size.row() for size in search.sizes] if search else [], "reproduction": scripts}
     if search:  # stated with each sample size, for a trial of that size
-        value["missed"] = []
+        value["errors"] = []
         scripts["found_file"] = _file_of_size(task.file, search)
     write = partial(_write_files, task, trial, data, analysis, table, scripts)
     return ResultWithFiles(value, write, data.nbytes)
@@ -373,15 +373,20 @@ def _trial_response(
     return {
         "title": trial.title,
         "assumptions": list(trial.assumptions),
+        "cautions": _cautions(analysis, trial, task.criterion),
+        "enrolled_by_rating": trial.eligibility is not None,
+        "relapse_rule": _relapse_rule(task.file),
+        "responses": {name: trial.scales[name].response for name in analysis.shares},
         "arms": arms,
         "replicates": task.request.replicates,
         "primary": " at ".join(trial.primary),
         "reference": analysis.reference,
+        "reference_is_control": _reference_is_control(analysis, trial),
         "criterion": task.criterion.text,
         "differences": difference_sentences(analysis, trial, task.criterion),
         "effects": json_rows(effect_table(analysis, trial, task.criterion)),
         "published": published,
-        "missed": error_sentences(analysis, trial, task.criterion),
+        "errors": json_rows(error_table(analysis, trial, task.criterion)),
         "means": {scale: json_rows(rows) for scale, rows in analysis.means.items()},
         "response_rates": {scale: json_rows(rows) for scale, rows in analysis.shares.items()},
         "comparison": _comparison(analysis, task.criterion),
@@ -391,6 +396,32 @@ def _trial_response(
         "not_estimated": analysis.not_estimated,
         "failed_share": round(analysis.failed, 5),
     }
+
+
+def _relapse_rule(file: str) -> str:
+    """The relapse of a trial file in words; empty where there is none."""
+    rules = [line.removeprefix(RELAPSE) for line in file.splitlines() if line.startswith(RELAPSE)]
+    return str(json.loads(rules[0])) if rules else ""
+
+
+def _cautions(analysis: TrialAnalysis, trial: Trial, criterion: SuccessCriterion) -> list[str]:
+    """What the comparison of a design does not show."""
+    compared, lines = [arm for arm in trial.arms if arm.name != analysis.reference], []
+    if len(compared) > 1:
+        lines.append(
+            f"each of the {len(compared)} comparisons is tested at alpha {criterion.alpha:g} by itself, so that at "
+            "least one of them succeeds by chance more often than that"
+        )
+    if criterion.margin is not None and _reference_is_control(analysis, trial):
+        lines.append(
+            f"'{analysis.reference}' is a control without the drug: an arm that is not inferior to it need not have an "
+            "effect. Without a further control arm the arms are compared with the last of them"
+        )
+    return lines
+
+
+def _reference_is_control(analysis: TrialAnalysis, trial: Trial) -> bool:
+    return any(is_control(arm.regimen) for arm in trial.arms if arm.name == analysis.reference)
 
 
 def _published(task: TrialTask, trial: Trial, data: xr.Dataset) -> list[dict[str, Any]]:

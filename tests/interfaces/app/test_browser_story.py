@@ -540,11 +540,11 @@ DAY, WEEK = 1, 3  # places in HOURS
 
 @pytest.fixture
 def effects(client, infusion):
-    """Points by which the drug lowers the score at HOURS, with settings of the scenario."""
+    """Points by which the drug lowers the score at some times, with settings of the scenario."""
 
-    def simulated(**keys):
+    def simulated(times=HOURS, **keys):
         request = {"scenario": {**infusion, "horizon": "31 days", **keys}, "outputs": ["mood.madrs"]}
-        found = client.post("/api/outputs", json={**request, "times": [0, *HOURS]}).json()
+        found = client.post("/api/outputs", json={**request, "times": [0, *times]}).json()
         score, control = (np.array(found[one]["mood.madrs"][1:]) for one in ("values", "control"))
         return control - score
 
@@ -552,24 +552,45 @@ def effects(client, infusion):
 
 
 @pytest.fixture
-def shares(effects, client):
-    """Points that each way brings at HOURS: Shapley values of the groups of pathways; felt: with every pathway off."""
+def shares_at(effects, client):
+    """Points that each way brings at some times: Shapley values of groups of pathways; felt: with every pathway off."""
     rows = client.get("/api/metadata").json()["story"]["ways"]
     groups = {row["id"]: row["pathways"].split(";") for row in rows if row["pathways"]}
     names = list(groups)
 
-    def worth(present):
-        off = [pathway for name in names if name not in present for pathway in groups[name]]
-        return effects(pathways=dict.fromkeys(off, False))
+    def divided(times):
+        def worth(present):
+            off = [pathway for name in names if name not in present for pathway in groups[name]]
+            return effects(times, pathways=dict.fromkeys(off, False))
 
-    found = {frozenset(ones): worth(ones) for size in range(4) for ones in combinations(names, size)}
-    orders = list(permutations(names))
+        found = {frozenset(ones): worth(ones) for size in range(4) for ones in combinations(names, size)}
+        orders = list(permutations(names))
 
-    def mean_gain(name):
-        before = [frozenset(order[: order.index(name)]) for order in orders]
-        return sum(found[ones | {name}] - found[ones] for ones in before) / len(orders)
+        def mean_gain(name):
+            before = [frozenset(order[: order.index(name)]) for order in orders]
+            return sum(found[ones | {name}] - found[ones] for ones in before) / len(orders)
 
-    return {"felt": found[frozenset()], **{name: mean_gain(name) for name in names}}
+        return {"felt": found[frozenset()], **{name: mean_gain(name) for name in names}}
+
+    return divided
+
+
+@pytest.fixture
+def shares(shares_at):
+    return shares_at(HOURS)
+
+
+def test_the_ways_change_places_at_the_times_that_the_caption_states(story, shares_at):
+    until(story, "document.querySelector('#leading-way').textContent.length > 20")
+    order = story.locator("#leading-way").text_content()
+    hours, days = re.search(
+        r"felt effects until ([\d.]+) hours, the habenula until ([\d.]+) days, then syn", order
+    ).groups()
+    times = [*np.arange(1, 3, 0.02), *np.arange(24, 60, 0.2)]
+    ways = shares_at(times)
+    first = times[int(np.argmax(ways["habenula"] > ways["felt"]))]
+    second = next(time for i, time in enumerate(times) if time > 24 and ways["synapse"][i] > ways["habenula"][i])
+    assert (hours, days) == (pytest.approx(first, abs=0.06), pytest.approx(second / 24, abs=0.06))
 
 
 def numbers_in(text):
@@ -671,13 +692,21 @@ def test_without_a_dose_nothing_of_the_synapse_moves(page, address):
 
 
 @at_sizes("wide")
-def test_words_on_the_mood_curve_are_few_and_computed(story):
+def test_words_on_the_mood_curve_are_few_and_computed(story, model, infusion):
     story.wait_for_selector("#mood-figure .words .half-left", state="attached")
     words = story.locator("#mood-figure .words .note:not(.control-name)").all_text_contents()
     assert 2 <= len(words) <= 4
     lead = story.locator("#lead").inner_text()
     time = re.search(r"drug’s part halved after ([\d.]+) days", " ".join(words))[1]
     assert f"left after {time} days" in lead
+    hours = np.arange(0.05, 240, 0.05)
+    treated, control = model.simulate(infusion["treatments"][0], times=hours, outputs=["mood.madrs"])[
+        "mood.madrs"
+    ].values
+    most = np.max(control - treated)
+    assert abs(float(time) - hours[control - treated >= most / 2][-1] / 24) < 0.07, (
+        "read between the points of the curve"
+    )
 
 
 DISTANCE_TO_CURSOR = """((left) => Math.abs(left('.cursor') - left('.bracket.drug')))(

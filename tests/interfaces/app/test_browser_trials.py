@@ -30,7 +30,12 @@ def test_a_run_begins_with_its_difference_is_stored_compared_and_exported(page, 
     sentences = text.count("chance to miss a true difference of ") + text.count("that a true effect is missed")
     assert sentences == text.count("points lower on"), "one for each arm that is better"
     figure = page.locator("#panel figure").first
-    assert figure.locator("h3").inner_text().startswith("Day 7: ")
+    assert figure.locator("h3").inner_text().startswith("Day 7 – ")
+    notes = page.locator("#panel").inner_text()
+    assert "Response: MADRS falls by at least 50 % of baseline." in notes
+    assert "regression to the mean" in notes.split("Patients enter by the scores of the population")[1].split("\n")[0]
+    visits = page.get_by_role("region", name="MADRS at every visit").locator("thead th").all_inner_texts()
+    assert visits == ["arm", "Day 1", "Day 7"]
     assert {"1", "7"} <= set(figure.locator("svg text").all_text_contents()), "the axis has the days of the visits"
     assert "follow the selected time" in page.evaluate(BAR_NOTE)
     for name in ("Small", "Again"):
@@ -52,6 +57,13 @@ def test_a_run_begins_with_its_difference_is_stored_compared_and_exported(page, 
     page.wait_for_selector("#panel .runs thead")
     page.get_by_role("button", name="Show Small").click()
     assert page.locator("#panel .findings .finding").first.inner_text() == first
+    patients = page.get_by_role("spinbutton", name="Patients per arm")
+    patients.fill("9")
+    page.get_by_role("button", name="Use the settings of Small").click()
+    assert patients.input_value() == "8"
+    assert page.get_by_label("Visit days").input_value() == "1, 7"
+    assert page.get_by_role("combobox", name="Trial").locator("option:checked").inner_text() == "Arms written here"
+    assert page.get_by_label("Name of arm 1").input_value() == "Ketamine infusion"
     page.get_by_role("button", name="Remove Again").click()
     assert page.locator("#panel .runs thead").first.locator("th").all_inner_texts()[1:] == ["Small"]
     assert page.locator(".jobs summary").inner_text().startswith("Jobs: 0 open")
@@ -84,11 +96,13 @@ def test_arms_written_here_may_be_adaptive_and_errors_appear_at_them(page, addre
     page.evaluate("document.querySelector('[aria-label^=\"Cancel Sample size\"]')?.click()")  # it may have ended
     until(page, "/(cancelled|finished)/.test(document.querySelector('.job-list li').textContent)", seconds=60)
     former = {"effects": [{"arm": "a", "success_percent": 60}], "dropout_percent": {"a": 12}, "failed_percent": 0,
+              "missed": ["a: an old sentence"],
               "response_rates": {"MADRS": [{"arm": "a", "response": 50, "response_low": None, "hour": 24}]},
               "power": [{"n_per_arm": 10, "power": 80, "low": 70, "high": 90, "trials": 3}],
               "sample_size": [{"per_arm": {"a": 10}, "target": 80, "limit": 99, "type_2_error": 20}]}  # fmt: skip
-    script = "async run => (await import('/js/trial-runs.js')).withFractions(run).result"
+    script = "async run => (await import('/js/trial-runs.js')).inPresentForm(run).result"
     result = page.evaluate(script, {"name": "stored by the former page", "result": former})
+    assert result["errors"] == [{"arm": "a", "text": "an old sentence", "answer": None, "share": None}]
     assert (result["effects"], result["dropout_share"]) == ([{"arm": "a", "success_share": 0.6}], {"a": 0.12})
     assert result["response_rates"]["MADRS"] == [{"arm": "a", "response": 0.5, "response_low": None, "hour": 24}]
     assert (result["power"][0]["power"], result["power"][0]["patients_per_arm"]) == (0.8, 10)

@@ -119,7 +119,11 @@ def test_a_trial_begins_with_its_difference_and_its_files_can_be_saved(client):
     assert found["criterion"] == "not inferior by 3 points, two-sided alpha 0.1"
     successes = sum(row["met"] for row in found["comparison"])
     assert any(f"in {successes} of {len(found['comparison'])} trials" in text for text in found["differences"])
-    assert found["missed"][0].startswith("drug: ")
+    (error,) = found["errors"]
+    assert error["arm"] == "drug"
+    assert error["share"] in (None, *(pytest.approx(n / 3, abs=1e-4) for n in range(4)))
+    assert not found["enrolled_by_rating"]
+    assert "'placebo' is a control without the drug" in found["cautions"][0]
     (effect,) = found["effects"]
     assert effect["success_share"] == pytest.approx(successes / 3, abs=1e-4)
     limits = [f"{abs(effect[name]):.1f}" for name in ("difference", "low", "high")]

@@ -52,6 +52,27 @@ def test_block_of_mtorc1_acts_late(curves):
     assert left(168) < 0.1
 
 
+def test_three_quarters_of_the_fall_are_left_a_day_later(curves):
+    assert "a day later about three quarters of the fall are left" in TEXT
+    times, (score,), _ = curves("mood")
+    fall = score[0] - score
+    assert 0.7 < np.interp(24, times, fall) / fall.max() < 0.8
+
+
+def test_akt_inactivates_gsk3(model):
+    """GSK3 is less active after a dose; where Akt cannot reach it, less of the protein and of the receptors is kept."""
+    assert "Akt also inactivates GSK3, which limits how many AMPA receptors" in TEXT
+    names, moments = ["plasticity.gsk3_active", "plasticity.synaptic_protein", "ampa.surface"], np.arange(0, 72, 0.5)
+
+    def simulated(**keys):
+        run = simulate(INFUSION, model=model, times=moments, outputs=names, **keys).sel(patient="treated")
+        return [run[name].values for name in names]
+
+    (gsk3, *kept), (locked, *lost) = simulated(), simulated(parameter_values={"perturbation.gsk3_locked": 1.0})
+    assert gsk3.min() < 0.8 < 0.99 < locked.min()
+    assert all(ours.max() - 1 > 1.05 * (theirs.max() - 1) for ours, theirs in zip(kept, lost, strict=True))
+
+
 def test_the_number_of_pathways(curves):
     assert "There are eight ideas about how the drug works in this model, and you can turn each of them off" in TEXT
     assert len(load_pathways()) == 8

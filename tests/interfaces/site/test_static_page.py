@@ -103,17 +103,24 @@ def test_nothing_moves_while_a_page_loads(page, site_address, name, ready):
     assert sum(value for _, value in page.evaluate("window.shifts")) < 0.05
 
 
+@pytest.mark.parametrize(
+    ("name", "ready"),
+    [
+        ("", "#dose path.curve"), ("workbench.html", "#panel path.curve"), ("exercises.html", "#exercises li h2"),
+    ],
+)  # fmt: skip
 @pytest.mark.parametrize("width", ["phone"], indirect=True)
-def test_nothing_moves_on_a_phone_where_the_fonts_come_late(page, site_address):
+def test_nothing_moves_on_a_phone_where_the_fonts_come_late(page, site_address, name, ready):
     def late(route):
         page.wait_for_timeout(700)
         route.continue_()
 
     page.route("**/*.woff2", late)
     page.add_init_script(SHIFTS)
-    page.goto(site_address + "workbench.html")
-    page.wait_for_selector("#panel path.curve", timeout=20_000)
+    page.goto(site_address + name)
+    page.wait_for_selector(ready, timeout=20_000)
     page.wait_for_timeout(1500)
+    assert page.evaluate("document.fonts.check('16px Inter')"), "the fonts have come"
     assert sum(value for _, value in page.evaluate("window.shifts")) < 0.05
 
 
@@ -147,6 +154,27 @@ def test_little_moves_where_a_chapter_moves_the_clock(page, site_address):
         times.add(page.locator("#time-bar .selected-time").inner_text())
     assert len(times) > 1
     assert largest_window(page.evaluate("window.shifts")) < 0.05
+
+
+@pytest.mark.parametrize("chapter", ["networks", "pathways", "comparison"])
+@pytest.mark.parametrize("width", ["phone"], indirect=True)
+def test_nothing_moves_where_an_address_leads_to_a_chapter(page, site_address, chapter):
+    """From the first paint until tables, other treatments and people are computed; the chapter stays at its place."""
+    page.add_init_script(SHIFTS)
+    page.goto(f"{site_address}#{chapter}")
+    top = f"document.getElementById('{chapter}')?.getBoundingClientRect().top"
+    helpers.until(page, f"scrollY > 0 && {top} < innerHeight")
+    landed = page.evaluate(top)
+    helpers.until(page, "document.querySelectorAll('#pathways-figures table').length === 2")
+    page.wait_for_selector("#comparison path.curve", state="attached")
+    helpers.until(page, "document.querySelector('#ten-people').children.length > 0")
+    page.wait_for_timeout(1000)
+    assert page.evaluate(top) == pytest.approx(landed, abs=2)
+    assert largest_window(page.evaluate("window.shifts")) < 0.05
+    hidden = "getComputedStyle(document.querySelector('#mood')).visibility === 'hidden'"
+    assert page.evaluate(hidden), "behind the drawing"
+    page.keyboard.press("ArrowUp")
+    helpers.until(page, f"!({hidden})")
 
 
 def test_a_slider_changes_the_curves_and_reset_restores_them(story):

@@ -11,6 +11,8 @@ from test_trial_analysis import made
 from ketamech.core import InputError
 from ketamech.trials.analysis.analyse import analyse
 from ketamech.trials.analysis.power import (
+    FALSE_SUCCESS,
+    MISSED,
     SuccessCriterion,
     chance_of_error,
     difference_sentences,
@@ -170,19 +172,32 @@ def test_arms_may_differ_in_size_between_replicates():
         trial_successes(data, "MADRS", "24 h", "placebo", [22])
 
 
+def test_a_sentence_says_in_how_many_trials_a_worse_arm_is_significantly_worse(trial):
+    worse, better = ((made(n=30, effect=effect, replicates=20, seed=2)) for effect in (8.0, -8.0))
+    rows = ancova(worse, "MADRS", "24 h", "placebo")
+    count = int(((rows["p"] < 0.05) & (rows["difference"] > 0)).sum())
+    assert count > 0
+    (text,) = difference_sentences(analyse(worse, trial), trial, SuccessCriterion())
+    assert f"better with p < 0.05 in 0 of 20 trials, worse with p < 0.05 in {count}, median p" in text
+    (text,) = difference_sentences(analyse(better, trial), trial, SuccessCriterion())
+    assert "worse" not in text
+
+
 def test_the_interval_of_a_sentence_has_the_level_of_significance(trial):
     one = made(n=20, effect=-5.0, replicates=1)
     (text,) = difference_sentences(analyse(one, trial), trial, SuccessCriterion(alpha=0.01))
     assert "99 % interval" in text
 
 
-@pytest.mark.parametrize(("effect", "margin", "words"), [
-    (-6.0, None, "it is better in the model"),
-    (6.0, None, "it is not better in the model, and 0 of 40 trials of this size succeed: an expected chance of 0 %"),
-    (0.0, None, "40 trials do not tell whether it is better"),
-    (10.0, 3.0, "it is not within 3 points of the reference or better in the model, and 0 of 40"),
-    (1.0, 3.0, "it is within 3 points of the reference or better in the model, and "),
+@pytest.mark.parametrize(("effect", "margin", "answer", "words"), [
+    (-6.0, None, MISSED, "it is better in the model"),
+    (6.0, None, FALSE_SUCCESS, "it is not better in the model, and 0 of 40 trials of this size succeed: an expected"),
+    (0.0, None, None, "40 trials are too few to tell whether it is better"),
+    (10.0, 3.0, FALSE_SUCCESS, "it is not within 3 points of the reference or better in the model, and 0 of 40"),
+    (1.0, 3.0, MISSED, "it is within 3 points of the reference or better in the model, and "),
 ])  # fmt: skip
-def test_a_wrong_answer_of_a_trial_depends_on_the_true_difference(effect, margin, words):
+def test_a_wrong_answer_of_a_trial_depends_on_the_true_difference(effect, margin, answer, words):
     part = ancova(made(n=40, effect=effect, replicates=40, seed=3), "MADRS", "24 h", "placebo")
-    assert chance_of_error(part, SuccessCriterion(margin=margin)).startswith(words)
+    found = chance_of_error(part, SuccessCriterion(margin=margin))
+    assert found.text.startswith(words)
+    assert (found.answer, found.share is None) == (answer, answer is None)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 import numpy as np
 import pandas as pd
@@ -210,12 +210,31 @@ def effect_table(analysis: TrialAnalysis, trial: Trial, criterion: SuccessCriter
     return pd.DataFrame(rows)
 
 
-def error_sentences(analysis: TrialAnalysis, trial: Trial, criterion: SuccessCriterion) -> list[str]:
-    """Sentences on how often trials of this size give the wrong answer, one per arm; none for a single replicate."""
-    return [f"{arm}: {chance_of_error(rows, criterion)}" for arm, rows in _compared(analysis, trial) if len(rows) > 1]
+MISSED, FALSE_SUCCESS = "a true effect is missed", "a false success"
 
 
-def chance_of_error(comparisons: pd.DataFrame, criterion: SuccessCriterion) -> str:
+@dataclass(frozen=True)
+class ErrorChance:
+    """The expected `share` of trials of one size that give the wrong `answer`: MISSED or FALSE_SUCCESS.
+
+    Both are None where it is not known which answer is right. `text` states it in words.
+    """
+
+    text: str
+    answer: str | None = None
+    share: float | None = None
+
+
+def error_table(analysis: TrialAnalysis, trial: Trial, criterion: SuccessCriterion) -> pd.DataFrame:
+    """How often trials of this size give the wrong answer, one row per arm; none for a single replicate.
+
+    Columns: arm, and the fields of ErrorChance.
+    """
+    compared = [(arm, rows) for arm, rows in _compared(analysis, trial) if len(rows) > 1]
+    return pd.DataFrame([{"arm": arm, **asdict(chance_of_error(rows, criterion))} for arm, rows in compared])
+
+
+def chance_of_error(comparisons: pd.DataFrame, criterion: SuccessCriterion) -> ErrorChance:
     """The expected chance of a wrong answer from the trials of one comparison.
 
     The mean over trials is taken as the true difference. Within two standard errors of no difference (or of the margin)
@@ -225,18 +244,22 @@ def chance_of_error(comparisons: pd.DataFrame, criterion: SuccessCriterion) -> s
     deficits = criterion.worse_by(comparisons["difference"])
     deficits = deficits[np.isfinite(deficits)]
     if criterion.better == "none" or len(deficits) < 2:
-        return f"{n_met} of {n_trials} trials of this size succeed ({criterion.text})."
+        return ErrorChance(f"{n_met} of {n_trials} trials of this size succeed ({criterion.text}).")
     worse, error = float(deficits.mean()), float(deficits.std(ddof=1) / math.sqrt(len(deficits)))
     limit = criterion.margin or 0.0
     true_effect = "better" if criterion.margin is None else f"within {limit:g} points of the reference or better"
     if abs(worse - limit) < 2 * error:
-        return f"{n_trials} trials do not tell whether it is {true_effect} in the model; {n_met} of them succeed."
+        few = f"{n_trials} trials are too few to tell whether it is {true_effect} in the model"
+        return ErrorChance(f"{few}; {n_met} of {n_trials} succeed.")
     if worse < limit:
-        text = f"{n_trials - n_met} of {n_trials} trials of this size do not show it"
-        chance = f"an expected chance of {100 * (n_trials - n_met) / n_trials:.0f} % that a true effect is missed"
-        return f"it is {true_effect} in the model, and {text} ({criterion.text}): {chance}."
-    chance = f"an expected chance of {100 * n_met / n_trials:.0f} % of a false success"
-    return f"it is not {true_effect} in the model, and {n_met} of {n_trials} trials of this size succeed: {chance}."
+        share = (n_trials - n_met) / n_trials
+        text = f"{n_trials - n_met} of {n_trials} trials of this size do not show it ({criterion.text})"
+        chance = f"an expected chance of {100 * share:.0f} % that {MISSED}"
+        return ErrorChance(f"it is {true_effect} in the model, and {text}: {chance}.", MISSED, share)
+    share = n_met / n_trials
+    text = f"{n_met} of {n_trials} trials of this size succeed"
+    chance = f"an expected chance of {100 * share:.0f} % of {FALSE_SUCCESS}"
+    return ErrorChance(f"it is not {true_effect} in the model, and {text}: {chance}.", FALSE_SUCCESS, share)
 
 
 def _sentence(part: pd.DataFrame, arm: str, reference: str, criterion: SuccessCriterion) -> str:
@@ -257,8 +280,17 @@ def _sentence(part: pd.DataFrame, arm: str, reference: str, criterion: SuccessCr
     estimated = int(part["difference"].notna().sum())
     return (
         f"{beginning}, mean of {estimated} trials; 95 % of the trials: {interval_text(low, high)}; "
-        f"{criterion.text} in {int(met.sum())} of {len(part)} trials{middle}."
+        f"{criterion.text} in {int(met.sum())} of {len(part)} trials{_worse_text(part, criterion)}{middle}."
     )
+
+
+def _worse_text(part: pd.DataFrame, criterion: SuccessCriterion) -> str:
+    """In how many trials the arm is significantly worse, where it is worse on average."""
+    deficits = criterion.worse_by(part["difference"])
+    if criterion.margin is not None or criterion.better == "none" or np.nanmean(deficits) <= 0:
+        return ""
+    count = int(np.sum((part["p"].to_numpy(float) < criterion.alpha) & (deficits > 0)))
+    return f", worse with p < {criterion.alpha:g} in {count}"
 
 
 def mean_difference(part: pd.DataFrame, alpha: float = ALPHA) -> tuple[float, float, float]:

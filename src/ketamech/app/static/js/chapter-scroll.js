@@ -10,15 +10,26 @@ const SETTLE = 120; // ms: a chapter that is only passed changes nothing
 const JUST_CHOSEN = 1000; // ms: a time chosen so shortly before a chapter comes into view is kept
 
 const GROWING = 12_000; // ms during which figures above a chapter may still grow
+const MOVED = 2; // px
+const KEEPS_PLACE = CSS.supports("overflow-anchor", "auto"); // the browser scrolls by what grows above
 
 // Keeps a chapter that a link or an address leads to at the top while the page grows, until the reader moves.
 export function landOn(node) {
-  const growth = new ResizeObserver(() => node.scrollIntoView({ behavior: "instant" }));
+  const scroll = () => node.scrollIntoView({ behavior: "instant" });
+  const top = () => node.getBoundingClientRect().top;
+  scroll();
+  const landed = top();
+  // A scroll beside the browser's own would count as a shift of the layout, so that it is only made where that fails.
+  const check = () => Math.abs(top() - landed) > MOVED && scroll();
+  const growth = new ResizeObserver(KEEPS_PLACE ? () => requestAnimationFrame(check) : scroll);
   const end = new AbortController();
   const stop = () => {
     growth.disconnect();
     end.abort();
+    node.classList.remove("landed");
   };
+  find(".chapter.landed")?.classList.remove("landed");
+  node.classList.add("landed");
   growth.observe(find("#chapters"));
   for (const name of ["wheel", "touchstart", "pointerdown", "keydown"]) addEventListener(name, stop, { passive: true, signal: end.signal });
   setTimeout(stop, GROWING);

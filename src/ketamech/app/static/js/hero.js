@@ -95,14 +95,15 @@ export class Hero {
       series.push({ time: TIMES, y: control, label: "no drug, same visits", kind: "control" });
     const benefit = TIMES.map((_, i) => control[i] - scores[i]);
     const most = Math.max(...benefit);
+    const halved = lastTimeAbove(TIMES, benefit, most / 2);
     for (const figure of this.figures) {
-      Object.assign(figure, { gone: this.drugIsPresentUntil, largest: most });
+      Object.assign(figure, { gone: this.drugIsPresentUntil, largest: most, halved });
       figure.show({ series, points: this.points });
       figure.node.classList.toggle("is-untested", this.isUntested);
     }
     find("#point-legend").replaceChildren(...pointEntries(this.points));
     this.showSentence();
-    this.showLead(benefit, most);
+    this.showLead(most, halved);
   }
 
   // Whether the dose is larger than that of any study of mood in the evidence tables.
@@ -158,15 +159,15 @@ export class Hero {
     return `The score of a typical person is ${Math.round(score)}, ${bandOf(this.bands, score)}.`;
   }
 
-  showLead(benefit, most) {
+  // `most` points are the largest effect of the drug, of which half is left after `halved` hours.
+  showLead(most, halved) {
     const gone = this.drugIsPresentUntil;
-    const last = benefit.findLastIndex((value) => value >= most / 2);
     if (!(gone > 0) || most < 1) {
       find("#lead").textContent =
         "At this dose there is hardly any effect beyond expectancy. Change the dose, run the clock and see what happens.";
       return;
     }
-    const half = formatTimeLong(TIMES[last]);
+    const half = formatTimeLong(halved);
     if (this.isUntested) {
       find("#lead").textContent = `No trial of mood in our tables gave this dose: do not trust the effect of the model, up to ${most.toFixed(1)} points, half of it still there after ${half}.`;
       return;

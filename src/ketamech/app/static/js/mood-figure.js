@@ -71,8 +71,8 @@ export class MoodFigure extends TimeFigure {
     const isRoomy = this.width > ROOMY && !isShort;
     const [first] = main.y;
     const line = (name, x1, y1, x2, y2) => svgElement("line", { class: name, x1, y1, x2, y2 });
-    const around = (index, text, name) => {
-      const at = [x.at(main.time[index]), y.at(main.y[index])];
+    const around = (hours, text, name) => {
+      const at = [x.at(hours), y.at(scoreAt(hours))];
       return { text, name, at, places: placesAround(...at) };
     };
     const found = [];
@@ -83,8 +83,7 @@ export class MoodFigure extends TimeFigure {
       found.push({ text, name: "drug-word", places: [[end + 6, y.start - 2, "start"]], marks: [bar] });
     }
     if (control && this.largest >= 1 && !isShort) {
-      const last = main.y.findLastIndex((score, i) => interpolate(control.time, control.y, main.time[i]) - score >= this.largest / 2);
-      found.push(around(last, `drug’s part halved ${isRoomy ? "after" : "at"} ${formatTime(main.time[last])}`, "half-left"));
+      found.push(around(this.halved, `drug’s part halved ${isRoomy ? "after" : "at"} ${formatTime(this.halved)}`, "half-left"));
     }
     if (isRoomy) {
       const half = y.at(first / 2);
@@ -92,7 +91,8 @@ export class MoodFigure extends TimeFigure {
       const places = [15, -6].map((shift) => [x.start + 6, half + shift, "start"]);
       found.push({ text, name: "response-word", places, marks: [line("response", x.start, half, x.end, half)] });
       const lowest = main.y.indexOf(Math.min(...main.y));
-      found.push(around(lowest, `lowest after ${formatTimeLong(main.time[lowest])}: ${Math.round(main.y[lowest])}`, "main-word"));
+      const hours = main.time[lowest];
+      found.push(around(hours, `lowest after ${formatTimeLong(hours)}: ${Math.round(main.y[lowest])}`, "main-word"));
     }
     if (control) {
       const at = (hours) => [-8, -16, 16].map((shift) => [x.at(hours), y.at(scoreAt(hours, control)) + shift, "middle"]);

@@ -38,6 +38,12 @@ const peakOf = (none, words) => (track) => {
   return value < 1 ? none : words(rounded(value), formatTime(hours), track);
 };
 
+// Said where every published value beside a curve set the model, so that none of them tests it.
+function whichFitted(points) {
+  if (!points.length || points.some(({ fitted }) => !fitted)) return "";
+  return points.length === 1 ? "; its one published value was used to fit it" : "; its published values were used to fit it";
+}
+
 // What was measured in people stands beside what the model computes.
 const SCAN = "; one scan of people found no change after a day";
 
@@ -103,11 +109,11 @@ const FINDINGS = {
     const at = track.time[curveOf(track).indexOf(low)];
     return `The score falls from ${rounded(firstOf(track))} to ${rounded(low)}, lowest after ${formatTimeLong(at)}`;
   },
-  suicidality(track) {
+  suicidality(track, points) {
     const { value, first, hours } = extremeOf(track);
     const control = track.curves[0].control;
     const without = control ? `; without the drug to ${formatNumber(interpolate(track.time, control, hours), 2)}` : "";
-    return `In the model the score of suicidal thoughts goes from ${formatNumber(first, 2)} to ${formatNumber(value, 2)} by ${formatTime(hours)}${without}`;
+    return `In the model the score of suicidal thoughts goes from ${formatNumber(first, 2)} to ${formatNumber(value, 2)} by ${formatTime(hours)}${without}${whichFitted(points)}`;
   },
   dissociation: peakOf("Hardly any dissociation", (value, hours, track) => `Dissociation peaks at ${value} of 92 points after ${hours} and is almost gone after ${formatTime(lastBeyond(track, 0.1))}`),
   sedation: peakOf("Hardly any sleepiness", (value, hours) => `Sleepiness peaks at ${value} percent of anaesthesia after ${hours}`),
@@ -115,7 +121,8 @@ const FINDINGS = {
   pain: peakOf("Hardly any pain relief", (value, hours, track) => `Pain relief peaks at ${value} percent after ${hours} and is mostly gone after ${formatTime(lastBeyond(track, 0.25))}`),
 };
 
-export const finding = (track) => FINDINGS[track.key]?.(track) ?? track.label;
+// `points`: the published values of the track.
+export const finding = (track, points) => FINDINGS[track.key]?.(track, points) ?? track.label;
 
 // The text of a caption; the number of the time beside it follows.
 export function writeCaption(place, text) {

@@ -32,6 +32,8 @@ const NO_RATING_IN_RATS =
 const figures = new Map(); // by track id
 const tracks = {}; // by track id: the latest curves, with their times and doses
 const tracksInView = new Set();
+const LATEST_LANDING = 1500; // ms after the chapters are built, in which the chapter of the address waits for what is above it
+
 let state; // of the treatment; set when the server's tables arrive
 let scene;
 let hero;
@@ -108,15 +110,22 @@ async function start() {
   const updateMore = () => more.run();
   selectedTime.onChange(() => showCaptions(captionsInView));
   onConnectionChange((connected) => connected && update());
-  loadBadges().then(() => showOpenClaims(find("#open-claims"), allClaims()));
+  const badges = loadBadges().then(() => showOpenClaims(find("#open-claims"), allClaims()));
   state.onChange(update);
   state.onChange(debounce(350, updateMore));
   followChapterLinks();
   const linked = address.chapter && document.getElementById(address.chapter);
-  if (linked) landOn(linked);
-  simulationInView.run();
+  if (linked) landSoon(linked, [badges, fullSimulation.run()]);
+  else simulationInView.run();
   setTimeout(fetchReference, 900);
   setTimeout(updateMore, 700);
+}
+
+// Leads to the chapter of the address when the cards and curves above it have their size, unless the reader moves before.
+async function landSoon(node, growing) {
+  await Promise.race([Promise.all(growing), new Promise((resolve) => setTimeout(resolve, LATEST_LANDING))]);
+  await nextFrame();
+  if (scrollY === 0) landOn(node);
 }
 
 function addFigure(key, figure) {
@@ -294,15 +303,16 @@ function showTrack(key) {
     const label = `${state.defaultDose}, all pathways on`;
     series.push({ time: before.time, y: before.curves[0].treated, label, kind: "reference" });
   }
+  const own = points.filter((point) => point.track === key);
   figure.show({
     series,
     unit: track.unit,
     doses: track.doses,
-    points: points.filter((point) => point.track === key),
+    points: own,
     bands: key === "mood" && population.shown ? population.bands : [],
   });
   if (track.scenario !== JSON.stringify(state.scenario)) figure.markStale();
-  figure.setFinding(finding(track));
+  figure.setFinding(finding(track, own));
   figure.setNote(measuredIn(track, measured));
 }
 

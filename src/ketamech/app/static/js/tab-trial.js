@@ -1,7 +1,7 @@
 // Virtual trials: a form, its result, and the runs that were stored under a name.
 
 import { runJob } from "./api.js";
-import { button, element, emptyState, tabContent } from "./dom.js";
+import { announce, button, element, emptyState, tabContent } from "./dom.js";
 import { TrialForm } from "./trial-form.js";
 import { trialResultNodes } from "./trial-results.js";
 import { TrialRuns } from "./trial-runs.js";
@@ -15,7 +15,12 @@ const NOT_YET = "No trial was run yet.";
 export function trialTab(workbench) {
   const place = element("div", {});
   const results = element("div", {}, emptyState(NOT_YET));
-  const runs = new TrialRuns((run) => show(run.result, null, run.request));
+  const reuse = (request) => {
+    form.fill(request);
+    form.node.scrollIntoView({ block: "start" });
+    announce("The form has the settings of this run");
+  };
+  const runs = new TrialRuns((run) => show(run.result, null, run.request), reuse);
   const search = button("Find the sample size", () => start("/api/jobs/sample-size", { withTarget: true }));
   const submit = button("Run the trial", null, { type: "submit", class: "primary" });
   const onsubmit = (event) => {
@@ -27,7 +32,15 @@ export function trialTab(workbench) {
 
   function show(found, job, request) {
     const store = job ? runs.storeForm(found, request) : null;
-    results.replaceChildren(...[store, ...trialResultNodes(found, job)].filter(Boolean));
+    results.replaceChildren(...[store, sizeButton(found, request), ...trialResultNodes(found, job)].filter(Boolean));
+  }
+
+  // Sets the form to the largest sample size that was found.
+  function sizeButton({ sample_size: sizes }, request) {
+    const found = (sizes ?? []).flatMap(({ patients_per_arm: numbers }) => Object.values(numbers ?? {}));
+    if (!found.length || !request) return null;
+    const size = Math.max(...found);
+    return button(`Set ${size} patients per arm in the form`, () => reuse({ ...request, patients_per_arm: size }));
   }
 
   function start(path, settings) {

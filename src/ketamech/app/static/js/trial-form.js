@@ -19,10 +19,10 @@ const NOT_IN_TRIAL = {
 };
 const MIN_SEARCH_REPLICATES = 100;
 const REPLICATES_HINT = `1 to 500: the trial is repeated with other patients and other parameter draws; a sample size takes at least ${MIN_SEARCH_REPLICATES}`;
-const CONTROL_HINT = "added where no arm is a placebo or midazolam. Double-dummy: every arm has the visits of all arms, so that expectancy does not differ. At one arm’s visits: of the arm with the most. Oral drugs beside visits are given with placebo too.";
+const CONTROL_HINT = "added where no arm is a placebo or midazolam; without it the last arm is the reference. Double-dummy: every arm has the visits of all arms, so that expectancy does not differ. At one arm’s visits: of the arm with the most. Oral drugs beside visits are given with placebo too.";
 const PRIMARY_HINT = "the visit that the sample size and the success of a trial are about; by the doses: the first after a single dose, else the last within 28 days";
 const PRESET_DAY = "by the doses";
-const MARGIN_HINT = "points; empty: the trial tests a difference";
+const MARGIN_HINT = "points; empty: the trial tests a difference. Compare with an active drug: make it the last arm, and add no further arm.";
 const TARGET_HINT = "% of trials that succeed; 50 to 99";
 const ARM_HINT = "One treatment a line. The dose or the schedule may depend on the ratings of the patient.";
 const CONTROLS = { "double-dummy": "placebo, double-dummy", placebo: "placebo at one arm’s visits", none: "no further arm" };
@@ -187,6 +187,20 @@ export class TrialForm {
   get fields() {
     const [treatment] = this.armList.querySelectorAll("[data-key]");
     return { ...this.inputs, ...(this.ownArms.hidden ? {} : { arms: treatment }) };
+  }
+
+  // Sets the fields to those of a former request, whose arms are then written here.
+  fill({ shipped, arms, days, dropout, target_power: target, ...plain }) {
+    const values = { ...plain, shipped: shipped || OWN, days: days.join(", "), dropout: Number.parseFloat(dropout) };
+    if (target) values.target_power = Number((100 * target).toPrecision(12));
+    if (!shipped) this.arms = Object.entries(arms).map(([name, treatment]) => ({ name, treatment }));
+    this.buildArms();
+    this.storeArms();
+    this.listDays();
+    for (const [name, input] of Object.entries(this.inputs).filter(([key]) => key in values)) {
+      input.value = values[name] ?? "";
+      for (const kind of ["input", "change"]) input.dispatchEvent(new Event(kind, { bubbles: true }));
+    }
   }
 
   request({ withTarget }) {

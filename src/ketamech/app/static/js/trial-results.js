@@ -3,8 +3,10 @@
 import { DAY } from "../engine/units.js";
 import { button, download, element, errorBox, paragraph, sectionTitle, table } from "./dom.js";
 import { COLOURS, XyChart } from "./figure.js";
-import { formatNumber, formatRange } from "./format.js";
+import { formatNumber, formatRange, formatSigned, formatTime } from "./format.js";
 import { codeSection } from "./tab-downloads.js";
+
+export const MISSED = "a true effect is missed"; // an answer of `errors`
 
 const FILES =
   "Tables of every subject, rating and result (CSV, Parquet, CDISC names), figures, the data as Zarr, the report page, " +
@@ -18,6 +20,7 @@ export function trialResultNodes(found, job) {
     findings(found),
     ...notes(found),
     comparisonTable(found),
+    visitTable(found),
     publishedTable(found),
     armsTable(found),
     job?.has_files ? filesSection(job.id) : null,
@@ -28,20 +31,20 @@ export function trialResultNodes(found, job) {
 
 // The difference with its direction, the sample size, and how often a trial misses the effect.
 function findings(found) {
-  const { differences, sample_size: sizes, missed } = found;
+  const { differences, sample_size: sizes, errors } = found;
   const important = [...(differences ?? []), ...(sizes ?? []).map(({ text }) => text)];
   const list = important.map((text) => paragraph(text, "finding"));
-  list.push(...notFound(found), ...chancesToMiss(found), ...(missed ?? []).map((text) => paragraph(text)));
+  list.push(...notFound(found), ...chancesToMiss(found), ...errors.map(({ arm, text }) => paragraph(`${arm}: ${text}`)));
   if (sizes?.length) list.push(paragraph(SIZE_NOTE, "secondary"), ...limitNotes(sizes));
   return element("div", { class: "findings" }, list);
 }
 
 // How often a trial of the size that was run, or found, does not succeed although the arms differ, where no sentence of
-// `missed` says it.
-function chancesToMiss({ effects, sample_size: sizes, arms, replicates, missed }) {
+// `errors` says it.
+function chancesToMiss({ effects, sample_size: sizes, arms, replicates, errors }) {
   const chance = (arm, n, share, difference) =>
     paragraph(`${arm}: chance to miss a true difference of ${formatNumber(Math.abs(difference), 2)} points: ${percentText(share)}, with ${n} patients in this arm.`);
-  const stated = (arm) => (missed ?? []).some((text) => text.startsWith(`${arm}: `) && text.includes("is missed"));
+  const stated = (arm) => errors.some((one) => one.arm === arm && one.answer === MISSED);
   const better = effects.filter(({ arm, difference }) => difference < 0 && !stated(arm));
   const size = new Map(arms.map(({ name, n }) => [name, n]));
   if (!sizes?.length) {
@@ -114,16 +117,17 @@ function resultCharts(found) {
   const series = (rows, key, make) =>
     groupBy(rows, key).map(([label, list], i) => ({ label, index: order.get(label) ?? i, ...make(list) }));
   const days = { xLabel: "days" };
+  const spread = found.replicates > 1 ? "; bars: 95 % of the trials" : "; bars: 95 % intervals";
   const [primaryScale, primaryVisit] = found.primary.split(" at ");
   const primaryHour = (found.means[primaryScale] ?? []).find(({ visit }) => visit === primaryVisit)?.hour;
   const primaryDay = primaryHour === undefined ? null : primaryHour / DAY;
   const charts = Object.entries(found.means).map(([scale, rows]) =>
-    shownWithFinding({ title: `${scale}, mean of each arm`, unit: "points", ...days }, series(rows, "arm", meanSeries), primaryDay),
+    shownWithFinding({ title: `${scale}, mean of each arm`, unit: `points${spread}`, ...days }, series(rows, "arm", meanSeries), primaryDay),
   );
   for (const [scale, rows] of Object.entries(found.response_rates)) {
     const hours = new Map(found.means[scale].map(({ visit, hour }) => [visit, hour]));
     const visits = rows.filter(({ visit }) => visit !== "baseline");
-    const settings = { title: `${scale}, responders`, unit: "% of each arm", range: [0, 100], ...days };
+    const settings = { title: `${scale}, responders`, unit: `% of each arm${spread}`, range: [0, 100], ...days };
     charts.push(shownWithFinding(settings, series(visits, "arm", (list) => responderSeries(list, hours)), primaryDay));
   }
   if (found.survival.length) {
@@ -149,11 +153,14 @@ function shownWithFinding(settings, series, place = null) {
   const chart = new XyChart({ ...settings, ticks }).show(series);
   const isRated = place !== null && series.every(({ x }) => x.includes(place));
   const shown = isRated ? place : Math.max(...series.flatMap(({ x }) => x));
-  const values = series.map(({ label, x, y }) => `${label} ${formatNumber(isRated ? y[x.indexOf(place)] : y.at(-1))}`);
-  const when = isOfDays ? `Day ${formatNumber(shown)}` : `At ${formatNumber(shown)} ${settings.xLabel}`;
-  if (series.length) chart.setFinding(`${when}: ${values.join(", ")}`);
+  const values = series.map(({ label, x, y }) => `${label}: ${formatNumber(isRated ? y[x.indexOf(place)] : y.at(-1))}`);
+  const when = isOfDays ? formatVisit(shown * DAY) : `At ${formatNumber(shown)} ${settings.xLabel}`;
+  if (series.length) chart.setFinding(`${when} – ${values.join("; ")}`);
   return chart;
 }
+
+// A visit: "Day 7", or before the first day "40 min".
+const formatVisit = (hours) => (hours < DAY ? formatTime(hours) : `Day ${formatNumber(hours / DAY)}`);
 
 const columnOf = (rows, name) => rows.map((row) => row[name]);
 const percents = (rows, name) => rows.map((row) => (row[name] === null ? null : 100 * row[name]));
@@ -209,6 +216,22 @@ function comparisonTable(found) {
   return table(caption, head, rows);
 }
 
+// The difference of the mean changes at every visit, which the primary endpoint is one of.
+function visitTable({ primary, reference, means, replicates, effects }) {
+  const [scale] = primary.split(" at ");
+  const rows = means[scale] ?? [];
+  const visits = rows.filter(({ arm, hour }) => arm === reference && hour > 0);
+  if (!effects.length || visits.length < 2) return null;
+  const changes = new Map(rows.map(({ arm, visit, change }) => [`${arm}\n${visit}`, change]));
+  const difference = (arm, { visit, change }) => {
+    const own = changes.get(`${arm}\n${visit}`);
+    return own === undefined ? "–" : formatSigned(own - change);
+  };
+  const caption = `${scale} at every visit: change minus the change on ${reference}, not adjusted for baseline, points, ${trialCount(replicates)}`;
+  const compared = effects.map(({ arm }) => [arm, ...visits.map((visit) => difference(arm, visit))]);
+  return table(caption, ["arm", ...visits.map(({ hour }) => formatVisit(hour))], compared);
+}
+
 // With the 95 % interval that the number of trials leaves.
 function successText({ success_share: share, success_low: low, success_high: high }, replicates) {
   const isKnown = replicates > 1 && Number.isFinite(low) && Number.isFinite(high);
@@ -233,16 +256,22 @@ function publishedTable({ published, primary, replicates }) {
 
 const NOT_THE_STORY =
   "The difference between arms is not what the drug adds in the story, which is one typical patient: here people and parameter values " +
-  "differ, patients are enrolled by a rated score, and a control drug that is felt, such as midazolam, raises expectancy in its arm.";
+  "differ, and a control drug that is felt, such as midazolam, raises expectancy in its arm.";
 const FALL_WITHOUT_DRUG =
-  "Scores fall on the control too, and by more than for the typical patient of the story: patients are enrolled by a rating with error, " +
-  "so more often at a bad time (regression to the mean), and ratings also hold nonspecific change, on every arm alike.";
+  "Scores fall on the control too, by expectancy and the natural course of depression, and by more than for the typical patient of the story.";
+const BY_RATING =
+  "Patients are enrolled by a rating with error, so more often at a bad time: their scores fall for this reason too (regression to the mean).";
+const BY_POPULATION =
+  "Patients enter by the scores of the population, not by a limit of a rating. The key “eligibility” of a trial file sets such limits, which add regression to the mean.";
 
 function notes(found) {
   const lines = [
     ...found.assumptions,
-    found.primary.startsWith("MADRS") && found.effects.length > 0 && NOT_THE_STORY,
-    found.primary.startsWith("MADRS") && found.effects.length > 0 && FALL_WITHOUT_DRUG,
+    ...found.cautions,
+    ...(found.primary.startsWith("MADRS") && found.reference_is_control ? [NOT_THE_STORY, FALL_WITHOUT_DRUG] : []),
+    found.enrolled_by_rating !== null && (found.enrolled_by_rating ? BY_RATING : BY_POPULATION),
+    ...Object.entries(found.responses).map(([scale, share]) => share > 0 && `Response: ${scale} falls by at least ${percentText(share)} of baseline.`),
+    found.relapse_rule && `Relapse of a responder: ${found.relapse_rule}, confirmed at the next rating.`,
     found.failed_share && `${formatNumber(100 * found.failed_share, 2)} % of patients could not be solved and are missing.`,
     ...found.relapse.map(relapseText),
     hazardRatioText(found),

@@ -2,7 +2,7 @@
 
 import { announce, button, download, element, field, linkButton, paragraph, sectionTitle, table } from "./dom.js";
 import { COLOURS, csvText, XyChart } from "./figure.js";
-import { percentText, powerSeries } from "./trial-results.js";
+import { MISSED, percentText, powerSeries } from "./trial-results.js";
 
 const KEY = "ketamech.trials";
 const MAX_RUNS = 12;
@@ -11,9 +11,10 @@ const FULL = "There is no room in the storage of this browser: remove a stored r
 const ABOUT = "Stored runs stay in this browser until they are removed.";
 
 export class TrialRuns {
-  // `open` shows a stored run.
-  constructor(open) {
+  // `open` shows a stored run, `reuse` sets the form to its request.
+  constructor(open, reuse) {
     this.open = open;
+    this.reuse = reuse;
     this.runs = readRuns();
     this.node = element("section", { class: "runs", "aria-label": "Stored runs" });
     this.draw();
@@ -58,6 +59,7 @@ export class TrialRuns {
         "span",
         { class: "buttons" },
         linkButton("Show", () => this.open(run), { "aria-label": `Show ${run.name}` }),
+        linkButton("Use its settings", () => this.reuse(run.request), { "aria-label": `Use the settings of ${run.name}` }),
         linkButton("Remove", () => this.remove(run), { "aria-label": `Remove ${run.name}` }),
       );
     const save = button("Save the comparison as CSV", () => {
@@ -82,7 +84,7 @@ function comparisonRows(runs) {
   return [
     cell("difference between arms", ({ differences }) => differences.join(" ")),
     cell("sample size", ({ sample_size: sizes }) => sizes.map(({ text }) => text).join(" ") || "–"),
-    cell("chance to miss a true effect", ({ missed }) => missed.map(missedPercent).join(" ") || "–"),
+    cell("chance of a wrong answer", (result) => wrongAnswers(result).join(" ") || "–"),
     cell("arms", ({ arms }) => arms.map(arm).join("; ")),
     cell("success", ({ criterion }) => criterion),
     cell("replicates", ({ replicates }) => replicates),
@@ -91,7 +93,13 @@ function comparisonRows(runs) {
   ];
 }
 
-const missedPercent = (text) => `${text.split(":")[0]}: ${/([\d]+ %)/.exec(text)?.[1] ?? "–"}.`;
+// How often a trial of the size that was run, or found, misses a true effect or shows a false one.
+function wrongAnswers({ errors, sample_size: sizes }) {
+  const chance = (arm, share, answer, size = "") => `${arm}: ${percentText(share)} ${answer === MISSED ? "that " : "of "}${answer}${size}.`;
+  const ofSize = ({ arm, type_2_error: share, patients }) => chance(arm, share, MISSED, `, with ${patients} patients in all`);
+  const known = sizes.filter(({ patients }) => patients !== null);
+  return [...known.map(ofSize), ...errors.map(({ arm, share, answer, text }) => (answer ? chance(arm, share, answer) : `${arm}: ${text}`))];
+}
 
 const dropoutText = (shares) =>
   Object.entries(shares)
@@ -115,7 +123,7 @@ function powerChart(runs) {
 function readRuns() {
   try {
     const runs = JSON.parse(localStorage.getItem(KEY) ?? "[]");
-    return Array.isArray(runs) ? runs.filter((run) => run?.name && Array.isArray(run.result?.effects)).map(withFractions) : [];
+    return Array.isArray(runs) ? runs.filter((run) => run?.name && Array.isArray(run.result?.effects)).map(inPresentForm) : [];
   } catch {
     return [];
   }
@@ -130,8 +138,17 @@ function writeRuns(runs) {
   }
 }
 
-// A stored run with fractions in place of the percentages of before.
-export function withFractions(run) {
+// A stored run of a former page in the present form: chances of error as rows, fractions in place of percentages.
+export function inPresentForm(stored) {
+  const run = withFractions(stored);
+  if (run.result.errors) return run;
+  const { missed = [], ...result } = run.result;
+  const errors = missed.map((text) => ({ arm: text.split(": ")[0], text: text.slice(text.indexOf(": ") + 2), answer: null, share: null }));
+  const unknown = { cautions: [], responses: {}, relapse_rule: "", enrolled_by_rating: null, reference_is_control: true };
+  return { ...run, result: { ...result, ...unknown, errors } };
+}
+
+function withFractions(run) {
   const { dropout_percent: dropout, failed_percent: failed, ...result } = run.result;
   if (dropout === undefined) return run;
   const divided = (row, isShare) =>

@@ -109,12 +109,15 @@ export class WaysRibbon {
     TIMES.forEach((hours, t) => {
       if (hours < 0 || drug[t] < LEAST) return;
       const sizes = values.map((curve) => curve[t]);
-      const way = this.ways.rows[sizes.indexOf(Math.max(...sizes))];
-      if (acts.at(-1)?.way !== way) acts.push({ way });
+      const way = sizes.indexOf(Math.max(...sizes));
+      const last = acts.at(-1);
+      if (last?.way !== way) acts.push({ way });
+      if (last && last.way !== way) last.until = crossing(values[last.way], values[way], t);
       acts.at(-1).until = hours;
     });
     const words = acts.map(({ way, until }, i) => {
-      return i === acts.length - 1 && acts.length > 1 ? `then ${way.by}` : `${way.by} until ${formatTimeLong(until)}`;
+      const { by } = this.ways.rows[way];
+      return i === acts.length - 1 && acts.length > 1 ? `then ${by}` : `${by} until ${formatTimeLong(until)}`;
     });
     return `${SUBJECT} comes mostly from ${words.join(", ")}; how much each way adds is largely assumed. `;
   }
@@ -169,4 +172,11 @@ function nameIn({ low, high }, large, label, x, y) {
   const text = [label, label.split(" ").at(-1)].find((one) => LETTER * one.length <= to - from);
   const middle = large[large.length >> 1];
   return text && svgElement("text", { x: (from + to) / 2, y: y.at((low[middle] + high[middle]) / 2) + 4.5, "text-anchor": "middle" }, text);
+}
+
+// The time (h) between the points t - 1 and t of TIMES at which one curve falls below another.
+function crossing(falling, rising, t) {
+  const [before, after] = [falling[t - 1] - rising[t - 1], falling[t] - rising[t]];
+  const share = before > after ? before / (before - after) : 1;
+  return TIMES[t - 1] + Math.min(1, Math.max(0, share)) * (TIMES[t] - TIMES[t - 1]);
 }
