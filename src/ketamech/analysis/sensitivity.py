@@ -40,7 +40,7 @@ from ketamech.trials.rating_scales import load_scales
 
 CHUNK, TOLERANCE, RANK_MARGIN = 1024, 1e-4, 1e-6  # small chunks, so that progress is reported often
 LOW_RANK, HIGH_RANK = 0.05, 0.95
-MIN_POINTS = 16  # fewest base points for an index
+MIN_BASE_POINTS = 16
 MORRIS_COLUMNS = {"mu_star": "mu_star", "half_width": "mu_star_conf", "sigma": "sigma"}
 SOBOL_COLUMNS = {"first": "S1", "first_half_width": "S1_conf", "total": "ST", "total_half_width": "ST_conf"}
 
@@ -295,7 +295,7 @@ def sobol(problem: SensitivityProblem, base: int, seed: int = 1, progress: Share
     def indices(solved: np.ndarray, values: np.ndarray) -> Mapping[str, Any]:
         return analyse.analyze(salib_problem, values, calc_second_order=False, seed=seed)
 
-    parts = [b for b in (base // 8, base // 4, base // 2) if b >= MIN_POINTS] + [base]
+    parts = [b for b in (base // 8, base // 4, base // 2) if b >= MIN_BASE_POINTS] + [base]
     steps = [_index_table(problem, results[: b * block], block, indices, SOBOL_COLUMNS).assign(base=b) for b in parts]
     table = (
         steps[-1].drop(columns="base").sort_values(["endpoint", "total"], ascending=[True, False], ignore_index=True)

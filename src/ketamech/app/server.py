@@ -235,7 +235,7 @@ def _validation_error(errors: list[Any]) -> InputError:
 
 
 HOST, START_SECONDS = "127.0.0.1", 30.0
-SHUTDOWN_SECONDS = 0.2  # for computations to end with the server
+SHUTDOWN_SECONDS = 0.2
 
 
 def serve(port: int, *, browser: bool, announce: Callable[[str], None], app_state: AppState | None = None) -> None:

@@ -16,7 +16,7 @@ from ketamech.core.environment import TABLES, short_hash, source_hash
 if TYPE_CHECKING:
     from ketamech.core.execution import Executor
 
-EXIT_CODE_STOPPED = 130  # exit code after Ctrl-C
+EXIT_CODE_STOPPED = 130  # 128 + SIGINT
 
 
 @contextmanager

@@ -31,8 +31,8 @@ if TYPE_CHECKING:
     from ketamech.simulation.scenario import Scenario
 
 
-COLUMN_GAP = 2  # characters between two columns
-MIN_COLUMN_WIDTHS = (12, 24)  # characters that a column of short and of long sentences needs at least
+COLUMN_GAP = 2  # characters
+MIN_COLUMN_WIDTHS = (12, 24)  # characters; of short and of long sentences
 MAX_CELL_LINES = 4  # lines of a cell where the width of its column is between these two
 WORD_FOLD_POINTS = re.compile(r"(?<=[^\W\d_][._/,-])(?=[^\W\d_])")  # where a word that is longer than a line is folded
 NAME_FOLD_POINTS = re.compile(r"(?<=[^\W\d_][._])(?=[^\W\d_])")  # where a name may be folded so that more columns fit

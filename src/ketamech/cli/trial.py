@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from ketamech.trials.analysis.sample_size import SampleSizeSearch
     from ketamech.trials.design import Trial
 
-POWER_REPLICATES = 100  # the power is the share of these that are significant
+POWER_REPLICATES = 100
 
 FOLDER = Path("runs/trials")
 MAX_PATIENTS = 400_000  # virtual patients of one simulated size, all replicates together

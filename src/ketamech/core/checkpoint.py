@@ -306,7 +306,7 @@ def _short(value: object) -> str:
     return text if len(text) < 60 else f"{text[:56]} ..."
 
 
-DESCRIPTION_KEY = "about"  # key of the description of a dataset: dims and attributes, in order
+DESCRIPTION_KEY = "about"  # dims and attributes, in order
 
 
 def dataset_as_arrays(dataset: xr.Dataset) -> Arrays:

@@ -12,7 +12,7 @@ from ketamech.core.errors import misspelled
 from ketamech.core.units import TIME_UNIT_SPELLINGS
 from ketamech.dosing.lexicon import Lexicon, Word, common_words, quoted
 
-MAX_SHOWN_CHARACTERS = 120  # characters of a text that an error repeats
+MAX_SHOWN_CHARACTERS = 120
 # For each start rule of the grammar: what is expected, and an example.
 STARTS = {
     "sentence": (

@@ -46,7 +46,7 @@ Settings = Mapping[str, float | str]
 NO_SETTINGS: Settings = {}
 NO_FILE = YamlSource(None, {})
 SUFFIXES = (".yaml", ".yml")
-TABLES = (".csv", ".tsv", ".dat", ".prn", ".nm", ".tab", ".txt")  # suffixes of dose tables
+TABLE_SUFFIXES = (".csv", ".tsv", ".dat", ".prn", ".nm", ".tab", ".txt")
 
 
 def scenario_from_file(
@@ -319,7 +319,7 @@ def settings_only(person: Settings | None, parameter_values: Settings | None) ->
 def is_table(source: object) -> bool:
     """Whether an argument is a dose table: the name of a file, or a DataFrame."""
     if isinstance(source, str | Path):
-        return Path(source).suffix.lower() in TABLES
+        return Path(source).suffix.lower() in TABLE_SUFFIXES
     return isinstance(source, DataFrame)
 
 
