@@ -39,7 +39,7 @@ def scenario(
             if problem.key != PERTURB:
                 raise
             example = problem.type_this and f'--perturb "{problem.type_this}"'
-            raise problem.about("--perturb", example) from None
+            raise problem.replace(key="--perturb", type_this=example) from None
     refuse_for_table(
         {
             "--species": species,

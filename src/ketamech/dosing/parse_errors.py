@@ -128,7 +128,7 @@ def _unknown_name_error(text: str, words: list[Word], at: int, span: _TextSpan) 
     example = problem.type_this
     if example == f"with {name}" and not span.inside:
         example = _moved_after_with(text, words, span)
-    return type(problem)(what, key=problem.key, expected=problem.expected, nearest=problem.nearest, type_this=example)
+    return problem.replace(what=what, type_this=example)
 
 
 def _moved_after_with(text: str, parsed: list[Word], span: _TextSpan) -> str:
@@ -152,7 +152,7 @@ def _unknown_word_error(start: str, text: str, words: list[Word], at: int, span:
     if start == "condition" and text[: words[at].start].casefold().split()[-1:] in CONJUNCTIONS:
         problem = span.lexicon.unknown(word)
         what = problem.what.replace(f"'{word}'", where, 1)
-        return type(problem)(what, key=problem.key, expected=problem.expected, nearest=problem.nearest)
+        return problem.replace(what=what, type_this=None)
     if before == "NUMBER" and key in TIME_KEYS:
         what = f"{where} is not a unit of time in '{shorten_text(text)}'"
         return InputError(what, key=key, expected=TIMES, nearest=misspelled(word, UNITS))

@@ -251,7 +251,7 @@ def read_added_perturbations(phrases: Iterable[str]) -> tuple[AppliedPerturbatio
         return read_perturbations(phrases)
     except InputError as problem:
         example = problem.type_this and problem.type_this.removeprefix("with ").strip('"')
-        raise problem.about(PERTURB, example) from None
+        raise problem.replace(key=PERTURB, type_this=example) from None
 
 
 def read_perturbation(phrase: str) -> AppliedPerturbation:

@@ -122,7 +122,7 @@ def scenario_from_keys(
         check_no_early_events(regimen, perturbations)
     except InputError as problem:
         place = ("treatments", listed[_offending_treatment(regimen, table, values, horizon, animal)][0])
-        raise _at_line(problem, path, file.line(place)) from None
+        raise problem.replace(file=path, line=file.line(place)) from None
     text = _source_text(source or parsed.text(), parsed, species, added, hypothesis.name)
     notes = (*notes_on_every_patient(regimen, horizon, table, values, own, animal.name), *hypothesis.notes)
     return Scenario(
@@ -156,7 +156,7 @@ def _perturbations(
     try:
         return read_perturbations([*in_sentences, *listed, *extra])
     except InputError as problem:
-        raise _at_line(problem, file.path, file.line(("perturbations",), ("treatments",))) from None
+        raise problem.replace(file=file.path, line=file.line(("perturbations",), ("treatments",))) from None
 
 
 def _sentence(treatment_keys: str | TreatmentKeys, i: int, file: YamlSource) -> Sentence:
@@ -208,14 +208,6 @@ def _offending_treatment(
         return False
 
     return bisect_left(range(1, len(regimen.treatments)), True, key=refused)
-
-
-def _at_line(problem: InputError, path: Path | None, line: int | None) -> InputError:
-    """The same error, about the same key, with file and line."""
-    return InputError(
-        problem.what, file=path, line=line, key=problem.key, expected=problem.expected, nearest=problem.nearest,
-        type_this=problem.type_this,
-    )  # fmt: skip
 
 
 def _horizon(text: str, file: YamlSource) -> float:
