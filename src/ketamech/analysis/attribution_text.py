@@ -119,10 +119,10 @@ def describe_attribution(
     correlations = dependence(attribution, parameters)
     correlations = correlations[correlations["endpoint"] == chosen]
     large = rows[rows["shapley"].abs() >= SMALL_SHARE * abs(total["pathways"])]
-    for row in large.to_dict("records"):
-        sentences.append(
-            _size_text(row) + " " + _parameters_text(str(row["pathway"]), correlations, parameters, attribution)
-        )
+    sentences += [
+        f"{_size_text(row)} {_parameters_text(str(row['pathway']), correlations, parameters, attribution)}"
+        for row in large.to_dict("records")
+    ]
     small = [label_in_sentence(str(p)) for p in rows["pathway"] if p not in set(large["pathway"])]
     if small:
         sentences.append(f"Below {100 * SMALL_SHARE:.0f} % of it: {', '.join(small)}.")

@@ -155,7 +155,7 @@ class _SymmetryProblem:
             known = {**values, **self._random_inputs(values, generator), **self._random_states(generator, spread)}
             for equation in self.outputs:
                 known[equation.name] = float(np.real(equation.function(*(known[n] for n in equation.names))))
-            rows.append([self._row(equation, known, is_rate) for is_rate, equation in self._equations()])
+            rows.append([self._row(equation, known) for _, equation in self._equations()])
         every = np.array(rows)
         finite = np.asarray(np.isfinite(every).all(axis=2))
         for (_, equation), is_finite in zip(self._equations(), np.atleast_1d(finite.any(axis=0)), strict=True):
@@ -198,7 +198,7 @@ class _SymmetryProblem:
         factors = {name: float(np.exp(generator.normal(0, INPUT_SPREAD))) for name in names}
         return {n: values[n] * factors[n] if values[n] else float(generator.uniform(0, 1)) for n in names}
 
-    def _row(self, equation: _Equation, known: Mapping[str, float], is_rate: bool) -> np.ndarray:
+    def _row(self, equation: _Equation, known: Mapping[str, float]) -> np.ndarray:
         """Sum over names of exponent x value x derivative, minus exponent of the left side x right side, is zero."""
         row = np.zeros(len(self.column))
         inside = [known[name] for name in equation.names]

@@ -44,7 +44,7 @@ def long_run(
         for name in checkpoint.damaged:
             terminal.progress().print(f"Damaged checkpoint, computed again: {terminal.escape_markup(name)}")
         try:
-            with checkpoint._disk_full_guard():
+            with checkpoint.disk_full_guard():
                 yield Executor(checkpoint, cluster)
         except KeyboardInterrupt:
             message = f"{len(list(checkpoint))} finished parts are saved; continue with the same command and --resume"

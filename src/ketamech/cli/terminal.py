@@ -222,8 +222,8 @@ def model(pk_model: Path | None = None, variant: str | None = None) -> Any:
             return load_kinetics_model(pk_model)
     with console.status("Loading the model ...") as status:
         if variant:
-            return load_variant(variant, announce=lambda line: status.update(line))
-        return load_model(announce=lambda line: status.update(line))
+            return load_variant(variant, announce=status.update)
+        return load_model(announce=status.update)
 
 
 def print_regimen(scenario: Scenario) -> None:

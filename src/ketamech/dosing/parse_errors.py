@@ -79,7 +79,7 @@ def unexpected_word_error(
         return InputError("the text is empty", expected=STARTS[start][0], type_this=STARTS[start][1])
     span = _unexpected_span(words, at, lexicon)
     if not any(word.kind in ("NAME", "REINDUCE") for word in span.words) and start not in ("time", "share"):
-        return _unknown_name_error(text, words, at, span)
+        return _unknown_name_error(text, words, span)
     key = _key(start, words[:at], span)
     if at == len(words):
         what = f"something is missing after '{shorten_text(text)}'"
@@ -110,7 +110,7 @@ def _unexpected_span(words: list[Word], at: int, lexicon: Lexicon) -> _TextSpan:
     return _TextSpan(words[begin:end], lexicon.inside[inside]() if inside else lexicon, inside)
 
 
-def _unknown_name_error(text: str, words: list[Word], at: int, span: _TextSpan) -> InputError:
+def _unknown_name_error(text: str, words: list[Word], span: _TextSpan) -> InputError:
     """The error about a treatment, perturbation or condition without a known name."""
     first = span.words[0] if span.words else None
     if first is None or first.kind == "THEN":
