@@ -126,7 +126,7 @@ def test_outlines_drop_the_same_names_as_sympy(model):
             assert found == due if stage in NOT_GIVEN else found >= due, (state, flux.term)
 
 
-def test_another_stage_and_a_pickle_keep_what_the_equations_do_not_say(folder):
+def test_another_stage_and_a_pickle_keep_what_the_equations_do_not_say():
     built = load_model(ParameterTable(TABLE), (kinetics,))
     aliases = {"gut": "kinetics.central"}
     model = replace(built, variant="reduced-core", state_aliases=aliases, max_steps=100)
