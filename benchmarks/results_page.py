@@ -91,8 +91,8 @@ def _settings(peers: Sequence[Mapping[str, Any]]) -> str:
             rows.append([peer["label"], "not installed", f"`{peer['type_this']}`", "", ""])
         elif "failed" in peer:
             rows.append([peer["label"], "any", peer["failed"], "", _number(peer["load_s"])])
-        for setting in peer["settings"] if peer["installed"] and "failed" not in peer else ():
-            rows.append([peer["label"], *_setting(setting), _number(peer["load_s"])])
+        else:
+            rows += [[peer["label"], *_setting(setting), _number(peer["load_s"])] for setting in peer["settings"]]
     heads = ("program", "tolerance", "ms a patient (least to most)", "error", "compile or load, s")
     return _table(heads, rows)
 

@@ -294,9 +294,8 @@ def _goals(goals: pd.DataFrame) -> str:
 
 
 def _outcomes(stages: pd.DataFrame) -> str:
-    lines = []
-    for row in stages.to_dict("records"):
-        lines.append([row["stage"], row["role"], row["n"], row["inside"], row["overlaps"], number(row["mean_abs_z"])])
+    names = ("stage", "role", "n", "inside", "overlaps")
+    lines = [[*(row[name] for name in names), number(row["mean_abs_z"])] for row in stages.to_dict("records")]
     return markdown_table(["clinical outcome", "role", "rows", "inside", "intervals overlap", "mean abs z"], lines)
 
 

@@ -127,8 +127,7 @@ def _signature(item: Any) -> str:
     parts = [p for p in signature.parameters.values() if p.name not in ("self", "cls")]
     default = inspect.Parameter.empty
     shown = [p if p.default is default or _short(p.default) else p.replace(default=...) for p in parts]
-    text = str(signature.replace(parameters=shown)).replace("'", "").replace("<factory>", "...")
-    return text
+    return str(signature.replace(parameters=shown)).replace("'", "").replace("<factory>", "...")
 
 
 def _short(value: object) -> bool:

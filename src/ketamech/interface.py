@@ -195,7 +195,8 @@ def sensitivity(
 
     `method`: "tornado" (one at a time, 5th and 95th percentile), "morris" (`size` trajectories, default 20) or "sobol"
     (`size` base points, a power of 2, default 1024). `parameters`: names of parameters or stages (default: all with a
-    spread). One row per endpoint and parameter, the most influential first. Raises InputError, UnknownNameError.
+    spread). One row per endpoint and parameter, the most influential first. Raises InputError, also where SALib is
+    missing or too few points could be solved, UnknownNameError.
     """
     chosen = model or load_model()
     checked = as_scenario(scenario, chosen)
@@ -207,9 +208,11 @@ def sensitivity(
     if method == "tornado":
         return sensitivity_analysis.tornado(problem, report)
     if method == "morris":
-        return sensitivity_analysis.morris(problem, size or 20, seed, report)
+        return sensitivity_analysis.morris(problem, 20 if size is None else size, seed, report)
     if method == "sobol":
-        return sensitivity_analysis.sobol(problem, size or 1024, seed, report)
+        base = 1024 if size is None else size
+        sensitivity_analysis.check_base_points(base, "size=1024")
+        return sensitivity_analysis.sobol(problem, base, seed, report)
     raise InputError(f"there is no method '{method}'", key="method", expected="tornado, morris or sobol")
 
 
@@ -226,8 +229,9 @@ def calibrate(
 ) -> pd.DataFrame:  # fmt: skip
     """Estimate parameters on the published trials of data/calibration; takes hours with the default numbers.
 
-    `parameters`: some of those of data/calibration/parameters.csv (default: all). `design_points`: simulations to which
-    the surrogate is fitted, with `patients_per_arm` in each trial. `draws`: number of draws of the posterior.
+    `parameters`: some of those of data/calibration/parameters.csv (default: all). `design_points`: parameter sets at
+    which all trials are simulated, with `patients_per_arm` virtual patients in each arm; the surrogate is fitted to
+    them. `draws`: number of draws of the posterior.
 
     Returns these draws, one row per draw and one column per parameter, in the units of the parameter
     tables (`attrs["units"]`); `attrs` also holds `effective_size` and `emulator_error`. Raises UnknownNameError for a

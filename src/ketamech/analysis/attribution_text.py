@@ -75,8 +75,8 @@ def _pathway(row: CsvRow, evidence: tuple[str, ...] = (), claims: tuple[str, ...
 
 
 SMALL_SHARE = 0.05  # of the drug effect: smaller contributions get no sentence of their own
-DEPENDENCE_THRESHOLD = 0.3  # absolute rank correlation from which a dependence is reported
-MIN_DRAWS = 8  # draws below which no correlation is reported
+DEPENDENCE_THRESHOLD = 0.3  # absolute rank correlation
+MIN_DRAWS_FOR_CORRELATION = 8
 
 
 def dependence(attribution: Attribution, parameters: ParameterTable) -> pd.DataFrame:
@@ -91,7 +91,7 @@ def dependence(attribution: Attribution, parameters: ParameterTable) -> pd.DataF
         own = shapley(attribution.coalition_values[1:, :-2, j])
         for i, player in enumerate(attribution.active_pathways):
             for name, why in pathway_parameters().get(player, {}).items():
-                if name not in attribution.parameter_draws or len(own) < MIN_DRAWS:
+                if name not in attribution.parameter_draws or len(own) < MIN_DRAWS_FOR_CORRELATION:
                     continue
                 size = own[:, i] * np.sign(np.median(own[:, i]) or 1.0)
                 correlation = _rank_correlation(attribution.parameter_draws[name][1:], size)
@@ -119,10 +119,10 @@ def describe_attribution(
     correlations = dependence(attribution, parameters)
     correlations = correlations[correlations["endpoint"] == chosen]
     large = rows[rows["shapley"].abs() >= SMALL_SHARE * abs(total["pathways"])]
-    for row in large.to_dict("records"):
-        sentences.append(
-            _size_text(row) + " " + _parameters_text(str(row["pathway"]), correlations, parameters, attribution)
-        )
+    sentences += [
+        f"{_size_text(row)} {_parameters_text(str(row['pathway']), correlations, parameters, attribution)}"
+        for row in large.to_dict("records")
+    ]
     small = [label_in_sentence(str(p)) for p in rows["pathway"] if p not in set(large["pathway"])]
     if small:
         sentences.append(f"Below {100 * SMALL_SHARE:.0f} % of it: {', '.join(small)}.")

@@ -40,16 +40,16 @@ from ketamech.simulation.simulate import DoseChange
 
 MOOD, STANDARD_INFUSION = "mood.madrs", "racemic 0.5 mg/kg IV over 40 min"
 SHARE_HOURS = (24.0, 168.0)
-CONTRIBUTION_THRESHOLD = 0.05  # share of the drug effect from which a pathway counts as contributing
-MIN_DRUG_EFFECT = 0.5  # MADRS points; below this there is no drug effect to share
-MIN_PATHWAY_SUM = 0.1  # of what all pathways add, below which their shares are not scaled to it
+CONTRIBUTION_THRESHOLD = 0.05  # of the drug effect
+MIN_DRUG_EFFECT = 0.5  # MADRS points
+MIN_PATHWAY_SUM = 0.1  # of what all pathways add: smaller sums are not scaled to it
 NO_RESULT = -1  # the answer where an arm could not be solved
 # Answers are places in the words of a conclusion. Of the drug effect, and of the share of a pathway in it:
 EFFECT_WORDS = ("higher than control", "as control", "lower than control")
 PATHWAY_WORDS = ("no drug effect", "contributes little", "contributes")
 HIGHER, AS_CONTROL, LOWER = range(len(EFFECT_WORDS))
 NO_DRUG_EFFECT, CONTRIBUTES_LITTLE, CONTRIBUTES = range(len(PATHWAY_WORDS))
-TIME_DECIMALS = 6  # to which output times (h) are rounded
+TIME_DECIMALS = 6  # of output times in h
 CONTRAST_COLUMNS = (
     "id", "kind", "treatment", "hours", "other", "other_hours", "output", "relation", "says",
 )  # fmt: skip

@@ -36,22 +36,22 @@ from ketamech.trials.rating_scales import load_scales
 
 N_RANDOM_STATES = 60
 COMPLEX_STEP = 1e-30
-SINGULAR_VALUE_TOLERANCE = 1e-9  # relative singular value of an exact null space
-MOVED_SHARE = 0.4  # of the states that are moved
+SINGULAR_VALUE_TOLERANCE = 1e-9  # relative
+MOVED_STATES_SHARE = 0.4
 ZERO_BASELINE = 1e-3  # in typical sizes; a baseline below it counts as 0
 SPREADS = (0.02, 0.05, 0.2, 0.7)  # of the logarithm of random states around the baseline, in turn
 MIN_DECIMAL_EXPONENT = -3.0  # smallest size of a moved state of baseline 0, in typical sizes; at most its inverse
 BOUNDED_SHARES = (0.05, 0.95)  # of its range, between which a state beyond its bound is put back
-INPUT_SPREAD = 0.5  # of the logarithm of random known parameters
+INPUT_SPREAD = 0.5  # of the logarithm
 VALUE_SPREAD = 0.2  # of the logarithm of parameters, at which a symmetry must also hold to be a product
 NOT_ESTIMATED_STAGES = ("person", "pathway", "perturbation", "drug")  # properties of the patient and switches
-RESIDUAL_TOLERANCE = 1e-6  # residual of the conditions, of size 1, below which they hold
-EXPONENT_TOLERANCE = 1e-6  # exponents below this are rounding
+RESIDUAL_TOLERANCE = 1e-6  # of conditions of size 1
+EXPONENT_TOLERANCE = 1e-6
 LOW_PROBABILITY, HIGH_PROBABILITY = 0.16, 0.84  # of a spread, between which a parameter is moved: two SDs
-DETECTION_THRESHOLD = 0.01  # change of every reading, as a share of its size, below which a direction is not seen
-DOSING_HORIZON = 24.0  # h; doses in this time name the states that are dosed
-MAX_PARAMETERS_NAMED = 6  # parameters that are named in one line
-COLLINEARITY_THRESHOLD = 0.999  # cosine of two columns from which two parameters cannot be separated
+DETECTION_THRESHOLD = 0.01  # change of a reading, as a share of its size
+DOSING_HORIZON = 24.0  # h
+MAX_PARAMETERS_NAMED = 6
+COLLINEARITY_THRESHOLD = 0.999  # cosine of two columns
 Function = Callable[..., complex]
 
 
@@ -155,7 +155,7 @@ class _SymmetryProblem:
             known = {**values, **self._random_inputs(values, generator), **self._random_states(generator, spread)}
             for equation in self.outputs:
                 known[equation.name] = float(np.real(equation.function(*(known[n] for n in equation.names))))
-            rows.append([self._row(equation, known, is_rate) for is_rate, equation in self._equations()])
+            rows.append([self._row(equation, known) for _, equation in self._equations()])
         every = np.array(rows)
         finite = np.asarray(np.isfinite(every).all(axis=2))
         for (_, equation), is_finite in zip(self._equations(), np.atleast_1d(finite.any(axis=0)), strict=True):
@@ -185,7 +185,7 @@ class _SymmetryProblem:
             is_zero = abs(usual) < ZERO_BASELINE * state.scale
             far = generator.uniform(MIN_DECIMAL_EXPONENT, MIN_DECIMAL_EXPONENT * (1 - 2 * spread / SPREADS[-1]))
             value = state.scale * 10**far if is_zero else usual * np.exp(generator.normal(0, spread))
-            if generator.random() > MOVED_SHARE:
+            if generator.random() > MOVED_STATES_SHARE:
                 value = ZERO_BASELINE * state.scale if is_zero else usual
             if high is not None and value >= high:
                 value = (low or 0.0) + (high - (low or 0.0)) * generator.uniform(*BOUNDED_SHARES)
@@ -198,7 +198,7 @@ class _SymmetryProblem:
         factors = {name: float(np.exp(generator.normal(0, INPUT_SPREAD))) for name in names}
         return {n: values[n] * factors[n] if values[n] else float(generator.uniform(0, 1)) for n in names}
 
-    def _row(self, equation: _Equation, known: Mapping[str, float], is_rate: bool) -> np.ndarray:
+    def _row(self, equation: _Equation, known: Mapping[str, float]) -> np.ndarray:
         """Sum over names of exponent x value x derivative, minus exponent of the left side x right side, is zero."""
         row = np.zeros(len(self.column))
         inside = [known[name] for name in equation.names]

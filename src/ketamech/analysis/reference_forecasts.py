@@ -34,7 +34,7 @@ from ketamech.trials.trial_reader import load_trial, shipped_trial
 
 PATH = DATA / "scorecard" / "references.csv"
 COLUMNS = ("evidence", "class", "borrowed", "trials", "mean", "sd", "pooled_mean", "pooled_sd", "made")
-MIN_CLASS_TRIALS = 3  # other trials that a class needs
+MIN_OTHER_TRIALS = 3
 LAST_HOUR = 28 * 24.0 + 12.0  # of the visits that enter the meta-analysis
 NO_FORECAST = (float("nan"), float("nan"))
 
@@ -75,7 +75,7 @@ def _comparison_class(row: ScoredRow, others: list[ScoredRow]) -> tuple[str, lis
     family = [other for other in others if (other.statistic, other.family) == (row.statistic, row.family)]
     own = [other for other in family if other.arm == row.arm]
     for name, rows in (("", own), (f"{row.family}, {row.statistic}", family)):
-        if len({other.trial for other in rows}) >= MIN_CLASS_TRIALS:
+        if len({other.trial for other in rows}) >= MIN_OTHER_TRIALS:
             return name, rows
     return "none", []
 
@@ -90,7 +90,7 @@ def _pooled(row: ScoredRow, differences: Mapping[str, tuple[float, float]]) -> t
 def _pooled_difference(trial: str, error: float, differences: Mapping[str, tuple[float, float]]) -> tuple[float, float]:
     """Mean and SD of an estimate with this standard error in a new trial, from the differences of the other trials."""
     others = [pair for name, pair in differences.items() if name != trial]
-    if len(others) < MIN_CLASS_TRIALS:
+    if len(others) < MIN_OTHER_TRIALS:
         return NO_FORECAST
     mean, tau = random_effects(*(np.array(column) for column in zip(*others, strict=True)))
     return mean, float(np.hypot(tau, error))

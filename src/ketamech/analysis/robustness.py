@@ -40,9 +40,9 @@ CHUNK = 256
 TABLES = "tables"  # the unit with the values of the tables
 QUANTILE_GROUPS = 5
 PER_DOSE, FIRST_HOURS, N_FIRST = 40, 2.0, 21  # output times after each dose, and evenly over the first hours
-HORIZON_MARGIN = 1e-3  # h after the last time that is read
+HORIZON_MARGIN = 1e-3  # h
 SEPARATION_THRESHOLD = 4.0  # standard errors between the lowest and the highest fifth; about one in 16,000 by chance
-MAX_PARAMETERS_NAMED = 3  # parameters that are named per conclusion
+MAX_PARAMETERS_NAMED = 3
 CALIBRATED_EFFECT, CALIBRATED_FOLD = "effect-24h", 2.0  # sets that keep the fitted drug effect within this factor
 
 

@@ -24,6 +24,7 @@ from ketamech.core.deprecated_names import with_current_names
 from ketamech.core.environment import short_hash
 from ketamech.core.errors import nearest_names
 from ketamech.core.execution import LOCAL_EXECUTOR, Executor
+from ketamech.core.optional_libraries import import_optional
 from ketamech.core.progress import ShareProgress
 from ketamech.dosing.dose_events import control_events
 from ketamech.dosing.lexicon import Lexicon, Meaning
@@ -40,7 +41,7 @@ from ketamech.trials.rating_scales import load_scales
 
 CHUNK, TOLERANCE, RANK_MARGIN = 1024, 1e-4, 1e-6  # small chunks, so that progress is reported often
 LOW_RANK, HIGH_RANK = 0.05, 0.95
-MIN_POINTS = 16  # fewest base points for an index
+MIN_BASE_POINTS = 16
 MORRIS_COLUMNS = {"mu_star": "mu_star", "half_width": "mu_star_conf", "sigma": "sigma"}
 SOBOL_COLUMNS = {"first": "S1", "first_half_width": "S1_conf", "total": "ST", "total_half_width": "ST_conf"}
 
@@ -264,9 +265,7 @@ def morris(
     The change of the endpoint as a parameter goes from its 5th to its 95th percentile, as in the tornado. Morris steps
     span the whole range: between ranks 0 and 1 the extreme tails of the spreads would determine the ranking.
     """
-    from SALib.analyze import morris as analyse
-    from SALib.sample import morris as sample
-
+    sample, analyse = _salib("morris")
     salib_problem = _salib_problem(problem, LOW_RANK)
     ranks = sample.sample(salib_problem, trajectories, seed=seed)
     results = problem.evaluate(ranks, progress)
@@ -286,22 +285,32 @@ def sobol(problem: SensitivityProblem, base: int, seed: int = 1, progress: Share
 
     `attrs["convergence"]` holds the same table from the first quarter, half and all of the points, by column `base`.
     """
-    from SALib.analyze import sobol as analyse
-    from SALib.sample import sobol as sample
-
+    sample, analyse = _salib("sobol")
     salib_problem, block = _salib_problem(problem, RANK_MARGIN), len(problem.parameters) + 2
     results = problem.evaluate(sample.sample(salib_problem, base, calc_second_order=False, seed=seed), progress)
 
     def indices(solved: np.ndarray, values: np.ndarray) -> Mapping[str, Any]:
         return analyse.analyze(salib_problem, values, calc_second_order=False, seed=seed)
 
-    parts = [b for b in (base // 8, base // 4, base // 2) if b >= MIN_POINTS] + [base]
+    parts = [b for b in (base // 8, base // 4, base // 2) if b >= MIN_BASE_POINTS] + [base]
     steps = [_index_table(problem, results[: b * block], block, indices, SOBOL_COLUMNS).assign(base=b) for b in parts]
     table = (
         steps[-1].drop(columns="base").sort_values(["endpoint", "total"], ascending=[True, False], ignore_index=True)
     )
     table.attrs["convergence"] = pd.concat(steps, ignore_index=True)
     return _with_solve_counts(table, results)
+
+
+def check_base_points(base: int, type_this: str) -> None:
+    """Raise InputError unless `base` is a power of 2, as the Sobol sequence requires; `type_this`: what to type."""
+    if base < 8 or base & (base - 1):
+        raise InputError(f"{base} base points", expected="a power of 2, 8 or more", type_this=type_this)
+
+
+def _salib(method: str) -> tuple[Any, Any]:
+    """The modules of SALib that draw the points of a method and analyse them. Raises InputError if it is missing."""
+    sample, analyse = (f"SALib.{part}.{method}" for part in ("sample", "analyze"))
+    return import_optional(sample, "SALib", "this analysis"), import_optional(analyse, "SALib", "this analysis")
 
 
 def _index_table(
@@ -315,8 +324,7 @@ def _index_table(
     """
     solved = np.isfinite(results).all(axis=1).reshape(-1, block).all(axis=1).repeat(block)
     if solved.sum() < 4 * block:
-        what, expected = "too few points could be solved", "more points, or fewer parameters"
-        raise InputError(what, key="--trajectories", expected=expected)
+        raise InputError("too few points could be solved", expected="more points, or fewer parameters")
     lines = []
     for j, endpoint in enumerate(problem.endpoints):
         result = indices(solved, results[solved, j])

@@ -24,9 +24,9 @@ PERCENT_PER_POINT, EFFECTS_PER_POINT, LOGS_PER_POINT = 5.0, 10.0, 5.0
 # statistics that compare two arms
 DIFFERENCES = ("difference", "extra fall", "effect size", "odds ratio", "hazard ratio", "share difference")
 NEGATED = ("fall", "extra fall")  # a fall is a negative change
-MIN_RELAPSE_DAYS = 0.5  # of a time to relapse, before its logarithm
+MIN_RELAPSE_DAYS = 0.5  # before its logarithm
 CONTINUITY_CORRECTION = 0.5  # added to counts before log odds
-NO_PUBLIC_SOURCE = "source cannot be opened"  # why a row is not scored
+NO_PUBLIC_SOURCE = "source cannot be opened"
 
 
 @dataclass(frozen=True)

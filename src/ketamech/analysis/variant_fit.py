@@ -26,7 +26,7 @@ from ketamech.simulation.model_variants import DIRECTORY, FITTED, ModelVariant
 
 COLUMNS = ("parameter", "prior_spread", "why")
 STEP, MAX_DISTANCE_SD = 0.05, 3.0  # SD of the prior: of a finite difference, of a bound
-START_POINTS = (0.0, 0.7)  # starting points of the search, in SD of the prior
+START_POINTS = (0.0, 0.7)  # SD of the prior
 DRAWS, ROUNDS, MAX_ITERATIONS = 720, 6, 12  # draws, sampling rounds, iterations of a search
 MIXTURE_COMPONENTS = ((1.1, 0.6), (1.8, 0.4))  # width relative to the estimated covariance, share of draws
 MIN_DRAWS_PER_PARAMETER, MIN_WEIGHT, TEMPERING = 3, 0.02, 0.8
@@ -202,7 +202,7 @@ def load_priors() -> dict[str, float]:
 SCORE_COLUMNS = (
     "variant", "deviance", "prior", "known", "log_evidence", "laplace", "effective_draws", "probability",
 )  # fmt: skip
-DRAWS_PER_VARIANT = 40  # stored draws of each variant
+DRAWS_PER_VARIANT = 40
 FITTED_TO = "to the clinical rows of rows.csv and every row of data/perturbations/rows.csv, by their bands"
 
 

@@ -59,7 +59,7 @@ class Limits(BaseModel):
     cache_bytes: int = Field(64 * 1024 * 1024, description="size of these responses together")
 
 
-POLL_SECONDS = 0.1  # between two checks of a thread that waits for another
+POLL_SECONDS = 0.1
 LIMITS = Limits.model_validate({})
 
 

@@ -32,7 +32,7 @@ def scenario_of(keys: ScenarioFile, model: Model) -> Scenario:
     try:
         scenario = scenario_from_keys(keys, model.parameters, NAME, {})
     except InputError as problem:
-        raise without_file(problem) from None
+        raise problem.replace(file=None) from None  # a request has no file
     count = sum(len(treatment.starts(scenario.horizon)) for treatment in scenario.regimen.treatments)
     if count > MAX_OCCASIONS:
         message = f"{count} doses exceed the limit of the page"
@@ -67,14 +67,6 @@ def _texts(value: object, key: str) -> Iterator[tuple[str, str]]:
     elif isinstance(value, list):
         for i, item in enumerate(value):
             yield from _texts(item, f"{key}[{i}]")
-
-
-def without_file(problem: InputError) -> InputError:
-    """The error without its file name: a request has no file."""
-    return type(problem)(
-        problem.what, line=problem.line, key=problem.key, expected=problem.expected, nearest=problem.nearest,
-        type_this=problem.type_this,
-    )  # fmt: skip
 
 
 def parse_uploaded(text: str, name: str, model: Model) -> ScenarioFile:

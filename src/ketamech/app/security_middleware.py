@@ -41,13 +41,16 @@ class SecurityMiddleware:
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """Check one request and pass it on."""
         if scope["type"] == "websocket":
-            return await send({"type": "websocket.close", "code": 1008})  # there are none
+            await send({"type": "websocket.close", "code": 1008})  # there are none
+            return
         if scope["type"] != "http":
-            return await self.app(scope, receive, send)
+            await self.app(scope, receive, send)
+            return
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
         send = _with_headers(send)
         if (refusal := self._refused(headers)) is not None:
-            return await refusal(scope, receive, send)
+            await refusal(scope, receive, send)
+            return
         body: list[bytes] | None = None
         with anyio.move_on_after(self.limits.body_seconds) as body_timeout:
             body = await _read(receive, self.limits.body_bytes)
@@ -55,12 +58,14 @@ class SecurityMiddleware:
             error = LimitExceeded(
                 "the request did not arrive completely", f"all of it within {self.limits.body_seconds:g} s"
             )
-            return await error_response(error, 408, {"connection": "close"})(scope, receive, send)
+            await error_response(error, 408, {"connection": "close"})(scope, receive, send)
+            return
         if body is None:
             error = LimitExceeded(
                 f"a request of more than {self.limits.body_bytes:,} bytes", f"at most {self.limits.body_bytes:,} bytes"
             )
-            return await error_response(error, 413, {"connection": "close"})(scope, receive, send)
+            await error_response(error, 413, {"connection": "close"})(scope, receive, send)
+            return
         await _run(self.app, scope, body, receive, send)
 
     def _refused(self, headers: dict[str, str]) -> Any:

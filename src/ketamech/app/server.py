@@ -31,7 +31,7 @@ from ketamech.app.responses import NotFound, error_response
 from ketamech.app.routes import downloads, engine, evidence, exercises, metadata
 from ketamech.app.routes import jobs as job_routes
 from ketamech.app.routes import scenario as scenario_routes
-from ketamech.app.scenarios import NAME, without_file
+from ketamech.app.scenarios import NAME
 from ketamech.app.schemas import ERRORS, CurvesRequest
 from ketamech.app.security_middleware import HEADERS, NO_FRAME, WASM_POLICY, SecurityMiddleware
 from ketamech.core import InputError, KetaMechError
@@ -226,7 +226,7 @@ def _validation_error(errors: list[Any]) -> InputError:
         if error["loc"][:2] == ("body", "scenario") and len(error["loc"]) > 2
     ]
     if scenario_errors:
-        return without_file(to_input_error(scenario_errors, NAME, {}, SCENARIO_FILE))
+        return to_input_error(scenario_errors, NAME, {}, SCENARIO_FILE).replace(file=None)
     first = errors[0]
     field = ".".join(str(part) for part in first["loc"] if part != "body")
     return InputError(
@@ -235,7 +235,7 @@ def _validation_error(errors: list[Any]) -> InputError:
 
 
 HOST, START_SECONDS = "127.0.0.1", 30.0
-SHUTDOWN_SECONDS = 0.2  # for computations to end with the server
+SHUTDOWN_SECONDS = 0.2
 
 
 def serve(port: int, *, browser: bool, announce: Callable[[str], None], app_state: AppState | None = None) -> None:

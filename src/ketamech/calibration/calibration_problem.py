@@ -39,13 +39,13 @@ from ketamech.trials.run_trial import run_trial
 from ketamech.trials.trial_reader import shipped_trial
 
 PEOPLE, SCALES = DIRECTORY.parent / "people", DIRECTORY.parent / "scales"
-PATIENTS_PER_ARM = 120  # in each simulated arm
+PATIENTS_PER_ARM = 120
 MODEL_ERROR = DIRECTORY / "model_error.csv"  # SD, by kind of statistic
 SEED = 20
 DIFFERENCE_STEP_SD = 0.25  # finite-difference step in SD of the prior: responder rates of 120 patients must change
 MAX_DISTANCE_SD = 6.0  # SD of the prior; no simulation beyond
 MAX_MAP_DISTANCE_SD = 4.0  # SD of the prior; the search for the mode stays within
-MAX_STEP_TRIES = 4  # steps of the search that are tried from one point, each with three times the damping
+MAX_STEP_TRIES = 4  # each with three times the damping
 StepProgress = Callable[[int, str], None]
 
 

@@ -27,7 +27,7 @@ FITTED_CODES = {
     "population": False,
 }  # population: the number defines the patients of the trial
 RELAPSE_STATISTICS = ("median relapse", "still well", "relapse", "hazard ratio")  # statistics of the patients at risk
-PERCENT_STATISTICS = ("response", "remission", "still well", "relapse", "above")  # statistics in percent of patients
+PERCENT_STATISTICS = ("response", "remission", "still well", "relapse", "above")
 
 
 @dataclass(frozen=True)

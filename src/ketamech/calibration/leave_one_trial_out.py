@@ -72,7 +72,7 @@ def _exceptions() -> tuple[tuple[tuple[str, ...], TrialFold], ...]:
     return tuple(exceptions)
 
 
-STEPS = 200  # of a chain without a trial
+CHAIN_STEPS = 200
 DRAWS, SUMMARY = "leave_one_trial_out.csv", "left_out_trials.csv"
 SUMMARY_COLUMNS = ("trial", "rows", "pareto_k", "effective_draws", "method", "posterior")
 
@@ -94,7 +94,7 @@ class LeftOutPosterior:
 
 def leave_one_trial_out(
     points: DesignPoints, emulator: QuadraticEmulator, posterior: Posterior, count: int, progress: StepProgress, *,
-    seed: int = 1, steps: int = STEPS,
+    seed: int = 1, steps: int = CHAIN_STEPS,
 ) -> Iterator[LeftOutPosterior]:  # fmt: skip
     """The posterior without each trial, in turn, as `count` draws of equal weight."""
     task, random = points.task, np.random.RandomState(seed)

@@ -92,7 +92,7 @@ def _distance(p: np.ndarray, q: np.ndarray, width: np.ndarray) -> float:
     return float(np.sqrt(max(divergence, 0.0) / np.sum(width * (p + q))))
 
 
-MIN_LOADING = 0.2  # loading below which a gain is left out of the words
+MIN_LOADING_IN_WORDS = 0.2
 DETERMINED_SD, INFORMED_SD = 0.5, 0.8  # SD relative to the prior up to which a direction is determined, or informed
 
 
@@ -113,7 +113,7 @@ class InformedDirection:
     @property
     def combination(self) -> str:
         """The product or ratio in words, without gains of small loading, e.g. "connectivity × habenula^0.6"."""
-        used = {name: e for name, e in self.exponents.items() if abs(self.loadings[name]) >= MIN_LOADING}
+        used = {name: e for name, e in self.exponents.items() if abs(self.loadings[name]) >= MIN_LOADING_IN_WORDS}
         above = [_power(name, e) for name, e in used.items() if e > 0]
         below = [_power(name, -e) for name, e in used.items() if e < 0]
         divisor = f"({' × '.join(below)})" if len(below) > 1 else "".join(below)

@@ -19,10 +19,10 @@ from ketamech.population.weights import effective_size, tilted_weights, weighted
 from ketamech.trials.analysis.treatment_effects import scores
 from ketamech.trials.trial_reader import shipped_trial
 
-SD_OF_MOMENT = {"baseline mean": "baseline SD", "mean": "SD", "change": "SD of change"}  # moment: its SD
+SD_OF_MOMENT = {"baseline mean": "baseline SD", "mean": "SD", "change": "SD of change"}
 RESPONSE = "response (%)"
-MOMENTS = (*(name for pair in SD_OF_MOMENT.items() for name in pair), RESPONSE)  # in the order in which they are shown
-MIN_EFFECTIVE_PATIENTS = 10.0  # effective patients below which an arm counts as not met
+MOMENTS = (*(name for pair in SD_OF_MOMENT.items() for name in pair), RESPONSE)  # as they are shown
+MIN_EFFECTIVE_PATIENTS = 10.0  # an arm with fewer counts as not met
 
 
 @dataclass(frozen=True)

@@ -30,9 +30,9 @@ from ketamech.core.environment import short_hash
 DRAWS = 99  # compared with each true value: ranks 0 to 99
 STEPS = 160  # of the chain of a data set; the first quarter is left out
 PRIOR_STEPS = 400  # of elliptical slice sampling for one draw of the restricted prior
-MODE_ROUNDS = 12  # Gauss-Newton steps to the mode of a data set
-COVERED_PROBABILITY = 0.9  # whose coverage is counted
-TEST_LEVEL = 0.05  # of the test of all parameters together
+MODE_ROUNDS = 12  # Gauss-Newton steps
+COVERED_PROBABILITY = 0.9
+TEST_LEVEL = 0.05
 NULL_TABLES = 10_000  # tables of uniform ranks for the test of the distribution function
 MIN_BIN_COUNT, MAX_BINS = 5, 10  # of the chi-square test
 

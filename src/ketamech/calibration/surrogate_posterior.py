@@ -20,11 +20,11 @@ PRIOR_WIDENING, FOLDS = 1.5, 5
 MAX_PRIOR_SD, MAX_DESIGN_DISTANCE = 5.0, 2.0  # SD of the prior; root mean square distance in SD of the design points
 RIDGE_PENALTIES = (1e-2, 1e-1, 1.0, 10.0, 100.0)
 WALKERS_PER_PARAMETER, STEPS, THINNING = 4, 1200, 10
-POOL_SIZE = 10_000  # draws of the chain that are reweighted
-MAP_ROUNDS = 8  # steps towards the posterior mode
+REWEIGHTED_DRAWS = 10_000
+MAX_MODE_STEPS = 8
 MIN_CONTRACTION = 0.1  # with a smaller contraction the trials do not inform the parameter
 MIN_EFFECT = 0.25  # a row is informative if one prior SD of the parameter changes it by at least this many noise SD
-MAX_EVIDENCE_IDS = 6  # in a row of a parameter table
+MAX_EVIDENCE_IDS = 6
 
 
 @dataclass
@@ -44,7 +44,9 @@ class DesignPoints:
             self.centre = (best, *self.task.spread(best))
         return self.centre
 
-    def sample(self, count: int, progress: StepProgress, *, rounds: int = MAP_ROUNDS) -> tuple[np.ndarray, np.ndarray]:
+    def sample(
+        self, count: int, progress: StepProgress, *, rounds: int = MAX_MODE_STEPS
+    ) -> tuple[np.ndarray, np.ndarray]:
         """Points [point, parameter] about the mode and their statistics [point, row]."""
         best, spread, _ = self.map_and_covariance(rounds, progress)
         random = np.random.RandomState(self.seed)
@@ -127,7 +129,7 @@ class Posterior:
     effective_size: float
     predicted: np.ndarray | None = None
 
-    def thinned(self, count: int = POOL_SIZE) -> np.ndarray:
+    def thinned(self, count: int = REWEIGHTED_DRAWS) -> np.ndarray:
         """About `count` draws of the chain [draw, parameter], equally spaced."""
         flat = self.chain.reshape(-1, self.chain.shape[-1])
         return flat[:: max(1, len(flat) // count)]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -13,6 +13,9 @@ from ketamech.cli.options import ResultFolder, Resume, Scheduler, Seed, listed_n
 from ketamech.core import InputError
 from ketamech.core.csv_table import parts
 from ketamech.core.environment import available_threads
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 Doses = Annotated[
     list[str] | None,
@@ -72,12 +75,8 @@ def design(
     from ketamech.trials.posterior_draws import load_posterior, posterior_hash
 
     terminal.refuse_file(out)
-    regimens = regimen_search.candidates(
-        _doses(doses or list(USUAL)),
-        listed_numbers(infusion_minutes, "--infusion-minutes", "2, 40", positive=True),
-        parts(schedules),
-        weeks,
-    )
+    minutes = listed_numbers(infusion_minutes, "--infusion-minutes", "2, 40", positive=True)
+    regimens = regimen_search.candidates(_doses(doses or list(USUAL)), minutes, parts(schedules), weeks)
     for r in regimens:
         Regimen.parse(r.sentence)  # errors show before anything is solved
     model = terminal.model()
@@ -96,15 +95,21 @@ def design(
             write_table(table, draft / "design.csv", metadata)
             write_table(table, draft / "design.parquet", metadata)
             first_figure = draw_front(draft, table)[0].relative_to(draft)
+    _print(table, patients)
+    terminal.print_open_hint(out / first_figure)
+
+
+def _print(table: pd.DataFrame, patients: int) -> None:
+    """Print the regimens, the best first, a note on few patients, and how many regimens have evidence."""
+    from ketamech.analysis.regimen_search import FEW_PATIENTS
+
     shown_table = table.sort_values("benefit", ascending=False)[[*SHOWN]].rename(columns=SHOWN)
     terminal.table(shown_table, title="Regimens")
-    if patients < regimen_search.FEW_PATIENTS:
+    if patients < FEW_PATIENTS:
         note = f"{patients} patients are few: the intervals hold their sampling error; --patients 200 narrows them"
         terminal.print_note(f"Note: {note}.")
-    counts = table["evidence"].value_counts().to_dict()
-    evidence_counts = ", ".join(f"{count} {kind}" for kind, count in counts.items())
-    terminal.print_note(f"Evidence of these {len(table)} regimens: {evidence_counts}.")
-    terminal.print_open_hint(out / first_figure)
+    counts = ", ".join(f"{count} {kind}" for kind, count in table["evidence"].value_counts().items())
+    terminal.print_note(f"Evidence of these {len(table)} regimens: {counts}.")
 
 
 def _doses(texts: list[str]) -> dict[str, list[float]]:

@@ -180,7 +180,8 @@ def fit(options: FitOptions) -> None:
     if options.data.suffix.lower() in PROBLEMS:
         if key := next((key for key, value in options.without_problem.items() if value), None):
             raise InputError("a PEtab problem states its own data and noise", key=key, expected="no such option")
-        return _fit_problem(options)
+        _fit_problem(options)
+        return
     if options.estimates is not None:
         raise InputError("estimates belong to a PEtab problem", key="--estimates", expected="a problem (.yaml)")
     from ketamech.exchange.output_folder import replace_folder

@@ -77,7 +77,7 @@ def import_(
     if file.suffix.lower() in MODELS:
         return _model(file, to, end, steps, tolerance)
     if not scenario_argument.is_table(str(file)):
-        kinds = ", ".join((*scenario_argument.TABLES, *MODELS, *SIMULATIONS, PROBLEM))
+        kinds = ", ".join((*scenario_argument.TABLE_SUFFIXES, *MODELS, *SIMULATIONS, PROBLEM))
         raise InputError(f"cannot read '{file}'", expected=f"a dose table or a model ({kinds})", type_this="doses.csv")
     _doses(file, to, drug, subject)
     return None

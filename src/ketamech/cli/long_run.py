@@ -16,7 +16,7 @@ from ketamech.core.environment import TABLES, short_hash, source_hash
 if TYPE_CHECKING:
     from ketamech.core.execution import Executor
 
-EXIT_CODE_STOPPED = 130  # exit code after Ctrl-C
+EXIT_CODE_STOPPED = 130  # 128 + SIGINT
 
 
 @contextmanager
@@ -44,7 +44,7 @@ def long_run(
         for name in checkpoint.damaged:
             terminal.progress().print(f"Damaged checkpoint, computed again: {terminal.escape_markup(name)}")
         try:
-            with checkpoint._disk_full_guard():
+            with checkpoint.disk_full_guard():
                 yield Executor(checkpoint, cluster)
         except KeyboardInterrupt:
             message = f"{len(list(checkpoint))} finished parts are saved; continue with the same command and --resume"

@@ -93,13 +93,13 @@ def fraction(text: str, key: str, example: str) -> float:
     return value if sign else as_fraction(value, key)
 
 
-MAX_NAME_LENGTH = 60  # of a folder that is named after a title
+MAX_FOLDER_NAME_LENGTH = 60
 
 
 def folder_name(title: str) -> str:
     """The title as a folder name; a long one is cut and gets a hash, so that two long titles do not share a folder."""
     name = re.sub(r"[^a-z0-9]+", "-", title.lower()).strip("-") or "run"
-    return name if len(name) <= MAX_NAME_LENGTH else f"{name[:MAX_NAME_LENGTH]}-{short_hash(title, 6)}"
+    return name if len(name) <= MAX_FOLDER_NAME_LENGTH else f"{name[:MAX_FOLDER_NAME_LENGTH]}-{short_hash(title, 6)}"
 
 
 Options = TypeVar("Options")

@@ -7,14 +7,14 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from ketamech.core import InputError, require_known
-from ketamech.simulation.load_scenario import TABLES, Settings, is_table
+from ketamech.simulation.load_scenario import TABLE_SUFFIXES, Settings, is_table
 
 if TYPE_CHECKING:
     from ketamech.nonmem.read import DoseTable, DoseTableSubject
     from ketamech.parameters import ParameterTable
     from ketamech.simulation.scenario import Scenario
 
-__all__ = ["TABLES", "doses", "is_table", "one_of", "refuse_for_table", "scenario", "settings"]
+__all__ = ["TABLE_SUFFIXES", "doses", "is_table", "one_of", "refuse_for_table", "scenario", "settings"]
 
 
 def scenario(
@@ -39,7 +39,7 @@ def scenario(
             if problem.key != PERTURB:
                 raise
             example = problem.type_this and f'--perturb "{problem.type_this}"'
-            raise problem.about("--perturb", example) from None
+            raise problem.replace(key="--perturb", type_this=example) from None
     refuse_for_table(
         {
             "--species": species,

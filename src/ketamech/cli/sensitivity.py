@@ -59,8 +59,7 @@ def sensitivity(
 
     require_extra("calibrate")
     terminal.refuse_file(out)
-    if sobol_n & (sobol_n - 1):
-        raise InputError(f"{sobol_n} base points", key="--sobol-n", expected="a power of 2", type_this="--sobol-n 1024")
+    sensitivity_analysis.check_base_points(sobol_n, "--sobol-n 1024")
     loaded = load_scenario(scenario)
     if sobol_top == 1:
         raise InputError("Sobol of one parameter", key="--sobol-top", expected="2 or more, or 0 for no Sobol")

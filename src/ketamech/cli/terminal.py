@@ -31,8 +31,8 @@ if TYPE_CHECKING:
     from ketamech.simulation.scenario import Scenario
 
 
-COLUMN_GAP = 2  # characters between two columns
-MIN_COLUMN_WIDTHS = (12, 24)  # characters that a column of short and of long sentences needs at least
+COLUMN_GAP = 2  # characters
+MIN_COLUMN_WIDTHS = (12, 24)  # characters; of short and of long sentences
 MAX_CELL_LINES = 4  # lines of a cell where the width of its column is between these two
 WORD_FOLD_POINTS = re.compile(r"(?<=[^\W\d_][._/,-])(?=[^\W\d_])")  # where a word that is longer than a line is folded
 NAME_FOLD_POINTS = re.compile(r"(?<=[^\W\d_][._])(?=[^\W\d_])")  # where a name may be folded so that more columns fit
@@ -222,8 +222,8 @@ def model(pk_model: Path | None = None, variant: str | None = None) -> Any:
             return load_kinetics_model(pk_model)
     with console.status("Loading the model ...") as status:
         if variant:
-            return load_variant(variant, announce=lambda line: status.update(line))
-        return load_model(announce=lambda line: status.update(line))
+            return load_variant(variant, announce=status.update)
+        return load_model(announce=status.update)
 
 
 def print_regimen(scenario: Scenario) -> None:

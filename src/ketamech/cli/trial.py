@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,7 +12,7 @@ import typer
 
 from ketamech.cli import terminal
 from ketamech.cli.long_run import long_run
-from ketamech.cli.options import Equations, Resume, Scheduler, Threads, fraction, listed_numbers
+from ketamech.cli.options import Equations, Resume, Scheduler, Threads, fraction, listed_numbers, with_options
 from ketamech.cli.terminal import require_extra
 from ketamech.core import InputError, closest_match
 from ketamech.core.environment import available_threads
@@ -27,65 +28,112 @@ if TYPE_CHECKING:
     from ketamech.trials.analysis.sample_size import SampleSizeSearch
     from ketamech.trials.design import Trial
 
-POWER_REPLICATES = 100  # the power is the share of these that are significant
+POWER_REPLICATES = 100
 
-Files = Annotated[
-    list[Path],
-    typer.Argument(help="Trial files (YAML), or names of shipped trials, e.g. murrough2013; 'all': all shipped ones"),
-]
-Replicates = Annotated[
-    int | None,
-    typer.Option(
-        min=1,
-        help=f"Number of runs of each trial, each with other patients [default: 1; {POWER_REPLICATES} for power]",
-    ),
-]
-Patients = Annotated[int | None, typer.Option(help="Total number of patients, instead of the number in the file")]
-Seed = Annotated[
-    int | None, typer.Option(min=0, help="Seed of the virtual patients [default: of the file, or from its name]")
-]
-Posterior = Annotated[
-    str, typer.Option(help="Posterior of the parameters: 'shipped', 'none' (the parameter tables) or a file")
-]
-Sizes = Annotated[
-    str | None, typer.Option("--power", help="Power for these numbers of patients per arm, e.g. '20, 40, 80'")
-]
-TargetPower = Annotated[
-    str | None,
-    typer.Option(
-        "--sample-size", metavar="POWER",
-        help="Find the number of patients for this power, e.g. 0.8 or '80 %', by trials of several sizes",
-    ),
-]  # fmt: skip
-Alpha = Annotated[float, typer.Option(help="Two-sided level of significance of the primary comparison")]
-Margin = Annotated[
-    float | None,
-    typer.Option(help="Non-inferiority margin in points: power counts trials that show the arm to be not inferior"),
-]
-Weighted = Annotated[
-    bool,
-    typer.Option(
-        "--weight-to-published", help="Also weight the patients of each arm so that it has its published mean and SD"
-    ),
-]
-Out = Annotated[
-    Path | None,
-    typer.Option(
-        "--out",
-        "-o",
-        help="Folder for the results; several trials get a folder each in it [default: runs/trials]",
-    ),
-]
 FOLDER = Path("runs/trials")
 MAX_PATIENTS = 400_000  # virtual patients of one simulated size, all replicates together
 
 
-def trial(
-    files: Files, replicates: Replicates = None, patients: Patients = None, seed: Seed = None, threads: Threads = None,
-    posterior: Posterior = "shipped", power: Sizes = None, sample_size: TargetPower = None, alpha: Alpha = 0.05,
-    margin: Margin = None, weight_to_published: Weighted = False, out: Out = None, resume: Resume = False,
-    scheduler: Scheduler = None, variant: Equations = None,
-) -> None:  # fmt: skip
+@dataclass(frozen=True)
+class TrialOptions:
+    """The arguments and the options of `ketamech trial`; None where an option was not given."""
+
+    files: Annotated[
+        list[Path],
+        typer.Argument(
+            help="Trial files (YAML), or names of shipped trials, e.g. murrough2013; 'all': all shipped ones"
+        ),
+    ]
+    replicates: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            help=f"Number of runs of each trial, each with other patients [default: 1; {POWER_REPLICATES} for power]",
+        ),
+    ] = None
+    patients: Annotated[
+        int | None, typer.Option(help="Total number of patients, instead of the number in the file")
+    ] = None
+    seed: Annotated[
+        int | None, typer.Option(min=0, help="Seed of the virtual patients [default: of the file, or from its name]")
+    ] = None
+    threads: Threads = None
+    posterior: Annotated[
+        str, typer.Option(help="Posterior of the parameters: 'shipped', 'none' (the parameter tables) or a file")
+    ] = "shipped"
+    power: Annotated[
+        str | None, typer.Option("--power", help="Power for these numbers of patients per arm, e.g. '20, 40, 80'")
+    ] = None
+    sample_size: Annotated[
+        str | None,
+        typer.Option(
+            "--sample-size", metavar="POWER",
+            help="Find the number of patients for this power, e.g. 0.8 or '80 %', by trials of several sizes",
+        ),
+    ] = None  # fmt: skip
+    alpha: Annotated[float, typer.Option(help="Two-sided level of significance of the primary comparison")] = 0.05
+    margin: Annotated[
+        float | None,
+        typer.Option(help="Non-inferiority margin in points: power counts trials that show the arm to be not inferior"),
+    ] = None
+    weight_to_published: Annotated[
+        bool,
+        typer.Option(
+            "--weight-to-published",
+            help="Also weight the patients of each arm so that it has its published mean and SD",
+        ),
+    ] = False
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "--out",
+            "-o",
+            help="Folder for the results; several trials get a folder each in it [default: runs/trials]",
+        ),
+    ] = None
+    resume: Resume = False
+    scheduler: Scheduler = None
+    variant: Equations = None
+
+    def trials(self) -> list[tuple[str, Trial]]:
+        """The trials with their names; with 'all' the shipped ones, or those that have published arms."""
+        if [file.name for file in self.files] == ["all"]:
+            return [_named_trial(Path(name)) for name in _shipped_names(self.weight_to_published)]
+        return [_named_trial(file) for file in self.files]
+
+    @cached_property
+    def sizes(self) -> list[int]:
+        """Numbers of patients per arm whose power is wanted. Raises InputError."""
+        sizes = listed_numbers(self.power, "--power", "20, 40, 80") if self.power is not None else []
+        if not all(size.is_integer() for size in sizes):
+            raise InputError(f"'{self.power}' are not numbers of patients", key="--power", expected="whole numbers",
+                             type_this="--power '20, 40, 80'")  # fmt: skip
+        return [int(size) for size in sizes]
+
+    @cached_property
+    def target(self) -> float | None:
+        """The power whose number of patients is wanted. Raises InputError."""
+        return None if self.sample_size is None else fraction(self.sample_size, "--sample-size", "0.8")
+
+    @property
+    def n_replicates(self) -> int:
+        """Runs of each trial."""
+        return self.replicates or (POWER_REPLICATES if self.sizes or self.target else 1)
+
+    def check_sizes(self, trials: list[Trial]) -> None:
+        """Raise InputError for sizes that a trial cannot have, that are given twice, or that one run cannot find."""
+        if self.sizes and any(len(trial.arms) < 2 for trial in trials):
+            raise InputError("power of a single arm", key="--power", expected="trials with two arms or more")
+        if self.target and (self.sizes or self.patients):
+            what = "--sample-size together with --power or --patients"
+            raise InputError(what, key="--sample-size", expected="one of them: --sample-size chooses the sizes itself")
+        if self.target and self.n_replicates == 1:
+            raise InputError("the sample size for a power from one trial", key="--replicates", expected="many trials",
+                             type_this=f"--replicates {POWER_REPLICATES}")  # fmt: skip
+
+
+@with_options(TrialOptions)
+def trial(options: TrialOptions) -> None:
     """Run a virtual trial and compare its arms.
 
     Example:  ketamech trial murrough2013 --replicates 100
@@ -109,68 +157,57 @@ def trial(
     has the effective number of patients of each arm or why it cannot be met, patient_weights.csv the weights. With
     'all', only trials with such arms are run.
     """
+    from ketamech.trials.posterior_draws import posterior_of
+
+    require_extra("trials")
+    trials = options.trials()
+    arms = {name: _arms_of_trial(name) for name, _ in trials} if options.weight_to_published else {}
+    options.check_sizes([design for _, design in trials])
+    folders = _folders(options.out, [name for name, _ in trials])
+    model = terminal.model(variant=options.variant)
+    posterior = posterior_of(model, options.posterior)
+    for folder, (name, design) in zip(folders, trials, strict=True):
+        _run(folder, design, arms.get(name), model, posterior, options)
+
+
+def _run(
+    folder: Path, trial: Trial, arms: list[PublishedArm] | None, model: Model, posterior: list[dict[str, float]],
+    options: TrialOptions,
+) -> None:  # fmt: skip
+    """Simulate and analyse a trial, write its folder and print the results."""
     from ketamech.exchange.output_folder import replace_folder
     from ketamech.report.calibration_report import shown_weighted_arms, write_weighted_arms
     from ketamech.report.provenance import provenance_of_many
     from ketamech.report.trial_folder import write_trial
     from ketamech.trials.analysis.analyse import analyse
-    from ketamech.trials.analysis.power import power as power_of
-    from ketamech.trials.analysis.power import success_criterion
-    from ketamech.trials.posterior_draws import posterior_hash, posterior_of
+    from ketamech.trials.analysis.power import power, success_criterion
+    from ketamech.trials.posterior_draws import posterior_hash
 
-    require_extra("trials")
-    is_all = [file.name for file in files] == ["all"]
-    names = list(map(Path, _shipped_names(weight_to_published))) if is_all else files
-    trials = [_named_trial(name) for name in names]
-    arms = {name: _arms_of_trial(name) for name, _ in trials} if weight_to_published else {}
-    sizes = _parse_sizes(power)
-    target = fraction(sample_size, "--sample-size", "0.8") if sample_size is not None else None
-    _check_sizes([design for _, design in trials], sizes, target, patients)
-    if replicates is None:
-        replicates = POWER_REPLICATES if sizes or target else 1
-    if target and replicates == 1:
-        raise InputError("the sample size for a power from one trial", key="--replicates", expected="many trials",
-                         type_this=f"--replicates {POWER_REPLICATES}")  # fmt: skip
-    folders = _folders(out, [name for name, _ in trials])
-    model = terminal.model(variant=variant)
-    draws = posterior_of(model, posterior)
-    console = terminal.progress()
-    for folder, (name, design) in zip(folders, trials, strict=True):
-        key = posterior_hash(draws)
-        job = {"command": "trial", "trial": design.fingerprint, "patients": patients, "seed": seed, "posterior": key}
-        with long_run(folder, job, model, resume=resume, scheduler=scheduler) as work:
-            run = Simulation(model, replicates, seed, available_threads(threads, scheduler), draws, work)
-            criterion = success_criterion(design, alpha, margin)
-            search = _search(design, run, target, criterion) if target else None
-            if search:
-                design = design.replace(patients=search.data.sizes["patient"])
-            data = search.data if search else run(design, patients)
-            data = data.assign_attrs(posterior=key)
-            with console.status("Analysing ..."), replace_folder(folder) as draft:
-                analysis = analyse(data, design)
-                power_table = search.power if search else None
-                if sizes:
-                    power_table = power_of(data, *design.primary, analysis.reference, sizes, criterion=criterion)
-                line = terminal.command_line()
-                data = data.assign_attrs(provenance_of_many(design.title, design.fingerprint, model, line))
-                page = write_trial(draft, data, design, analysis, power=power_table, alpha=alpha, command_line=line)
-                if name in arms:
-                    weighted_arms = write_weighted_arms(draft, data, arms[name])
-        _print_differences(design, analysis, criterion, search)
-        console.print(_conditions(design, data, analysis))
-        if name in arms:
-            terminal.table(shown_weighted_arms(weighted_arms), title="Patients weighted to the published arms")
-        _print_exceptions(data, analysis)
-        terminal.print_open_hint(folder / page.name)
-
-
-def _check_sizes(designs: list[Trial], sizes: list[int], target: float | None, patients: int | None) -> None:
-    """Raise InputError for sizes that a trial cannot have, or that are given twice."""
-    if sizes and any(len(design.arms) < 2 for design in designs):
-        raise InputError("power of a single arm", key="--power", expected="trials with two arms or more")
-    if target and (sizes or patients):
-        what = "--sample-size together with --power or --patients"
-        raise InputError(what, key="--sample-size", expected="one of them: --sample-size chooses the sizes itself")
+    key, console, line = posterior_hash(posterior), terminal.progress(), terminal.command_line()
+    job = {"command": "trial", "trial": trial.fingerprint, "patients": options.patients, "seed": options.seed}
+    with long_run(folder, job | {"posterior": key}, model, resume=options.resume, scheduler=options.scheduler) as work:
+        threads = available_threads(options.threads, options.scheduler)
+        simulate = Simulation(model, options.n_replicates, options.seed, threads, posterior, work)
+        criterion = success_criterion(trial, options.alpha, options.margin)
+        search = _search(trial, simulate, options.target, criterion) if options.target else None
+        if search:
+            trial = trial.replace(patients=search.data.sizes["patient"])
+        data = search.data if search else simulate(trial, options.patients)
+        data = data.assign_attrs(posterior=key)
+        with console.status("Analysing ..."), replace_folder(folder) as draft:
+            analysis = analyse(data, trial)
+            powers = search.power if search else None
+            if options.sizes:
+                powers = power(data, *trial.primary, analysis.reference, options.sizes, criterion=criterion)
+            data = data.assign_attrs(provenance_of_many(trial.title, trial.fingerprint, model, line))
+            page = write_trial(draft, data, trial, analysis, power=powers, alpha=options.alpha, command_line=line)
+            weighted_arms = write_weighted_arms(draft, data, arms) if arms else None
+    _print_differences(trial, analysis, criterion, search)
+    console.print(_conditions(trial, data, analysis))
+    if weighted_arms is not None:
+        terminal.table(shown_weighted_arms(weighted_arms), title="Patients weighted to the published arms")
+    _print_exceptions(data, analysis)
+    terminal.print_open_hint(folder / page.name)
 
 
 def _print_differences(
@@ -291,11 +328,3 @@ def _arms_of_trial(name: str) -> list[PublishedArm]:
             message, key="--weight-to-published", expected=expected, nearest=closest_match(name, _shipped_names(True))
         )
     return arms
-
-
-def _parse_sizes(text: str | None) -> list[int]:
-    sizes = listed_numbers(text, "--power", "20, 40, 80") if text is not None else []
-    if not all(size.is_integer() for size in sizes):
-        raise InputError(f"'{text}' are not numbers of patients", key="--power", expected="whole numbers",
-                         type_this="--power '20, 40, 80'")  # fmt: skip
-    return [int(size) for size in sizes]

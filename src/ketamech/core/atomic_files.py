@@ -17,7 +17,7 @@ from typing import Any
 
 from ketamech.core.errors import InputError
 
-DISK_FULL_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  # error numbers of a full disk or an exceeded quota
+DISK_FULL_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 LOCK_WAIT, LOCK_POLL = 60.0, 0.02  # s: longest wait for a folder lock, and time between two tries
 
 

@@ -73,7 +73,7 @@ class Checkpoint:
             raise TypeError(f"unit '{name}': {objects[0]} contains Python objects")
         folder = self.folder / CHECKPOINT_FOLDER
         partial, target = folder / PARTIAL_FILE, folder / f"{name}.npz"
-        with self._disk_full_guard():
+        with self.disk_full_guard():
             with partial.open("wb") as file:
                 np.savez(file, **arrays)  # type: ignore[arg-type]
             _flush(partial)
@@ -83,7 +83,7 @@ class Checkpoint:
 
     def record(self, name: str, paths: Sequence[Path], facts: Metadata | None = None) -> None:
         """Record a unit whose files are already written somewhere in the job's folder."""
-        with self._disk_full_guard():
+        with self.disk_full_guard():
             files = {}
             for path in paths:
                 _flush(path)
@@ -101,7 +101,7 @@ class Checkpoint:
             self._append("", {"files": {}, "facts": {}})
 
     @contextmanager
-    def _disk_full_guard(self) -> Iterator[None]:
+    def disk_full_guard(self) -> Iterator[None]:
         """Report how many finished units exist when the disk is full."""
         try:
             yield
@@ -306,7 +306,7 @@ def _short(value: object) -> str:
     return text if len(text) < 60 else f"{text[:56]} ..."
 
 
-DESCRIPTION_KEY = "about"  # key of the description of a dataset: dims and attributes, in order
+DESCRIPTION_KEY = "about"  # dims and attributes, in order
 
 
 def dataset_as_arrays(dataset: xr.Dataset) -> Arrays:

@@ -293,9 +293,9 @@ class _WorkerInfo:
 
 def _compare(own: dict[str, str], wanted: dict[str, str], worker: str) -> None:
     """Raise InputError when a worker would compute other bits than this process."""
-    for key in wanted:
-        if own.get(key) != wanted[key]:
-            what = f"the worker at '{worker}' has {key} {own.get(key)}, and this process {wanted[key]}"
+    for key, value in wanted.items():
+        if own.get(key) != value:
+            what = f"the worker at '{worker}' has {key} {own.get(key)}, and this process {value}"
             raise InputError(what, key="--scheduler", expected=SAME_ENVIRONMENT)
 
 

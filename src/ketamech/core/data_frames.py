@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, Protocol, runtime_checkable
 
-MISSING_VALUES = {"None", "nan", "NaN", "<NA>", "NaT"}  # texts of missing values of both libraries
+MISSING_VALUES = {"None", "nan", "NaN", "<NA>", "NaT"}
 TRUTH = {"True": "1", "False": "0"}
 
 

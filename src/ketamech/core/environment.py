@@ -21,7 +21,7 @@ PREBUILT = PACKAGE / "prebuilt"  # what is computed from the sources alone; in w
 
 
 RESULT_PACKAGES = ("ketamech", "numpy", "scipy", "numba", "llvmlite", "emcee", "SALib")
-TABLES = ("data/**/*.csv", "data/**/*.yaml")  # shipped tables
+TABLES = ("data/**/*.csv", "data/**/*.yaml")
 NUMERICAL_PACKAGES = (
     "core", "evidence", "parameters", "model", "engine", "dosing", "simulation", "population", "nonmem", "trials",
     "calibration", "fitting", "analysis", "exchange",

@@ -34,16 +34,13 @@ class InputError(KetaMechError):
 
     def at(self, file: str | Path, line: int | None = None) -> InputError:
         """The same error with file and line, unless it names a file already."""
-        return self if self.file is not None else self._with(file=file, line=line)
+        return self if self.file is not None else self.replace(file=file, line=line)
 
-    def about(self, key: str, type_this: str | None) -> InputError:
-        """The same error about another key, with another correction to type."""
-        return self._with(key=key, type_this=type_this)
-
-    def _with(self, **changes: Any) -> InputError:
-        own = {"file": self.file, "line": self.line, "key": self.key, "expected": self.expected,
+    def replace(self, **changes: Any) -> InputError:
+        """The same error with other attributes."""
+        own = {"what": self.what, "file": self.file, "line": self.line, "key": self.key, "expected": self.expected,
                "nearest": self.nearest, "type_this": self.type_this}  # fmt: skip
-        return type(self)(self.what, **(own | changes))
+        return type(self)(**(own | changes))
 
     def _format(self) -> str:
         between = ", row " if self.file == FRAME else ":"

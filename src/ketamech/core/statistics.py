@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-INTERVAL_95 = (2.5, 97.5)  # percentiles that bound 95 %
+INTERVAL_95 = (2.5, 97.5)  # percentiles
 MEDIAN_AND_95 = (2.5, 50.0, 97.5)
 
 

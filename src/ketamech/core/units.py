@@ -24,9 +24,9 @@ YEAR = 365.25 * DAY
 MONTH = YEAR / 12  # 30.4375 days
 LONG_UNITS = ((YEAR, "year"), (MONTH, "month"), (WEEK, "week"), (DAY, "day"))
 GRAMS_PER_MOLE = 1e9  # g/mol in 1 kg/umol, the canonical unit of a molar mass
-MAX_COUNT = 1e6  # largest count of one unit in a duration
+MAX_COUNT = 1e6
 DECIMALS = {True: 4, False: 2}  # decimals of a short number, exact or rounded
-ROUNDING_TOLERANCE = 1e-6  # relative difference that is attributed to rounding
+ROUNDING_TOLERANCE = 1e-6  # relative
 
 TIME_UNIT_SPELLINGS: dict[float, tuple[str, ...]] = {
     SECOND: ("s", "sec", "secs", "seconds"),

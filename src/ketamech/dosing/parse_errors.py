@@ -12,7 +12,7 @@ from ketamech.core.errors import misspelled
 from ketamech.core.units import TIME_UNIT_SPELLINGS
 from ketamech.dosing.lexicon import Lexicon, Word, common_words, quoted
 
-MAX_SHOWN_CHARACTERS = 120  # characters of a text that an error repeats
+MAX_SHOWN_CHARACTERS = 120
 # For each start rule of the grammar: what is expected, and an example.
 STARTS = {
     "sentence": (
@@ -79,7 +79,7 @@ def unexpected_word_error(
         return InputError("the text is empty", expected=STARTS[start][0], type_this=STARTS[start][1])
     span = _unexpected_span(words, at, lexicon)
     if not any(word.kind in ("NAME", "REINDUCE") for word in span.words) and start not in ("time", "share"):
-        return _unknown_name_error(text, words, at, span)
+        return _unknown_name_error(text, words, span)
     key = _key(start, words[:at], span)
     if at == len(words):
         what = f"something is missing after '{shorten_text(text)}'"
@@ -110,7 +110,7 @@ def _unexpected_span(words: list[Word], at: int, lexicon: Lexicon) -> _TextSpan:
     return _TextSpan(words[begin:end], lexicon.inside[inside]() if inside else lexicon, inside)
 
 
-def _unknown_name_error(text: str, words: list[Word], at: int, span: _TextSpan) -> InputError:
+def _unknown_name_error(text: str, words: list[Word], span: _TextSpan) -> InputError:
     """The error about a treatment, perturbation or condition without a known name."""
     first = span.words[0] if span.words else None
     if first is None or first.kind == "THEN":
@@ -128,7 +128,7 @@ def _unknown_name_error(text: str, words: list[Word], at: int, span: _TextSpan) 
     example = problem.type_this
     if example == f"with {name}" and not span.inside:
         example = _moved_after_with(text, words, span)
-    return type(problem)(what, key=problem.key, expected=problem.expected, nearest=problem.nearest, type_this=example)
+    return problem.replace(what=what, type_this=example)
 
 
 def _moved_after_with(text: str, parsed: list[Word], span: _TextSpan) -> str:
@@ -152,7 +152,7 @@ def _unknown_word_error(start: str, text: str, words: list[Word], at: int, span:
     if start == "condition" and text[: words[at].start].casefold().split()[-1:] in CONJUNCTIONS:
         problem = span.lexicon.unknown(word)
         what = problem.what.replace(f"'{word}'", where, 1)
-        return type(problem)(what, key=problem.key, expected=problem.expected, nearest=problem.nearest)
+        return problem.replace(what=what, type_this=None)
     if before == "NUMBER" and key in TIME_KEYS:
         what = f"{where} is not a unit of time in '{shorten_text(text)}'"
         return InputError(what, key=key, expected=TIMES, nearest=misspelled(word, UNITS))

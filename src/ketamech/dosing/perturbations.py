@@ -24,7 +24,7 @@ from ketamech.dosing.parsed_values import Amount, Phrase, Span
 from ketamech.evidence import load_evidence
 from ketamech.parameters import ParameterTable, load_parameters
 
-PERTURB = "perturb"  # key of perturbations that are added to a scenario
+PERTURB = "perturb"
 PATH = DATA / "perturbations" / "perturbations.csv"
 COLUMNS = ("name", "words", "kind", "target", "sets", "enters", "level", "doses", "at", "kept_up_by", "evidence", "why")
 KINDS = ("drug", "genotype", "knock-out", "infusion", "diet", "stress", "held")
@@ -251,7 +251,7 @@ def read_added_perturbations(phrases: Iterable[str]) -> tuple[AppliedPerturbatio
         return read_perturbations(phrases)
     except InputError as problem:
         example = problem.type_this and problem.type_this.removeprefix("with ").strip('"')
-        raise problem.about(PERTURB, example) from None
+        raise problem.replace(key=PERTURB, type_this=example) from None
 
 
 def read_perturbation(phrase: str) -> AppliedPerturbation:

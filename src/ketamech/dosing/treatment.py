@@ -10,7 +10,7 @@ from ketamech.core import InputError
 from ketamech.core.units import DAY, WEEK, YEAR
 from ketamech.dosing.drugs import Drug, drug, route, routes_without_visit, timed_routes
 
-MAX_HORIZON_H = 2 * YEAR  # longest simulated time
+MAX_HORIZON_H = 2 * YEAR
 MAX_DOSES = 5000
 MAX_LAG_H = 24.0
 
@@ -63,7 +63,7 @@ class Phase:
             yield start
 
 
-PER_BODY = ("/kg", "/m^2")  # in the unit of a dose
+PER_BODY = ("/kg", "/m^2")
 
 
 @dataclass(frozen=True)

@@ -78,7 +78,7 @@ def write_cohort(
         partial_file.unlink()
     missing_chunks = [first for first in firsts if ARRAY_FORMAT not in pieces or _chunk_name(first) not in pieces]
     for data in chunks(missing_chunks):
-        with pieces._disk_full_guard():
+        with pieces.disk_full_guard():
             if ARRAY_FORMAT not in pieces:
                 pieces.record(ARRAY_FORMAT, _create_arrays(folder, data, patients, chunk, pieces.about))
             paths = write_chunk(folder, data, chunk)

@@ -110,7 +110,7 @@ def load_kinetics_model(path: Path | str, parameters: ParameterTable | None = No
     except ModelError as problem:
         raise InputError(str(problem), file=path, key="outputs", expected="every name that the stages need") from None
     kernel = load_kernel(system.layout, lambda: system)
-    return Model(system.layout, rows, kernel, lambda: system, kinetics.shared_states)
+    return Model(system.layout, rows, kernel, lambda: system, kinetics.shared_states, tuple(stages))
 
 
 def read_kinetics(path: Path) -> CustomPk:

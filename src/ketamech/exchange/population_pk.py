@@ -161,7 +161,8 @@ def load_population_pk(path: Path, parameters: ParameterTable | None = None) -> 
     rows = ParameterTable({**dict(table), **source.rows(table)})
     stages = [source.stage if stage.__name__ == REPLACED else stage for stage in all_stages()]
     system = build_system(rows, stages)
-    return Model(system.layout, rows, load_kernel(system.layout, lambda: system), lambda: system), source
+    kernel = load_kernel(system.layout, lambda: system)
+    return Model(system.layout, rows, kernel, lambda: system, stages=tuple(stages)), source
 
 
 def read_population_pk(path: Path) -> PopulationPk:

@@ -17,7 +17,7 @@ from ketamech.core.errors import FRAME
 MAX_ROWS = 500_000
 MISSING = {"", ".", "na"}
 SEPARATORS = (",", ";", "\t")
-COMMENT_PREFIXES = ("#", "TABLE NO.")  # prefixes of lines that are no records: comments and titles of NONMEM tables
+COMMENT_PREFIXES = ("#", "TABLE NO.")  # comments and titles of NONMEM tables
 PRINTED_NUMBER = re.compile(r"\d+\.\d*(e[-+]?\d{1,2})?", re.I)  # 1.0000E+00 in NONMEM tables
 DECIMAL_COMMA = re.compile(r"[-+]?\d*,\d+(e[-+]?\d{1,2})?", re.I)
 DECIMAL_POINT = re.compile(r"[-+]?\d*\.\d+(e[-+]?\d{1,2})?", re.I)

@@ -16,7 +16,7 @@ from ketamech.nonmem.csv_cells import ANALYTES, UNIT_COLUMNS, DoseRow
 from ketamech.simulation.nca_tables import PER_KG
 
 DV = "DV"
-CENSORING_COLUMNS = ("EVID", "MDV", "CENS", "LIMIT", "BLQ", "LLOQ")  # columns that state the censoring of DV
+CENSORING_COLUMNS = ("EVID", "MDV", "CENS", "LIMIT", "BLQ", "LLOQ")
 NUMBER = r"(?:\d+[.,]?\d*|[.,]\d+)(?:e[-+]?\d+)?"
 BELOW = re.compile(rf"<\s*(?P<limit>{NUMBER})|(?:<\s*)?(?:blq|bql|bloq|bdl|blod|lloq|loq|lod|nd)", re.I)
 NOT_CENSORED, LEFT, RIGHT = 0, 1, -1

@@ -35,7 +35,7 @@ from ketamech.simulation.output_ranges import exists_in, group_of
 from ketamech.simulation.simulate import DEFAULT_OUTPUTS, simulate_scenario
 
 STATUS, LINE = "solve_status", "LINE"
-BAND = (5, 50, 95)  # percentiles over replicates
+BAND = (5, 50, 95)  # percentiles
 MAX_VALUES = 200_000_000  # in one Dataset, 8 bytes each
 DOSING = (
     "AMT", "RATE", "DUR", "II", "ADDL", "SS", "LAG", "F", "R", "D", "MISSING", "DRUG", "ROUTE", "UNIT", "SALT", "C",

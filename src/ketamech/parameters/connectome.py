@@ -49,7 +49,7 @@ def coupling_name(one: str, other: str) -> str:
 
 RECEPTORS = ("nmda", "glun2b", "ampa")
 FRACTION_RECEPTOR = "glun2b"  # a fraction from 0 to 1, not scaled; the others are densities, scaled
-SYMMETRY_TOLERANCE = 1e-6  # relative difference between the two halves of a matrix that is attributed to rounding
+SYMMETRY_TOLERANCE = 1e-6  # relative
 ConnectomeWeights = str | Path | Sequence[Sequence[float]] | np.ndarray
 
 

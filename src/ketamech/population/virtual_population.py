@@ -46,7 +46,7 @@ if TYPE_CHECKING:
 FILE = DATA / "people" / "natural_course.csv"
 LOAD, EVENT_LOAD, ONSET = "course.load", "course.event_load", "course.onset"
 REVERSION = "course.reversion_rate"
-WARM_UP = 40  # weeks before the start after which a mean-reverting load no longer depends on its first value
+WARM_UP = 40  # weeks; a mean-reverting load then no longer depends on its first value
 Value = Callable[[str], float]
 
 

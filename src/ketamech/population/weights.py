@@ -14,7 +14,7 @@ import numpy as np
 from ketamech.core import InputError
 
 MAX_ITERATIONS, MAX_STEP_HALVINGS = 200, 40
-MEAN_TOLERANCE = 1e-9  # largest deviation of a mean from its target, in SD of the feature
+MEAN_TOLERANCE = 1e-9  # in SD of the feature
 
 
 def tilted_weights(

@@ -24,7 +24,7 @@ from ketamech.report.palette import BLUE, DARK_GREY, ERROR_BAR_COLOUR, OKABE_ITO
 from ketamech.report.style import SETTINGS, draw, figure_file, page, panel_page
 from ketamech.simulation.nca_tables import AnalysedProfile
 
-MAX_PARAMETERS_SHOWN = 15  # parameters in a panel
+MAX_PARAMETERS_IN_PANEL = 15
 MAX_REGIMENS_LISTED, LIST_WIDTH = 30, 58  # regimens named beside the figure of the front; letters in a line
 
 
@@ -50,7 +50,7 @@ def draw_tornado(table: pd.DataFrame, title: str) -> Figure:
     heading = f"{title}\none parameter at its 5th (blue) and 95th (orange) percentile"
     figure, panels = _endpoint_panels(table, 3.2, heading)
     for axes, part in panels:
-        part = part.head(MAX_PARAMETERS_SHOWN)[::-1]
+        part = part.head(MAX_PARAMETERS_IN_PANEL)[::-1]
         y, usual_value = np.arange(len(part)), part["usual"].iloc[0]
         axes.barh(y, part["low"] - usual_value, left=usual_value, color=OKABE_ITO[0], height=0.7)
         axes.barh(y, part["high"] - usual_value, left=usual_value, color=OKABE_ITO[1], height=0.7)
@@ -65,7 +65,7 @@ def _indices(table: pd.DataFrame, title: str) -> Figure:
         pairs = [("mu_star", "half_width"), ("sigma", "")]
     figure, panels = _endpoint_panels(table, 3.0, title)
     for axes, part in panels:
-        part = part.head(MAX_PARAMETERS_SHOWN)[::-1]
+        part = part.head(MAX_PARAMETERS_IN_PANEL)[::-1]
         for k, (column, width) in enumerate(pairs):
             y = np.arange(len(part)) + 0.2 - 0.4 * k
             errors = part[width] if width else None
@@ -238,8 +238,8 @@ def draw_people(table: pd.DataFrame, title: str, columns: Sequence[str]) -> Figu
     return figure
 
 
-MAX_PANELS = 12  # of one subject
-MAX_MARKED_LEVELS = 40  # levels from which on a profile is a line
+MAX_PANELS_OF_SUBJECT = 12
+MAX_MARKED_LEVELS = 40  # a profile with more is a line
 
 
 def draw_profiles(folder: Path, rows: Sequence[AnalysedProfile]) -> list[Path]:
@@ -248,7 +248,7 @@ def draw_profiles(folder: Path, rows: Sequence[AnalysedProfile]) -> list[Path]:
     name = re.sub(r"[^\w-]+", "-", subject).strip("-")
     if name != subject:  # two subjects must not share a file
         name += f"-{short_hash(subject, 6)}"
-    return draw(folder, name, lambda: _figure(rows[:MAX_PANELS], f"ID {subject}"))
+    return draw(folder, name, lambda: _figure(rows[:MAX_PANELS_OF_SUBJECT], f"ID {subject}"))
 
 
 def _figure(rows: Sequence[AnalysedProfile], title: str) -> Figure:

@@ -36,7 +36,7 @@ INTRODUCTION = (
     " spreads. The intervals hold for this model variant only: a calibrated value does not show that its pathway"
     " exists. `ketamech variants` compares model variants.",
 )
-MIN_SHARE_DRAWN = 0.005  # share of the total effect below which an endpoint is not drawn
+MIN_SHARE_DRAWN = 0.005  # of the total effect
 PANELS_PER_ROW = 3
 
 

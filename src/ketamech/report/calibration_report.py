@@ -42,7 +42,7 @@ PUBLISHED = (
     "posterior.csv", "leave_one_trial_out.csv", "left_out_trials.csv", "proposed.csv",
     SENSITIVITY, DIRECTIONS, UNIFORMITY, RANKS,
 )  # copied together to data/calibration  # fmt: skip
-POSTERIOR_HASH_KEY = "posterior"  # metadata that names the posterior to which a table belongs
+POSTERIOR_HASH_KEY = "posterior"
 
 
 TITLES = {

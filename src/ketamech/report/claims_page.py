@@ -39,8 +39,8 @@ WIDTH, HEIGHT = 460, 300
 LEFT, RIGHT, TOP, BOTTOM = 46, 10, 12, 36
 MAX_POINTS = 160
 EVEN_POINTS = 80
-LETTERS = 12.5  # size of the labels
-DASHES = ((), (2.7, 1.5), (4.2, 1.2, 0.8, 1.2), (1.2, 1.2), (5.4, 1.5), (0.8, 1.9))  # of each curve, in line widths
+LABEL_SIZE = 12.5
+DASHES = ((), (2.7, 1.5), (4.2, 1.2, 0.8, 1.2), (1.2, 1.2), (5.4, 1.5), (0.8, 1.9))  # in line widths
 Curve = tuple[np.ndarray, np.ndarray]  # hours, values
 
 
@@ -139,12 +139,12 @@ def _axes(answer: ClaimResult, curves: Mapping[str, Curve], canvas: Canvas) -> F
     steps = enclosing_steps(low - (0 if low == 0 else margin), high + (0 if high == 0 else margin))
     plot = WIDTH - LEFT - RIGHT, HEIGHT - TOP - BOTTOM
     frame = Frame(LEFT, TOP, *plot, TimeScale(False, answer.claim.figure.end), steps[0], steps[-1])
-    frame.draw_axes(canvas, axis="var(--grid)", grid="var(--grid)", size=LETTERS)
+    frame.draw_axes(canvas, axis="var(--grid)", grid="var(--grid)", size=LABEL_SIZE)
     for value in steps:
         y = float(frame.y(value))
         canvas.segments([(LEFT, y, frame.right, y)], colour="var(--grid)" if value else "var(--quiet)", width=1)
-        canvas.text(LEFT - 6, y, plain(value), size=LETTERS, anchor="right", edge="center")
-    canvas.text(frame.right, HEIGHT - 4, "time after the start", size=LETTERS, anchor="right")
+        canvas.text(LEFT - 6, y, plain(value), size=LABEL_SIZE, anchor="right", edge="center")
+    canvas.text(frame.right, HEIGHT - 4, "time after the start", size=LABEL_SIZE, anchor="right")
     return frame
 
 

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     import xarray as xr
 
 SETTINGS, DRAWS, INDIVIDUALS = "settings.json", "draws.npz", "individuals.npz"
-MAX_ROWS = 60  # of persons on the page; the tables hold all
+MAX_PERSONS_SHOWN = 60
 Row = dict[str, object]
 
 
@@ -123,7 +123,7 @@ def _page(
     figures = [(name, caption, (folder / f"{name}.svg").read_text(encoding="utf-8")) for name, caption in captions]
     return render(
         "fit.html.j2", title=f"Fit of {fit.data.table.path.name}", summary=_summary(fit, settings, metadata),
-        persons=_person_rows(tables["persons"])[:MAX_ROWS], count=len(tables["persons"]),
+        persons=_person_rows(tables["persons"])[:MAX_PERSONS_SHOWN], count=len(tables["persons"]),
         group=_group_rows(tables["group"]) if "group" in tables else [],
         flags=_flag_table(fit).to_dict("records"),
         errors=[f"{o.output}: {_error_text(e, o.unit)}" for o, e in zip(fit.data.outputs, fit.errors, strict=True)],

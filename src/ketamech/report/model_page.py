@@ -156,7 +156,7 @@ def _markdown_sources(sections: list[StageSection]) -> list[str]:
 
 
 ORDERING_SWEEPS = 24
-MAX_NODES_IN_LAYER = 6  # larger layers are divided
+MAX_NODES_IN_LAYER = 6
 
 
 @dataclass(frozen=True)

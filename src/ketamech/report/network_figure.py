@@ -12,10 +12,10 @@ from ketamech.parameters import load_brain_areas
 from ketamech.report.palette import DARK_GREY, OKABE_ITO
 from ketamech.report.style import figure_file, log_time_axis, page
 
-FIRST_TIME = 0.1  # h: start of the time axes
-LINEAR_LIMIT = 10.0  # percent: linear scale up to here, logarithmic beyond
+FIRST_TIME = 0.1  # h
+LINEAR_LIMIT = 10.0  # percent
 PANELS_PER_ROW = 3
-MIN_RANGE = 1.0  # percent: smallest range of colours and axes
+MIN_RANGE = 1.0  # percent
 
 
 @figure_file("areas")

@@ -22,7 +22,7 @@ from ketamech.simulation.model import Model
 from ketamech.simulation.observable import names_in, value_of
 
 _MARKERS = "osD^vP"
-_MAX_PAPERS_NAMED = 6  # in the legend
+_MAX_PAPERS_IN_LEGEND = 6
 _LINE_HEIGHT, _LETTER_WIDTH = 8.5, 3.4
 
 
@@ -49,14 +49,14 @@ def draw_key(
         return
     x = np.append(x, [frame.at((point.start + point.end) / 2) for point in points])
     y = np.append(y, frame.y(np.array([point.value for point in points]) * scale))
-    shown = labels if len(labels) <= _MAX_PAPERS_NAMED else [f"{len(labels)} papers"]
+    shown = labels if len(labels) <= _MAX_PAPERS_IN_LEGEND else [f"{len(labels)} papers"]
     width, height = 12 + _LETTER_WIDTH * max(map(len, shown)), _LINE_HEIGHT * len(shown) + 3
     left, top = min(_corners(frame, width, height), key=lambda corner: _overlap_count(corner, width, height, x, y))
     canvas.box(left, top, width, height, colour=BACKGROUND, opacity=0.8)
     for i, label in enumerate(shown):
         colour, kind = _marker_style(i)
         y_of_line = top + _LINE_HEIGHT * (i + 0.5) + 1.5
-        if len(labels) <= _MAX_PAPERS_NAMED:
+        if len(labels) <= _MAX_PAPERS_IN_LEGEND:
             canvas.mark(left + 5, y_of_line, kind, size=4, fill=colour, edge=colour)
         canvas.text(left + 10, y_of_line, label, size=6.5, colour=MUTED_COLOUR, edge="center")
 

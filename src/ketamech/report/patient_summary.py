@@ -43,7 +43,7 @@ LIMITS = (
 )
 TABLE = DIRECTORY / "patient_page.csv"
 PANELS = 4
-MIN_TICK_RATIO = 10.0  # smallest ratio of two tick times whose labels do not overlap
+MIN_TICK_RATIO = 10.0  # labels of closer ticks overlap
 PANEL_LEFT, PANEL_RIGHT, PANEL_GAP, TITLE_SHARE = 0.09, 0.97, 0.09, 0.30  # of the sheet; of a row
 LEFT, RIGHT, TOP, BOTTOM, POINTS, LINE, GAP = 0.06, 0.95, 0.965, 0.045, 72.0, 1.42, 0.007
 

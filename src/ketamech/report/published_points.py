@@ -24,7 +24,7 @@ MAX_AGE_DIFFERENCE, MAX_OCCASION_GAP = 15.0, 0.75  # years; h between two doses 
 BASELINE_MEASURES = ("change", "fall", "rise")  # measures that count from the level before the dose
 AT_REST = 1e-9  # canonical unit: a level before the dose below it is zero
 MODEL_PARTS = {"change": "level", "fall": "level", "rise": "ratio", "of_rest": "ratio"}
-SHAPES = {"at": "point", "max": "level", "min": "level", "mean": "span"}  # of a point, by statistic
+SHAPE_OF_STATISTIC = {"at": "point", "max": "level", "min": "level", "mean": "span"}
 
 
 @dataclass(frozen=True)
@@ -134,7 +134,7 @@ def _point(
     rest = drug_free_value(measure.output, dataset, run.index_of_main)
     label = evidence.references[row.reference].citation
     return PublishedPoint(
-        row.id, measure.output, SHAPES[measure.statistic], start, end, value, low, high, translated,
+        row.id, measure.output, SHAPE_OF_STATISTIC[measure.statistic], start, end, value, low, high, translated,
         part_of_model(target, rest), row.id in fitted, short_citation(label), how_drawn(target, row),
     )  # fmt: skip
 
@@ -142,7 +142,7 @@ def _point(
 def is_drawable(target: Target) -> bool:
     """Whether a comparison is of a value or range, at a time or over a span, of one expression."""
     comparable = target.comparison in ("fold", "z", "interval")
-    return comparable and target.measure.statistic in SHAPES and "|" not in target.measure.output
+    return comparable and target.measure.statistic in SHAPE_OF_STATISTIC and "|" not in target.measure.output
 
 
 def is_translated(target: Target, row: Observation) -> bool:

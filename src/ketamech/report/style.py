@@ -12,7 +12,7 @@ import numpy as np
 
 from ketamech.core.constants import DISCLAIMER
 from ketamech.report.palette import BACKGROUND, GRID_COLOUR, MUTED_COLOUR, TEXT_COLOUR
-from ketamech.report.svg_canvas import DPI
+from ketamech.report.svg_canvas import PNG_DPI
 from ketamech.report.time_axis import time_ticks
 
 matplotlib.use("Agg")
@@ -60,7 +60,7 @@ def figure_file(name: str) -> Callable[[Callable[P, Figure]], Callable[Concatena
 def save(figure: Figure, folder: Path, name: str, *, vector: bool = True) -> list[Path]:
     """Write NAME.png and, unless not `vector`, NAME.svg, without dates, so that the same run gives identical files."""
     paths = [folder / f"{name}.png"]
-    figure.savefig(paths[0], dpi=DPI, metadata={"Software": None}, pil_kwargs={"compress_level": 1})
+    figure.savefig(paths[0], dpi=PNG_DPI, metadata={"Software": None}, pil_kwargs={"compress_level": 1})
     if vector:
         paths.append(folder / f"{name}.svg")
         figure.savefig(paths[1], metadata={"Date": None, "Creator": None})

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 FONT = "Helvetica, Arial, 'Liberation Sans', 'DejaVu Sans', sans-serif"
-DPI = 125  # of PNG files
+PNG_DPI = 125
 _ANCHORS = {"left": "start", "center": "middle", "right": "end"}
 _BASELINE_SHIFTS = {
     "top": 0.78,
@@ -232,7 +232,7 @@ def save_png(canvas: Canvas, path: Path) -> None:
     shapes = (one for shape in canvas.shapes for one in (shape.shapes if isinstance(shape, SvgGroup) else (shape,)))
     for order, shape in enumerate(shapes):
         _draw_text(axes, shape, order) if isinstance(shape, SvgText) else _draw_shape(axes, shape, order)
-    figure.savefig(path, dpi=DPI, metadata={"Software": None}, pil_kwargs={"compress_level": 1})
+    figure.savefig(path, dpi=PNG_DPI, metadata={"Software": None}, pil_kwargs={"compress_level": 1})
 
 
 def _draw_text(axes: Axes, text: SvgText, order: int) -> None:

@@ -13,7 +13,7 @@ from ketamech.core.units import DAY, MINUTE
 from ketamech.report.palette import AXIS_COLOUR, AXIS_GRID_COLOUR, GRID_COLOUR, MUTED_COLOUR
 from ketamech.report.svg_canvas import Canvas
 
-LETTER_WIDTH = 0.5  # width of a letter, as a share of its size
+LETTER_WIDTH = 0.5  # share of its size
 TICKS_TABLE = DATA / "tracks" / "time_ticks.csv"
 MAX_HOURS_LABELLED = 96.0  # longest linear axis with hours, not days
 _SPANS = ((MINUTE, 1, "minutes"), (1, 24, "hours"), (24, 168, "days"), (168, 1e9, "weeks"))

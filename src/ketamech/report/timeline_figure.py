@@ -32,7 +32,7 @@ WIDTH, TRACK_HEIGHT, TOP, BOTTOM = 921.6, 51.8, 116.6, 68.4
 LEFT, RIGHT, MARGIN = 0.225, 0.79, 11.0
 _GROUP_BAR_WIDTH, _BAR_LETTER = 11.5, 5.0  # width of a group's bar, and of a letter in it
 _PLOT_WIDTH = WIDTH * (RIGHT - LEFT)
-BOLD_LETTER = 0.64  # width of a bold letter, as a share of its size
+BOLD_LETTER_WIDTH = 0.64  # share of its size
 MAX_KEY_LENGTH = 36  # letters of the name and extreme of a curve at the usual size; longer ones are set smaller
 
 
@@ -166,7 +166,7 @@ def _label(canvas: Canvas, frame: Frame, track: Track) -> None:
     x, middle = frame.left - 0.062 * frame.width, frame.top + 0.48 * frame.height
     space = x - MARGIN - _GROUP_BAR_WIDTH
     size, unit_size = (min(default_size, space / (letter_width * len(words))) for default_size, letter_width, words in (
-        (9.5, BOLD_LETTER, track.label), (8.0, LETTER_WIDTH, track.unit)
+        (9.5, BOLD_LETTER_WIDTH, track.label), (8.0, LETTER_WIDTH, track.unit)
     ))  # fmt: skip
     canvas.text(x, middle - 2.5, track.label, size=size, bold=True, anchor="right")
     canvas.text(x, middle + 2, track.unit, size=unit_size, colour=MUTED_COLOUR, anchor="right", edge="top")

@@ -28,8 +28,8 @@ from ketamech.trials.design import Trial
 from ketamech.trials.rating_scales import load_scales
 
 TITLE = "Differences between arms with 95 % interval and p"
-MOST_LONG = 5  # replicates that the long tables hold; the Zarr store has all
-ARM_OFFSET = 0.03  # of the distance of two visits, between two arms
+MAX_REPLICATES_IN_TABLES = 5
+ARM_OFFSET = 0.03  # share of the distance between two visits
 MARKS = "osD^vPX"
 Row = dict[str, object]
 
@@ -175,7 +175,7 @@ def write_trial(
     """Write everything about a trial and return the path of its page; `alpha`: level of significance."""
     folder.mkdir(parents=True, exist_ok=True)
     dataset.drop_encoding().to_zarr(folder / "trial.zarr", mode="w", zarr_format=2)
-    few = dataset.isel(replicate=slice(0, MOST_LONG))
+    few = dataset.isel(replicate=slice(0, MAX_REPLICATES_IN_TABLES))
     tables = {"adsl": adsl(few), "adqs": adqs(few), "adpc": adpc(few), **_result_tables(analysis, trial)}
     metadata = {str(name): value for name, value in dataset.attrs.items()}
     for name, table in tables.items():

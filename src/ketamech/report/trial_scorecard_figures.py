@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 MODEL, PUBLISHED = OKABE_ITO[0], OKABE_ITO[1]
 MIN_TIMES, PANELS_PER_ROW = 2, 3  # times of a predictive check; panels
-ROW = 0.2  # inches of a row of the forest plot
+FOREST_ROW_INCHES = 0.2
 # title of an axis: its statistics, and the first letters of its scales; every axis has one statistic in one unit
 MOOD, PERCENT = ("MADRS", "HDRS"), ("",)
 FOREST: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
@@ -86,7 +86,7 @@ def _forest(rows: pd.DataFrame) -> Figure:
         "Published trials (orange, 95 %) and their predictions without their own data (blue, 95 % of virtual trials)"
     )
     title += "\ncross: published number outside the prediction interval"
-    figure = page(17, 0.88 * ROW * max(lines) + 1.2, title)
+    figure = page(17, 0.88 * FOREST_ROW_INCHES * max(lines) + 1.2, title)
     for number, column in enumerate(FOREST_COLUMNS):
         axes_shown = [i for i in column if len(tables[i])]
         heights = [len(tables[i]) + tables[i]["trial"].nunique() + 1.5 for i in axes_shown]

@@ -46,7 +46,7 @@ Settings = Mapping[str, float | str]
 NO_SETTINGS: Settings = {}
 NO_FILE = YamlSource(None, {})
 SUFFIXES = (".yaml", ".yml")
-TABLES = (".csv", ".tsv", ".dat", ".prn", ".nm", ".tab", ".txt")  # suffixes of dose tables
+TABLE_SUFFIXES = (".csv", ".tsv", ".dat", ".prn", ".nm", ".tab", ".txt")
 
 
 def scenario_from_file(
@@ -122,7 +122,7 @@ def scenario_from_keys(
         check_no_early_events(regimen, perturbations)
     except InputError as problem:
         place = ("treatments", listed[_offending_treatment(regimen, table, values, horizon, animal)][0])
-        raise _at_line(problem, path, file.line(place)) from None
+        raise problem.replace(file=path, line=file.line(place)) from None
     text = _source_text(source or parsed.text(), parsed, species, added, hypothesis.name)
     notes = (*notes_on_every_patient(regimen, horizon, table, values, own, animal.name), *hypothesis.notes)
     return Scenario(
@@ -156,7 +156,7 @@ def _perturbations(
     try:
         return read_perturbations([*in_sentences, *listed, *extra])
     except InputError as problem:
-        raise _at_line(problem, file.path, file.line(("perturbations",), ("treatments",))) from None
+        raise problem.replace(file=file.path, line=file.line(("perturbations",), ("treatments",))) from None
 
 
 def _sentence(treatment_keys: str | TreatmentKeys, i: int, file: YamlSource) -> Sentence:
@@ -208,14 +208,6 @@ def _offending_treatment(
         return False
 
     return bisect_left(range(1, len(regimen.treatments)), True, key=refused)
-
-
-def _at_line(problem: InputError, path: Path | None, line: int | None) -> InputError:
-    """The same error, about the same key, with file and line."""
-    return InputError(
-        problem.what, file=path, line=line, key=problem.key, expected=problem.expected, nearest=problem.nearest,
-        type_this=problem.type_this,
-    )  # fmt: skip
 
 
 def _horizon(text: str, file: YamlSource) -> float:
@@ -319,7 +311,7 @@ def settings_only(person: Settings | None, parameter_values: Settings | None) ->
 def is_table(source: object) -> bool:
     """Whether an argument is a dose table: the name of a file, or a DataFrame."""
     if isinstance(source, str | Path):
-        return Path(source).suffix.lower() in TABLES
+        return Path(source).suffix.lower() in TABLE_SUFFIXES
     return isinstance(source, DataFrame)
 
 

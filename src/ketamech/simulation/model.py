@@ -194,7 +194,8 @@ class Model(metaclass=LoadedByCall, loader="load"):
         present = all_stages() if self.stages is None else self.stages
         replaced = tuple(stage if one.__name__ == stage.__name__ else one for one in present)
         stages = replaced if stage in replaced else (*replaced, stage)
-        return load_model(ParameterTable({**self.parameters, **rows}), stages)
+        extended = load_model(ParameterTable({**self.parameters, **rows}), stages)
+        return replace(extended, **self._beside_equations)
 
     def outputs(self, word: str = "") -> pd.DataFrame:
         """Every output with its unit and meaning, one row each; with `word` only those with it in name or meaning.
@@ -228,7 +229,12 @@ class Model(metaclass=LoadedByCall, loader="load"):
 
     def __reduce__(self) -> tuple[Callable[..., Model], tuple[Any, ...]]:
         """A pickled model holds its parameter values and stage functions; it is compiled where it is loaded."""
-        return _unpickle, (self.parameters, self.stages, self.layout.fingerprint, self.variant)
+        return _unpickle, (self.parameters, self.stages, self.layout.fingerprint, self._beside_equations)
+
+    @property
+    def _beside_equations(self) -> dict[str, Any]:
+        """What a model has that does not follow from its parameters and stages."""
+        return {"state_aliases": self.state_aliases, "variant": self.variant, "max_steps": self.max_steps}
 
     @cached_property
     def system(self) -> System:
@@ -339,9 +345,9 @@ def folder_of_equations(name: str) -> Path:
 
 
 def _unpickle(
-    parameters: ParameterTable, stages: tuple[StageFunction, ...] | None, fingerprint: str, variant: str
+    parameters: ParameterTable, stages: tuple[StageFunction, ...] | None, fingerprint: str, beside: dict[str, Any]
 ) -> Model:
-    made = replace(load_model(parameters, stages), variant=variant)
+    made = replace(load_model(parameters, stages), **beside)
     if made.layout.fingerprint != fingerprint:
         here = made.layout.fingerprint
         raise InputError(f"the equations here are {here}, not {fingerprint}", expected="the same version everywhere")

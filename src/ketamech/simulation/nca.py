@@ -16,7 +16,7 @@ import numpy as np
 
 BOLUS, INFUSION, EXTRAVASCULAR = "bolus", "infusion", "extravascular"
 LINEAR_UP_LOG_DOWN, LINEAR = "linear-up-log-down", "linear"
-MIN_TERMINAL_LEVELS = 3  # levels of a terminal regression
+MIN_TERMINAL_LEVELS = 3
 R2_TIE = 1e-4  # regressions with nearly the best adjusted R squared: the one with the most levels is used
 MRT = {BOLUS: "MRTIB", INFUSION: "MRTIC", EXTRAVASCULAR: "MRTEV"}
 NO_LEVEL, ALL_BLQ = "no level was measured", "every level is below the limit of quantification"

@@ -34,7 +34,7 @@ LATER = (  # read after the first figure of the story, with the scripts of the o
     "engine/published.json", "engine/files.json", "files.js", "service-worker.js", "workbench.css", "exercises.css",
 )  # fmt: skip
 STAGES, OPENED = "api/stages/", "files/"  # the readers of opened files are loaded with the first of them
-SIMULATES = ' data-answers="browser"'  # the attribute of a page that simulates in the browser
+SIMULATES_IN_BROWSER = ' data-answers="browser"'
 _IMPORT = re.compile(r"""(?:from|import)\s*\(?\s*"(\.[^"]+\.js)"|new URL\("(\.[^"]+\.js)", import\.meta\.url\)""")
 
 
@@ -121,7 +121,7 @@ def _page(name: str, script_file: str) -> str:
     policy = f'<meta http-equiv="content-security-policy" content="{WASM_POLICY}">'
     modules = sorted(name for name in _modules(script_file) if not name.startswith("engine/"))
     preloads = "\n  ".join(f'<link rel="modulepreload" href="{name}">' for name in modules)
-    starts = f'\n  <script type="module" async src="{STARTS_WORKER}"></script>' if SIMULATES in text else ""
+    starts = f'\n  <script type="module" async src="{STARTS_WORKER}"></script>' if SIMULATES_IN_BROWSER in text else ""
     script = f'<script type="module" src="{script_file}">'
     changes = {
         '<html lang="en"': '<html lang="en" data-static',

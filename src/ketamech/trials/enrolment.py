@@ -30,8 +30,8 @@ from ketamech.trials.decision_rules import Scores, is_met
 from ketamech.trials.design import Eligibility, Trial, belief_size
 from ketamech.trials.population_mixture import TrialPopulation
 
-FIXED_VISIT_WINDOW = 24.0  # h after a dose within which a visit keeps its planned time
-MAX_VISIT_SHIFT = 0.45  # fraction of the time to the next visit by which a visit may move
+FIXED_VISIT_WINDOW = 24.0  # h after a dose
+MAX_VISIT_SHIFT = 0.45  # share of the time to the next visit
 ALLOCATION_BLOCK, VISIT_BLOCK, N_BLOCKS = 0, 1, 16  # blocks of the stream "trial"
 SCREENING_BLOCK = 1  # block of the stream "scores"; 0 holds the ratings of the trial
 CANDIDATE_STEP = 2**32  # between the numbers of the candidates of one place
@@ -205,7 +205,7 @@ def _dose_hours(trial: Trial) -> np.ndarray:
     )
 
 
-MAX_CANDIDATES = 200  # for one place in the trial
+MAX_CANDIDATES_PER_PLACE = 200
 Draw = Callable[[np.ndarray], tuple[Enrolment, Mapping[str, Quantity]]]
 
 
@@ -219,7 +219,7 @@ def enrol_eligible(trial: Trial, model: Model, draw: Draw, tolerance: float, thr
     places = np.arange(numbers.max() + 1)
     chosen, screened, missing = places.copy(), np.zeros(len(places), dtype=int), places
     ratings = {name: np.full(len(places), np.nan) for name in _recorded_baseline(trial)}
-    for attempt in range(MAX_CANDIDATES):
+    for attempt in range(MAX_CANDIDATES_PER_PLACE):
         candidates = missing + attempt * CANDIDATE_STEP
         enrolled, values = draw(candidates)
         eligible, rated = _rate_candidates(trial, model, enrolled, values, tolerance, threads)
@@ -233,7 +233,7 @@ def enrol_eligible(trial: Trial, model: Model, draw: Draw, tolerance: float, thr
             baseline = {name: own[numbers] for name, own in ratings.items()}
             return replace(draw(chosen[numbers])[0], baseline_ratings=baseline, screened=screened[numbers])
     share = (len(places) - len(missing)) / screened.sum()
-    what = f"none of {MAX_CANDIDATES} candidates for a place is eligible; {share:.1%} of all candidates are"
+    what = f"none of {MAX_CANDIDATES_PER_PLACE} candidates for a place is eligible; {share:.1%} of all candidates are"
     expected = "criteria that more patients of the population meet, or another distribution in people:"
     raise InputError(
         what, key="eligibility", expected=expected, type_this="people: {baseline_madrs: normal 34 5 in 20 56}"

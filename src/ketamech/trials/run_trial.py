@@ -32,8 +32,8 @@ from ketamech.trials.trial_dataset import TrialState, dataset
 from ketamech.trials.trial_dosing import TrialDosing, perturbation_events, perturbation_values, second_period_course
 from ketamech.trials.visit_ratings import VisitRatings
 
-CHUNK_PERSONS = 4096  # patients solved together
-CHECKPOINT_PERSONS = 1024  # patients in one checkpoint or task of a cluster
+PATIENTS_PER_CHUNK = 4096
+PATIENTS_PER_CHECKPOINT = 1024
 EXPOSURE = ("venous.ketamine", "venous.esketamine", "dissociation.cadss")
 EXPOSURE_TIMES = (
     0.1, 0.25, 0.45, 0.67, 0.8, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0, 8.0, 12.0, 24.0,
@@ -72,7 +72,9 @@ class TrialRun:
             what = f"{replicates} replicates"
             raise InputError(what, key="replicates", expected="at least 1", type_this="--replicates 20")
         numbers = range(first, first + replicates)
-        step = max(1, (CHUNK_PERSONS if executor is LOCAL_EXECUTOR else CHECKPOINT_PERSONS) // self.trial.patients)
+        step = max(
+            1, (PATIENTS_PER_CHUNK if executor is LOCAL_EXECUTOR else PATIENTS_PER_CHECKPOINT) // self.trial.patients
+        )
         groups = {self.checkpoint_name(n): n for n in (numbers[i : i + step] for i in range(0, replicates, step))}
         done = zip(groups.values(), executor.map(groups, self.simulate_group, self.simulate_groups), strict=True)
         for group, arrays in done:

@@ -24,7 +24,7 @@ from ketamech.trials.visit_ratings import (
     relapse_times,
 )
 
-EVENT_PREFIX = "event_"  # of the name of a variable
+EVENT_VARIABLE_PREFIX = "event_"
 ADMISSION_BLOCK = 1000  # block of the stream "steps"; the decision steps count from 0
 MOLAR_MASS = "drug.ketamine_molar_mass"
 
@@ -163,7 +163,7 @@ def dataset(state: TrialState, enrolled: Sequence[Enrolment], seed: int) -> xr.D
     for name, rule in trial.events.items():
         seen = [np.isfinite(rated[scale][:, 1:]).any(axis=1) for scale in scales_of(trial, rule, now=False)]
         had = np.where(np.all(seen, axis=0), is_met(trial, rule, rated, state.hours.shape[1] - 1)[0], np.nan)
-        put(f"{EVENT_PREFIX}{name}", had, "1", f"whether the event {name} was observed")
+        put(f"{EVENT_VARIABLE_PREFIX}{name}", had, "1", f"whether the event {name} was observed")
     put("left", np.where(np.isfinite(left), left, np.nan), "h", "time at which the patient left the trial")
     put("why_left", state.why_left.astype(str), about="reason for leaving the trial")
     put("solve_status", state.status.astype(str), about="status of the solver")

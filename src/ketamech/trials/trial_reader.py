@@ -35,7 +35,7 @@ from ketamech.trials.trial_text import SourceFile, as_list, treatment
 
 TRIALS = DATA / "trials"
 MAX_DROPOUT, MAX_MISSED_VISITS = 0.5, 0.9
-NO_EFFECT_SHARE = 0.2  # fall of the score, as a share of baseline, below which a drug counts as without effect
+NO_EFFECT_SHARE = 0.2  # fall of the score, as a share of baseline
 
 
 def load_trial(source: str | Path | Mapping[str, Any], table: ParameterTable | None = None) -> Trial:

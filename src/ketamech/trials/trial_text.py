@@ -25,7 +25,7 @@ from ketamech.simulation.scenario import validate
 from ketamech.trials.design import AdaptiveDosing
 from ketamech.trials.rating_scales import RatingScale
 
-MAX_TRIAL_H = 5 * YEAR  # longest follow-up
+MAX_TRIAL_H = 5 * YEAR
 Scales = Mapping[str, RatingScale]
 TIMES = "24 h, 3 d, day 8, 4 weeks, 3 months"
 

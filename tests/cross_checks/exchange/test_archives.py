@@ -18,6 +18,7 @@ from ketamech.core.execution import Executor
 from ketamech.exchange import cross_simulator_check
 from ketamech.exchange.cross_simulator_check import (
     ARCHIVE_ENGINES,
+    compare_archives,
     compare_simulators,
     simulate_copasi,
     simulate_roadrunner,
@@ -41,6 +42,7 @@ from ketamech.simulation.observable import RELATIVE_TO
 from ketamech.simulation.simulate import subjects
 
 NASAL = "esketamine 84 mg nasal twice weekly for 1 week"
+BOLUS = "racemic 35 mg IV"
 STEADY = "racemic 20 mg IV over 1 h every 12 h for 2 days at steady state"
 roadrunner.Logger.disableLogging()
 
@@ -58,6 +60,28 @@ def made(nasal, model):
 @pytest.fixture(scope="module")
 def sbml(made):
     return made.files[MODEL]
+
+
+@pytest.fixture(scope="module")
+def bolus(model, tmp_path_factory):
+    """The archive of a bolus, written once for all comparisons."""
+    path = tmp_path_factory.mktemp("archives") / "bolus.omex"
+    write_archive(path, build_archive(load_scenario(BOLUS, model.parameters), model))
+    return path
+
+
+@pytest.fixture(scope="module")
+def copasi():
+    """COPASI, which simulates the same text at the same times once."""
+    known = {}
+
+    def simulate(text, times, ids, scales):
+        key = (text, times.tobytes(), *ids)
+        if key not in known:
+            known[key] = simulate_copasi(text, times, ids, scales)
+        return known[key].copy()
+
+    return simulate
 
 
 def inside(text):
@@ -105,21 +129,19 @@ def test_the_expected_curves_are_what_another_engine_finds(made, sbml):
     assert apart[~moments].max() < 1e-5
 
 
-def test_a_difference_is_found_and_named(model, tmp_path):
+def test_a_difference_is_found_and_named(model, bolus, copasi):
     """The certificate of an engine that is a little wrong in one output, and of one that gives no number."""
-    scenario = load_scenario("racemic 35 mg IV", model.parameters)
     place = model.layout.output_names.index("mood.madrs")
 
     def wrong(text, times, ids, scales):
-        curves = simulate_copasi(text, times, ids, scales)
+        curves = copasi(text, times, ids, scales)
         curves[40, place] *= 1.01
         return curves
 
     def lost(text, times, ids, scales):
         return np.full((len(times), len(ids)), np.nan)
 
-    engines = {"COPASI": simulate_copasi, "wrong": wrong, "lost": lost}
-    found = compare_simulators({"bolus": scenario}, model, tmp_path, engines=engines)
+    found = compare_archives([bolus], model, engines={"COPASI": copasi, "wrong": wrong, "lost": lost})
     worst = found.table.set_index(["engine", "output"])["difference"]
     assert worst["COPASI"].max() < 1e-6
     assert worst["wrong"].idxmax() == "mood.madrs"
@@ -127,8 +149,8 @@ def test_a_difference_is_found_and_named(model, tmp_path):
     assert not found.within_goal
 
 
-def test_a_comparison_that_was_stopped_continues(model, tmp_path):
-    scenario, calls = load_scenario("racemic 35 mg IV", model.parameters), []
+def test_a_comparison_that_was_stopped_continues(model, bolus, copasi, tmp_path):
+    calls = []
 
     def first(text, times, ids, scales):
         calls.append(len(times))
@@ -140,11 +162,11 @@ def test_a_comparison_that_was_stopped_continues(model, tmp_path):
     def compared(second, resume):
         engines = {"first": first, "second": second}
         with open_checkpoint(tmp_path, {"job": "compare"}, resume=resume) as pieces:
-            return compare_simulators({"bolus": scenario}, model, tmp_path, engines=engines, executor=Executor(pieces))
+            return compare_archives([bolus], model, engines=engines, executor=Executor(pieces))
 
     with pytest.raises(KeyboardInterrupt):
         compared(stopped, resume=False)
-    found = compared(simulate_copasi, resume=True).table.groupby("engine")["difference"].max()
+    found = compared(copasi, resume=True).table.groupby("engine")["difference"].max()
     assert len(calls) == 1
     assert found["second"] < 1e-6 < found["first"]
 
@@ -168,7 +190,7 @@ class StandIn:
 
 
 def test_an_archive_is_executed_by_tellurium(model, tmp_path, monkeypatch):
-    scenario = load_scenario("racemic 35 mg IV", model.parameters)
+    scenario = load_scenario(BOLUS, model.parameters)
     monkeypatch.setattr(cross_simulator_check, "import_tellurium", StandIn)
     found = compare_simulators({"bolus": scenario}, model, tmp_path, engines=ARCHIVE_ENGINES)
     worst = found.table.set_index("output")["difference"].sort_values()
@@ -177,7 +199,7 @@ def test_an_archive_is_executed_by_tellurium(model, tmp_path, monkeypatch):
     assert found.table.set_index("output")["hour"]["mood.madrs"] == 30
     assert not any(name.startswith("pharmacokinetics.") for name in worst.index)  # an archive does not report these
     monkeypatch.setattr(cross_simulator_check, "import_tellurium", lambda: StandIn(0.001))
-    found = compare_simulators({"bolus": scenario}, model, tmp_path, engines=ARCHIVE_ENGINES)
+    found = compare_archives([tmp_path / "bolus.omex"], model, engines=ARCHIVE_ENGINES)
     assert found.table.empty
     assert not found.within_goal
     assert "other times" in found.failures["bolus", "Tellurium"]

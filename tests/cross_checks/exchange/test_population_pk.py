@@ -75,6 +75,7 @@ def test_a_population_model_is_loaded_as_the_kinetics_of_a_model(tmp_path, monke
     found = ensemble.solve(np.array([0.0, 1e-3]), ("plasma.esketamine",), tolerance=1e-9).values[0, :, 0]
     assert found[0] == pytest.approx(100 / 60)
     assert (found[0] - found[1]) / found[0] == pytest.approx(1e-3 * (80 + 60) / 60, rel=2e-3)
+    assert dict(model.expression_trees.stages)["pharmacokinetics"] == model.stages[0].__doc__  # not those of a cache
 
 
 def test_the_population_has_the_variability_of_the_file(tmp_path):

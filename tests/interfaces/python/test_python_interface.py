@@ -241,6 +241,8 @@ def test_sensitivity_and_attribution_read_a_sentence(public):
     assert list(table["parameter"]) == ["mood.habenula_weight"]
     with pytest.raises(InputError, match="no method 'sobel'"):
         km.sensitivity(SENTENCE, model=public, method="sobel")
+    with pytest.raises(InputError, match="power of 2"):
+        km.sensitivity(SENTENCE, model=public, method="sobol", size=100)
     found = km.attribute(SENTENCE, model=public, endpoints="mood.madrs at 24 h", draws=0)
     assert set(found.table["endpoint"]) == {"mood.madrs at 24 h"}
 

@@ -161,9 +161,10 @@ def test_words_about_assumed_values_are_read_off_the_table(found):
         assert f"are {status}" in words
 
 
-def test_two_hundred_draws_take_less_than_a_minute_of_two_cores(model):
+def test_two_hundred_draws_would_take_less_than_a_minute_of_two_cores(model):
+    draws = 40
     began = time.process_time()  # of all threads: what others do on the machine does not count
-    found = attribute(model, load_scenario(INFUSION), draws=200, threads=2)
-    assert time.process_time() - began < 2 * 60
-    assert len(found.coalition_values) + found.failed == 201
+    found = attribute(model, load_scenario(INFUSION), draws=draws, threads=2)
+    assert time.process_time() - began < 2 * 60 * draws / 200
+    assert len(found.coalition_values) + found.failed == draws + 1
     assert found.totals["endpoint"].nunique() >= 12

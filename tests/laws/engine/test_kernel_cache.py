@@ -69,7 +69,15 @@ def test_stored_files_have_the_usual_permissions(folder):
     assert (folder / "k" / "code").stat().st_mode == (folder / "usual").stat().st_mode
 
 
-def test_a_warm_kernel_needs_no_equations(folder):
+@pytest.fixture
+def compiled_loops(monkeypatch):
+    """The loops, which are the same for all kernels, compiled for all tests once and not in each empty cache."""
+    code = kept.loops_object()
+    monkeypatch.setattr(kept, "loops_object", lambda: code)
+
+
+@pytest.mark.usefixtures("compiled_loops", "folder")
+def test_a_warm_kernel_needs_no_equations():
     system = build_system(TABLE, [kinetics])
     said = []
     kept.Kernel(system.layout, lambda: system, said.append).compiled  # noqa: B018

@@ -2,6 +2,8 @@
 
 import errno
 import os
+import pickle
+from dataclasses import replace
 
 import pytest
 
@@ -9,7 +11,9 @@ from ketamech.core.atomic_files import atomic_write_checksummed, read_checksumme
 from ketamech.model import cache
 from ketamech.model.cache import cached_expression_trees, cached_layout
 from ketamech.model.expression_tree import ExpressionTrees, expression_trees_of, live_names
-from toy_models import TABLE, Value
+from ketamech.parameters.load_parameters import ParameterTable
+from ketamech.simulation.model import load_model
+from toy_models import TABLE, Value, kinetics, response
 
 
 def refuse():
@@ -120,3 +124,11 @@ def test_outlines_drop_the_same_names_as_sympy(model):
             expected = expected.replace(lambda e: isinstance(e, hill) and e.args[0] == 0, lambda e: sympy.Integer(0))
             found, due = live_names(term, zero), {leaf.name for leaf in expected.free_symbols}
             assert found == due if stage in NOT_GIVEN else found >= due, (state, flux.term)
+
+
+def test_another_stage_and_a_pickle_keep_what_the_equations_do_not_say():
+    built = load_model(ParameterTable(TABLE), (kinetics,))
+    aliases = {"gut": "kinetics.central"}
+    model = replace(built, variant="reduced-core", state_aliases=aliases, max_steps=100)
+    for other in (model.with_stage(response), pickle.loads(pickle.dumps(model))):
+        assert (other.variant, other.state_aliases, other.max_steps) == ("reduced-core", aliases, 100)

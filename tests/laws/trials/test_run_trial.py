@@ -81,7 +81,7 @@ def test_more_replicates_threads_or_another_first_change_no_bit(model, held):
 
 
 def test_solving_in_small_groups_changes_no_bit(model, held, monkeypatch):
-    monkeypatch.setattr("ketamech.trials.run_trial.CHUNK_PERSONS", 30)
+    monkeypatch.setattr("ketamech.trials.run_trial.PATIENTS_PER_CHUNK", 30)
     assert run_trial(trial(), model, replicates=3, threads=1).equals(held)
 
 

@@ -94,7 +94,8 @@ def child(name: str, runs: int, seed: int, log: Path) -> None:
         chance = random.Random(seed)
         while watch.runs < runs:
             watch(mangled(chance, given, fuzz_targets.WORDS))
-        return watch.tell()
+        watch.tell()
+        return
     for i, data in enumerate(given):
         (corpus / f"{i:03d}").write_bytes(data)
     words = corpus.with_suffix(".dict")

@@ -13,7 +13,7 @@ from ketamech.core import unit
 from ketamech.report.published_points import (
     MAX_AGE_DIFFERENCE,
     SAME_PERSON,
-    SHAPES,
+    SHAPE_OF_STATISTIC,
     drug_events_in_order,
     how_drawn,
     is_drawable,
@@ -69,7 +69,7 @@ def _value(target: Target, track: Track, curve: TrackCurve, app_state: AppState)
         "track": track.key,
         "curve": curve.outputs,
         "output": measure.output,
-        "shape": SHAPES[measure.statistic],
+        "shape": SHAPE_OF_STATISTIC[measure.statistic],
         "statistic": measure.statistic,
         "times": [float(part) for part in measure.time.split("-")] if measure.time else [],
         "relative_to": measure.relative_to,

@@ -32,13 +32,13 @@ JobId = Annotated[str, Path(max_length=40)]
 def routes(app_state: AppState, jobs: Jobs) -> APIRouter:
     """Routes to start, watch and cancel jobs."""
     router = APIRouter(prefix="/api", tags=["jobs"])
-    streams = deque[object](maxlen=app_state.limits.event_streams)
+    _add_starts(router, app_state, jobs)
+    _add_results(router, app_state, jobs)
+    return router
 
-    def job_of(job_id: str) -> Job:
-        found = jobs.get(job_id)
-        if found is None:
-            raise NotFound("no such job; old finished jobs are deleted")
-        return found
+
+def _add_starts(router: APIRouter, app_state: AppState, jobs: Jobs) -> None:
+    """Add the routes that start a job, and that of the trials that can be started."""
 
     def started(kind: str, title: str, request: dict[str, Any], work: Callable[..., Any]) -> Response:
         return json_response(job_state(jobs.start(kind, title, request, work)))
@@ -70,6 +70,17 @@ def routes(app_state: AppState, jobs: Jobs) -> APIRouter:
         """Attribute the endpoints of a scenario to its pathways."""
         work = await app_state.compute(lambda: attribution_work(app_state, request))
         return started("attribution", request.scenario.title, request.model_dump(), work)
+
+
+def _add_results(router: APIRouter, app_state: AppState, jobs: Jobs) -> None:
+    """Add the routes that list, watch and cancel jobs, and those of their results."""
+    streams = deque[object](maxlen=app_state.limits.event_streams)
+
+    def job_of(job_id: str) -> Job:
+        found = jobs.get(job_id)
+        if found is None:
+            raise NotFound("no such job; old finished jobs are deleted")
+        return found
 
     @router.get("/jobs", response_model=list[JobState])
     async def all_jobs() -> Response:
@@ -113,8 +124,6 @@ def routes(app_state: AppState, jobs: Jobs) -> APIRouter:
         """The progress of a job as server-sent events until it ends."""
         headers = {"cache-control": "no-store"}
         return StreamingResponse(_events(job_of(job_id), streams), media_type="text/event-stream", headers=headers)
-
-    return router
 
 
 def job_state(job: Job, *, with_result: bool = False) -> JobState:

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Response
 from ketamech.app.app_state import AppState, Queue
 from ketamech.app.curves import curves_of, outputs_of, population_of, published_values_of
 from ketamech.app.responses import cached_response, json_response, solved_response
-from ketamech.app.scenarios import parse_uploaded, scenario_of, scenario_summary, shown_name, without_file
+from ketamech.app.scenarios import parse_uploaded, scenario_of, scenario_summary, shown_name
 from ketamech.app.schemas import (
     CurvesRequest,
     CurvesResponse,
@@ -134,5 +134,5 @@ def _scenario_of_subject(table: DoseTable, subject: DoseTableSubject, model: Mod
     try:
         scenario_of(scenario_file, model)
     except InputError as error:
-        raise without_file(error) from None
+        raise error.replace(file=None) from None
     return scenario_file

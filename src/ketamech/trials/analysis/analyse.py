@@ -29,7 +29,7 @@ from ketamech.trials.analysis.treatment_effects import (
     share_interval,
 )
 from ketamech.trials.design import Trial, drug_classes, is_control
-from ketamech.trials.trial_dataset import EVENT_PREFIX
+from ketamech.trials.trial_dataset import EVENT_VARIABLE_PREFIX
 
 LEVELS = ("ketamine", "esketamine", "norketamine")
 SUBJECT_COLUMNS = {"age": "AGE", "weight": "WEIGHTBL", "male": "MALEFL", "asian": "ASIANFL", "resistance": "RESISTBL"}
@@ -129,7 +129,7 @@ def event_shares(dataset: xr.Dataset, events: Iterable[str]) -> tuple[dict[str, 
     """
     arm, rows = dataset["arm"].values[:, :, 0], []
     for event in events:
-        had = dataset[f"{EVENT_PREFIX}{event}"].values
+        had = dataset[f"{EVENT_VARIABLE_PREFIX}{event}"].values
         for name in arm_names(arm):
             rated = (arm == name) & np.isfinite(had)
             counts, n = (rated & (had > 0)).sum(axis=1), rated.sum(axis=1)

@@ -175,7 +175,7 @@ def _subsample(
     return ancova(needed.isel(patient=places), scale, visit, reference)
 
 
-MIN_PRINTED_P = 1e-4  # smaller ones are not printed
+MIN_PRINTED_P = 1e-4
 
 
 def difference_sentences(analysis: TrialAnalysis, trial: Trial, criterion: SuccessCriterion) -> list[str]:

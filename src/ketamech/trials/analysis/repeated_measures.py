@@ -22,7 +22,7 @@ from ketamech.core.progress import check_interrupt
 from ketamech.trials.analysis.treatment_effects import arm_names, baselines, scores
 
 GRADIENT_TOLERANCE = 1e-6  # of the log likelihood, per element of the scaled Cholesky factor
-MIN_EIGENVALUE_RATIO = 1e-6  # of Sigma over its largest, below which it is singular
+MIN_EIGENVALUE_RATIO = 1e-6
 HESSIAN_STEP = 1e-4  # of each element of Sigma, in SDs of its two visits
 
 

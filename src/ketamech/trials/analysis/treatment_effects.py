@@ -13,7 +13,7 @@ from ketamech.core.constants import Z95
 from ketamech.core.progress import check_interrupt
 from ketamech.core.statistics import interval
 
-ROUNDING = 1e-9  # relative: below it a number is the rounding error of another
+ROUNDING = 1e-9  # relative
 
 
 def scores(dataset: xr.Dataset, scale: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
