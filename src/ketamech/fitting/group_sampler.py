@@ -39,7 +39,7 @@ from ketamech.fitting.predict import Predictor
 
 CHAINS, WARM_UP, DRAWS, BLOCK = 4, 100, 250, 25  # sweeps of each chain; a block is saved as one unit
 MAX_R_HAT, EFFECTIVE = 1.01, 400  # R-hat and effective draws of a converged chain (Vehtari 2021, Bayesian Anal 16:667)
-MAX_DRAWS = 2000  # of each chain, where their number is not given
+MAX_DRAWS = 6000  # of each chain, where their number is not given
 INNER_STEPS, GROUP_STEPS = 20, 30  # steps under the surrogate between two solves
 TOLERANCE = 1e-5  # of the solver; predictions then differ by less than a thousandth of a residual error
 DEGREE, MOST_TERMS = 3, 120  # of the polynomials of the surrogate; degree 2 where 3 has more terms
@@ -223,9 +223,13 @@ class _Surrogate:
         count = persons.mode.shape[1]
         self.mode, self.inverse, self.person = persons.mode, np.linalg.inv(factor), predictor.data.person
         degree = DEGREE if comb(count + DEGREE, DEGREE) <= MOST_TERMS else 2
-        self.powers = [power for n in range(1, degree + 1) for power in combinations_with_replacement(range(count), n)]
+        powers = [power for n in range(degree + 1) for power in combinations_with_replacement(range(count), n)]
+        index = {power: i for i, power in enumerate(powers)}
+        self.degree = np.array([len(power) for power in powers])
+        self.lower = np.array([index[power[:-1]] for power in powers])  # the term without its last factor
+        self.factor = np.array([(power or (0,))[-1] for power in powers])  # which is this parameter
         points = SURROGATE_SPREAD * np.random.default_rng(0).standard_normal(
-            (POINTS_OF_TERM * (1 + len(self.powers)), count)
+            (POINTS_OF_TERM * len(powers), count)
         )
         points[0] = 0.0
         predicted = predictor.predictions(persons.mode + np.einsum("nij,kj->kni", factor, points))
@@ -235,25 +239,24 @@ class _Surrogate:
         predicted[:, self.is_log] = np.log(predicted[:, self.is_log] / persons.predicted[self.is_log])
         self.predicted = persons.predicted
         self.place = np.arange(len(self.person)) - np.searchsorted(self.person, self.person)  # among those of a person
-        self.weights = np.zeros((len(persons.mode), 1 + len(self.powers), 1 + self.place.max()))
-        self.weights[self.person, :, self.place] = np.linalg.lstsq(self._terms(points), predicted, rcond=None)[0].T
+        self.weights = np.zeros((len(persons.mode), len(powers), 1 + self.place.max()))
+        self.weights[self.person, :, self.place] = np.linalg.lstsq(self._terms(points).T, predicted, rcond=None)[0].T
 
     def _terms(self, points: np.ndarray) -> np.ndarray:
-        """Terms [..., term] of the polynomials at standardised parameters [..., p]."""
-        distance = np.linalg.norm(points, axis=-1, keepdims=True)
-        points = points * np.minimum(1.0, FARTHEST / np.maximum(distance, FARTHEST))
-        by_parameter = np.ascontiguousarray(np.moveaxis(points, -1, 0))
-        terms = np.ones((1 + len(self.powers), *points.shape[:-1]))
-        term_index = {power: i for i, power in enumerate(self.powers, 1)} | {(): 0}
-        for power, i in term_index.items():
-            if power:
-                np.multiply(terms[term_index[power[:-1]]], by_parameter[power[-1]], out=terms[i])
-        return np.ascontiguousarray(np.moveaxis(terms, 0, -1))
+        """Terms [term, ...] of the polynomials at standardised parameters [..., p]."""
+        distance = np.sqrt(np.einsum("...p,...p->...", points, points))
+        near = points * np.minimum(1.0, FARTHEST / np.maximum(distance, FARTHEST))[..., None]
+        by_parameter = np.ascontiguousarray(np.moveaxis(near, -1, 0))
+        terms = np.ones((len(self.degree), *points.shape[:-1]))
+        for degree in range(1, self.degree[-1] + 1):
+            own = np.flatnonzero(self.degree == degree)
+            terms[own] = terms[self.lower[own]] * by_parameter[self.factor[own]]
+        return terms
 
     def predictions(self, free: np.ndarray) -> np.ndarray:
         """Approximate predictions [chain, measurement] of parameters [chain, person, P], without a solve."""
-        terms = self._terms(np.einsum("nij,cnj->cni", self.inverse, free - self.mode))
-        approximate = (np.swapaxes(terms, 0, 1) @ self.weights)[self.person, :, self.place].T
+        terms = self._terms(np.einsum("nij,cnj->nci", self.inverse, free - self.mode))
+        approximate = (np.moveaxis(terms, 0, -1) @ self.weights)[self.person, :, self.place].T
         with np.errstate(all="ignore"):
             logarithmic = self.predicted * np.exp(np.clip(approximate, -MAX_LOG_CHANGE, MAX_LOG_CHANGE))
         return np.where(self.is_log, logarithmic, approximate)
