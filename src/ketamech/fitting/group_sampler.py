@@ -40,9 +40,10 @@ from ketamech.fitting.predict import Predictor
 CHAINS, WARM_UP, DRAWS, BLOCK = 4, 100, 250, 25  # sweeps of each chain; a block is saved as one unit
 MAX_R_HAT, EFFECTIVE = 1.01, 400  # R-hat and effective draws of a converged chain (Vehtari 2021, Bayesian Anal 16:667)
 MAX_DRAWS = 6000  # of each chain, where their number is not given
-INNER_STEPS, GROUP_STEPS = 20, 30  # steps under the surrogate between two solves
+INNER_STEPS, GROUP_STEPS = 20, 20  # steps under the surrogate: of persons, and of the group in each parametrisation
+EXACT_STEPS = 2  # of persons in a sweep
 TOLERANCE = 1e-5  # of the solver; predictions then differ by less than a thousandth of a residual error
-DEGREE, MOST_TERMS = 3, 120  # of the polynomials of the surrogate; degree 2 where 3 has more terms
+DEGREE, MOST_TERMS = 4, 210  # of the polynomials of the surrogate; a lower degree where they have more terms, but 2
 POINTS_OF_TERM, SURROGATE_SPREAD = 4, 1.5  # at which they are fitted, in SDs of the Laplace approximation
 FARTHEST = 5.0  # distance from the most probable parameters, in these SDs, beyond which polynomials stay constant
 MAX_LOG_CHANGE = 20.0  # of the logarithm of a prediction of the surrogate
@@ -222,7 +223,7 @@ class _Surrogate:
     def __init__(self, predictor: Predictor, persons: MapEstimates, factor: np.ndarray) -> None:
         count = persons.mode.shape[1]
         self.mode, self.inverse, self.person = persons.mode, np.linalg.inv(factor), predictor.data.person
-        degree = DEGREE if comb(count + DEGREE, DEGREE) <= MOST_TERMS else 2
+        degree = max(n for n in range(2, DEGREE + 1) if n == 2 or comb(count + n, n) <= MOST_TERMS)
         powers = [power for n in range(degree + 1) for power in combinations_with_replacement(range(count), n)]
         index = {power: i for i, power in enumerate(powers)}
         self.degree = np.array([len(power) for power in powers])
@@ -305,10 +306,10 @@ class GroupSampler:
         saved: dict[str, list[np.ndarray]] = {}
         for sweep in range(sweeps):
             adapt = sweep < warm_up_left
-            numbers = range(len(self.parametrisations))
-            joint_share = np.mean([self._update_group_jointly(number, state, rng, adapt) for number in numbers])
+            joint_share = self._update_group_jointly(state, rng, adapt)
             shares = np.array([self._update_persons(state, rng, adapt), joint_share])
-            self._update_persons_exactly(state, rng)
+            for _ in range(EXACT_STEPS):
+                self._update_persons_exactly(state, rng)
             self._draw_group(state, rng)
             self._update_errors(state, rng)
             values = {name: getattr(state, name) for name in ("coefficients", "covariance", "log_errors", "free")}
@@ -410,36 +411,58 @@ class GroupSampler:
             state.log_errors = np.where(accepted[:, None], logs, state.log_errors)
             state.likelihood = np.where(accepted[:, None], likelihood, state.likelihood)
 
-    def _update_group_jointly(self, number: int, state: _State, rng: np.random.Generator, adapt: bool) -> float:
-        """Update means and SDs with the standardised deviations of all persons fixed, in one parametrisation."""
-        errors, free, how = self.model.errors_at(state.log_errors), state.free, self.parametrisations[number]
-        group = how.group(state.coefficients, state.covariance)
-        deviations = np.linalg.solve(np.swapaxes(group.root, 2, 3), free[..., None])[..., 0] - self._centre(how, group)
-        initial = approximate = self._likelihoods(self.surrogate.predictions(free), errors).sum(axis=1)
-        density = self._log_density(group, free)
-        for is_shift in rng.random(GROUP_STEPS) < 0.5:
-            size = (state.shift_size if is_shift else state.width_size)[:, number, None]
-            proposed, volume = (self._shifted if is_shift else self._scaled)(how, group, size, rng)
-            proposed_free = np.einsum("cnji,cnj->cni", proposed.root, self._centre(how, proposed) + deviations)
-            proposed_density = self._log_density(proposed, proposed_free)
-            proposed_likelihood = self._likelihoods(self.surrogate.predictions(proposed_free), errors).sum(axis=1)
-            ratio = proposed_density + volume - density + proposed_likelihood - approximate
-            accepted = np.log(rng.random(len(ratio))) < ratio
-            group, free = group.moved(proposed, accepted), _where(accepted, proposed_free, free)
-            density, approximate = (
-                np.where(accepted, new, old)
-                for new, old in ((proposed_density, density), (proposed_likelihood, approximate))
-            )
-            if adapt:
-                size *= np.exp(0.05 * (accepted[:, None] - TARGET_ACCEPTANCE_RATE))
-        predicted = self.predictor.predictions(free)
+    def _update_group_jointly(self, state: _State, rng: np.random.Generator, adapt: bool) -> float:
+        """Update means and SDs with all persons, in one parametrisation after another; returns the accepted share.
+
+        Either order is as probable, so that the inner chain is reversible, as a surrogate transition must be.
+        """
+        trial, errors = replace(state), self.model.errors_at(state.log_errors)
+        initial = approximate = self._likelihoods(self.surrogate.predictions(state.free), errors).sum(axis=1)
+        for number in rng.permutation(len(self.parametrisations)):
+            approximate = self._group_steps(int(number), trial, approximate, errors, rng, adapt)
+        predicted = self.predictor.predictions(trial.free)
         likelihood = self._likelihoods(predicted, errors)
         log_ratio = (likelihood - state.likelihood).sum(axis=1) - (approximate - initial)
         accepted = np.log(rng.random(len(log_ratio))) < log_ratio
-        state.coefficients = _where(accepted, group.coefficients, state.coefficients)
-        state.covariance = _where(accepted, group.covariance, state.covariance)
-        self._accept(state, np.repeat(accepted[:, None], free.shape[1], axis=1), free, predicted, likelihood)
+        state.coefficients = _where(accepted, trial.coefficients, state.coefficients)
+        state.covariance = _where(accepted, trial.covariance, state.covariance)
+        state.shift_size, state.width_size = trial.shift_size, trial.width_size
+        of_persons = np.repeat(accepted[:, None], trial.free.shape[1], axis=1)
+        self._accept(state, of_persons, trial.free, predicted, likelihood)
         return float(accepted.mean())
+
+    def _group_steps(
+        self, number: int, trial: _State, likelihood: np.ndarray, errors: Sequence[ErrorModel],
+        rng: np.random.Generator, adapt: bool,
+    ) -> np.ndarray:  # fmt: skip
+        """Metropolis steps of means or SDs with the standardised deviations of all persons fixed, by the surrogate.
+
+        `likelihood` [chain] is that of the surrogate at the begin; returns that at the end.
+        """
+        how, free = self.parametrisations[number], trial.free
+        group = how.group(trial.coefficients, trial.covariance)
+        deviations = np.linalg.solve(np.swapaxes(group.root, 2, 3), free[..., None])[..., 0] - self._centre(how, group)
+        density = self._log_density(group, free)
+        for is_shift in rng.random(GROUP_STEPS) < 0.5:
+            name = "shift_size" if is_shift else "width_size"
+            sizes = getattr(trial, name)
+            proposed, volume = (self._shifted if is_shift else self._scaled)(how, group, sizes[:, [number]], rng)
+            proposed_free = np.einsum("cnji,cnj->cni", proposed.root, self._centre(how, proposed) + deviations)
+            proposed_density = self._log_density(proposed, proposed_free)
+            proposed_likelihood = self._likelihoods(self.surrogate.predictions(proposed_free), errors).sum(axis=1)
+            ratio = proposed_density + volume - density + proposed_likelihood - likelihood
+            accepted = np.log(rng.random(len(ratio))) < ratio
+            group, free = group.moved(proposed, accepted), _where(accepted, proposed_free, free)
+            density, likelihood = (
+                np.where(accepted, new, old)
+                for new, old in ((proposed_density, density), (proposed_likelihood, likelihood))
+            )
+            if adapt:
+                own = np.arange(sizes.shape[1]) == number
+                change = np.exp(0.05 * (accepted[:, None] - TARGET_ACCEPTANCE_RATE))
+                setattr(trial, name, np.where(own, sizes * change, sizes))
+        trial.free, trial.coefficients, trial.covariance = free, group.coefficients, group.covariance
+        return likelihood
 
     def _centre(self, how: _Parametrisation, group: _Group) -> np.ndarray:
         """Most probable parameters [chain, person, P] of the persons given the group, times the inverse of `root`."""
