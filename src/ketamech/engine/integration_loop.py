@@ -56,7 +56,6 @@ from ketamech.engine.lane_layout import (
     WANTED,
     G,
     Jit,
-    P,
     U,
     Y,
 )

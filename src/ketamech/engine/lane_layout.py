@@ -120,5 +120,6 @@ def lane_queue(jit: Jit, take: Callable[..., Any]) -> SimpleNamespace:
 
     return SimpleNamespace(
         put=put, put_copies=put_copies, fetch_copies=fetch_copies, put_inputs=put_inputs,
-        fetch_baselines=fetch_baselines, tangent_row=tangent_row, set_directions=set_directions, call_next=call_next, call_all=call_all,
+        fetch_baselines=fetch_baselines, tangent_row=tangent_row, set_directions=set_directions,
+        call_next=call_next, call_all=call_all,
     )  # fmt: skip

@@ -35,6 +35,7 @@ from ketamech.fitting.group_model import (
     means_of_persons,
 )
 from ketamech.fitting.map_estimates import MapEstimates, by_person, curvature, log_densities, log_likelihood_of_each
+from ketamech.fitting.observations import FitData
 from ketamech.fitting.predict import Predictor
 
 CHAINS, WARM_UP, DRAWS, BLOCK = 4, 100, 250, 25  # sweeps of each chain; a block is saved as one unit
@@ -228,10 +229,8 @@ class _Surrogate:
         index = {power: i for i, power in enumerate(powers)}
         self.degree = np.array([len(power) for power in powers])
         self.lower = np.array([index[power[:-1]] for power in powers])  # the term without its last factor
-        self.factor = np.array([(power or (0,))[-1] for power in powers])  # which is this parameter
-        points = SURROGATE_SPREAD * np.random.default_rng(0).standard_normal(
-            (POINTS_OF_TERM * len(powers), count)
-        )
+        self.last = np.array([(power or (0,))[-1] for power in powers])  # which is this parameter
+        points = SURROGATE_SPREAD * np.random.default_rng(0).standard_normal((POINTS_OF_TERM * len(powers), count))
         points[0] = 0.0
         predicted = predictor.predictions(persons.mode + np.einsum("nij,kj->kni", factor, points))
         predicted = np.where(np.isfinite(predicted), predicted, persons.predicted)
@@ -251,7 +250,7 @@ class _Surrogate:
         terms = np.ones((len(self.degree), *points.shape[:-1]))
         for degree in range(1, self.degree[-1] + 1):
             own = np.flatnonzero(self.degree == degree)
-            terms[own] = terms[self.lower[own]] * by_parameter[self.factor[own]]
+            terms[own] = terms[self.lower[own]] * by_parameter[self.last[own]]
         return terms
 
     def predictions(self, free: np.ndarray) -> np.ndarray:
@@ -279,7 +278,8 @@ class GroupSampler:
         noise = rng.standard_normal((chains, persons, count))
         free = self.persons.mode + OVERDISPERSION * np.einsum("nij,cnj->cni", self.factor, noise)
         coefficients = np.tile(self.start.coefficients, (chains, 1))
-        coefficients += OVERDISPERSION * rng.standard_normal(coefficients.shape) @ self.parametrisations[-1].mean_factor.T
+        mean_factor = self.parametrisations[-1].mean_factor
+        coefficients += OVERDISPERSION * rng.standard_normal(coefficients.shape) @ mean_factor.T
         logs = np.tile(self.start.log_errors, (chains, 1))
         is_failed = ~np.isfinite(self.likelihoods(self.predictor.predictions(free), logs))
         free = np.where(is_failed[:, :, None], self.persons.mode, free)

@@ -33,6 +33,7 @@ from ketamech.simulation.simulate import ensemble_of_scenario
 
 Build = Callable[[Mapping[str, np.ndarray], int], Ensemble]
 WithTangents = tuple[np.ndarray, Tangents]  # values [patient, number] and their tangents
+Change = tuple[np.ndarray, np.ndarray]  # tangents before a cycle and their change over it [patient, parameter, state]
 RELATIVE_STEP = 1e-5  # of a parameter, in the differences of inputs and dose events (no solves)
 PERIODIC_TOLERANCE = 1e-7  # change of a derivative over a cycle, times the parameter, relative to the state
 MAX_CYCLES = 60
@@ -187,7 +188,7 @@ def _directions(
 
 
 def _inputs(ensemble: Ensemble, places: Sequence[int] | np.ndarray, count: int) -> WithTangents:
-    """Inputs of an ensemble with room for tangents of those at `places` and of baseline values in `count` directions."""
+    """Inputs, with room for tangents of those at `places` and of baseline values in `count` directions."""
     model = ensemble.model
     baselines = np.arange(len(model.layout.parameter_names), len(model.default_inputs))
     moving = np.union1d(places, baselines).astype(np.int64)
@@ -305,7 +306,7 @@ def _periodic_tangents(
     weights = np.where(compared, directions.sizes[:, :, None] / scales[:, None], 0.0)
     every = np.arange(len(layout.states))
     tangents, converged = start[1].among(every).copy(), lengths <= 0
-    history: list[tuple[np.ndarray, np.ndarray]] = []  # tangents before a cycle, and their change over it, each [patient, parameter, state]
+    history: list[Change] = []
     for _ in range(MAX_CYCLES):
         moving = np.flatnonzero(wanted & ~converged)
         if not moving.size:
@@ -330,7 +331,7 @@ def _periodic_tangents(
     return Tangents(every, tangents), converged
 
 
-def _anderson(history: list[tuple[np.ndarray, np.ndarray]], weights: np.ndarray) -> np.ndarray:
+def _anderson(history: list[Change], weights: np.ndarray) -> np.ndarray:
     """The next estimate of a fixed point, from earlier estimates and their changes."""
     x, change = (np.array(part) for part in zip(*history, strict=True))
     if len(history) == 1:
