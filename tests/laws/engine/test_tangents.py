@@ -185,6 +185,21 @@ def test_no_bit_depends_on_company_threads_or_other_directions(kernel, usual):
     assert (some == alone[:, [12, 3, 7]]).all()
 
 
+def test_no_bit_depends_on_inputs_without_tangents(kernel, usual):
+    """Tangents of two inputs and the baseline value, given alone or among zeros of all others."""
+    count, found = len(usual), []
+    for moving in (np.arange(count), np.array([3, 7, count - 1])):
+        inputs, slopes = np.tile(usual, (3, 1)), Tangents(moving, np.zeros((3, 2, len(moving))))
+        slopes.values[:, [0, 1], np.searchsorted(moving, [3, 7])] = 1.0
+        y = steady_state_with_tangents(kernel, inputs, slopes)[:2]
+        still = EventTangents(*np.zeros((2, 12, 2)))
+        table = treatment(*EVENTS).of(np.zeros(3, dtype=int))
+        found.append(solve_with_tangents(kernel, y, (inputs, slopes), table, still, TIMES, tolerance=1e-6)[1])
+        assert slopes.values[:, :, -1].all()  # those of the baseline value have been found
+    assert np.array_equal(found[0], found[1])
+    assert np.abs(found[0]).max() > 0.01
+
+
 def elimination(m):
     """One compartment with first-order elimination and a constant production."""
     clearance, volume, made = m.parameter("toy.clearance"), m.parameter("toy.volume"), m.parameter("toy.exchange")
