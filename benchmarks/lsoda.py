@@ -71,9 +71,10 @@ def load(problem: BenchmarkCase) -> Run:
         with threadpool_limits(1):  # on one core, further threads of the linear algebra would wait for one another
             return np.array([one(*each, tolerance) for each in zip(problem.inputs, problem.start, strict=True)])
 
+    q = functions["prepare"](problem.inputs[0])
     for function in ("rates", "jacobian"):
-        q = functions["prepare"](problem.inputs[0])
         functions[function](problem.start[0], 0.0, q, segments[0].inflow)
+    functions["observe"](problem.start[0], q)
     return run
 
 

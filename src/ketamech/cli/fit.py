@@ -102,7 +102,7 @@ class FitOptions:
     draws: Annotated[
         int | None,
         typer.Option(
-            min=20, help="Posterior draws of each chain of a group [default: until chains agree, at most 2000]"
+            min=20, help="Posterior draws of each chain of a group [default: until chains agree, at most 6000]"
         ),
     ] = None
     bins: Bins = "8"

@@ -54,15 +54,23 @@ class EventTable:
 
     def where(self, keep: np.ndarray) -> EventTable:
         """The rows to keep [row], for the same patients."""
+        if keep.all():
+            return self
         counts = np.bincount(self.owner[keep], minlength=len(self.first) - 1)
         first = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
         return EventTable(first, self.time[keep], self.kind[keep], self.state[keep], self.size[keep])
 
     def within(self, states: np.ndarray) -> EventTable:
         """The rows of `states` (indices, rising), numbered by their places in it."""
-        indices = np.searchsorted(states, self.state)
-        present = np.append(states, -1)[indices] == self.state
-        return replace(self, state=indices).where(present)
+        place = np.full(1 + max(states.max(initial=0), self.state.max(initial=0)), -1, dtype=np.int64)
+        place[states] = np.arange(len(states))
+        indices = place[self.state]
+        return replace(self, state=indices).where(indices >= 0)
+
+    @property
+    def receivers(self) -> np.ndarray:
+        """States (indices, rising) of all rows."""
+        return np.flatnonzero(np.bincount(self.state))
 
     @property
     def owner(self) -> np.ndarray:

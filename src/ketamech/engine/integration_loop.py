@@ -2,7 +2,8 @@
 
 Tuples of arrays: `patients` = (inputs, y, inflow, clock, step) by patient; `events` = (first, time, kind, state,
 size), those of a patient from first[patient] on; `outputs` = (times, stride, wanted, out). With tangents, each row of
-inputs, y and inflow and each time, size and row of out is followed by its tangents.
+y and inflow and each time, size and row of out is followed by its tangents, and the inputs of a patient by the tangents
+of those that have any.
 """
 
 from __future__ import annotations
@@ -19,7 +20,6 @@ from ketamech.engine.lane_layout import (
     FIRST_STEP,
     GAMMA,
     GROWTH,
-    INPUTS,
     INTEGRATE,
     LANES,
     LAST_GROWTH,
@@ -56,7 +56,6 @@ from ketamech.engine.lane_layout import (
     WANTED,
     G,
     Jit,
-    P,
     U,
     Y,
 )
@@ -69,7 +68,8 @@ def integration_loop(jit: Jit, blocks: SimpleNamespace, common: SimpleNamespace)
     """`follow` over the code blocks `blocks`: integrates patients of the queue until there are no more."""
     prepare, attempt, accept, interpolate = blocks.prepare, blocks.attempt, blocks.accept, blocks.interpolate
     call_next, call_all, set_directions = common.call_next, common.call_all, common.set_directions
-    put_copies, fetch_copies, tangent_row = common.put_copies, common.fetch_copies, common.tangent_row
+    put_copies, fetch_copies, put_inputs = common.put_copies, common.fetch_copies, common.put_inputs
+    tangent_row = common.tangent_row
 
     @jit
     def load_patient(workspace, lane_state, sizes, settings, lane, patients, events):
@@ -79,7 +79,7 @@ def integration_loop(jit: Jit, blocks: SimpleNamespace, common: SimpleNamespace)
         patient, tolerance_factor = lane_state[PATIENT * lanes + lane], 1.0
         for _ in range(lane_state[TRY * lanes + lane]):
             tolerance_factor *= 0.1
-        put_copies(workspace, sizes, sizes[P], inputs, patient, sizes[INPUTS], lane)
+        put_inputs(workspace, sizes, inputs, patient, lane)
         put_copies(workspace, sizes, sizes[Y], y, patient, sizes[STATES], lane)
         put_copies(workspace, sizes, sizes[G], inflow, patient, sizes[STATES], lane)
         for k in range(1, 1 + sizes[TANGENTS]):

@@ -35,6 +35,7 @@ from ketamech.engine.gpu_kernel import WARP, PtxModule, open_device
 from ketamech.engine.lane_layout import SIZES
 from ketamech.engine.packaged_kernel import CODE_GENERATOR, packaged_files
 from ketamech.engine.scope import Scope, Slice
+from ketamech.engine.tangents import Tangents
 from ketamech.model.layout import SystemLayout
 
 if TYPE_CHECKING:
@@ -79,8 +80,13 @@ class CompiledSystem:
     left_out: np.ndarray | None = None
     stretched: bool = False
 
-    def sizes(self, times: int = 0, wanted: int = 0, tangents: int = 0) -> np.ndarray:
-        """Sizes and row numbers in the order of SIZES, for a run with this many output times, outputs and tangents."""
+    def sizes(
+        self, times: int = 0, wanted: int = 0, tangents: int = 0, moving: Collection[int] | np.ndarray = ()
+    ) -> np.ndarray:
+        """Sizes and row numbers in the order of SIZES, for a run with this many output times, outputs and tangents.
+
+        `moving` are the inputs (indices) that have tangents.
+        """
         layout, starts = self.layout, self.rows.starts
         values = {
             "lanes": self.lanes,
@@ -91,9 +97,10 @@ class CompiledSystem:
             "times": times,
             "wanted": wanted,
             "tangents": tangents,
+            "moving": len(moving),
             "distance": self.rows.distance,
         }
-        return np.array([values.get(name, starts.get(name, 0)) for name in SIZES], dtype=np.int64)
+        return np.array([*(values.get(name, starts.get(name, 0)) for name in SIZES), *moving], dtype=np.int64)
 
     def output_rows(self, names: tuple[str, ...]) -> np.ndarray:
         """Workspace rows of outputs after `interpolate`: states, then time-varying outputs."""
@@ -111,7 +118,14 @@ class CompiledSystem:
 
     def is_valid_for(self, levels: Sequence[np.ndarray]) -> bool:
         """Whether all states that the code assumes to be 0 are 0 in all `levels` [patient, state] that are finite."""
-        return self.absent is None or not any(np.nan_to_num(state[:, self.absent]).any() for state in levels)
+        return self.absent is None or not any(holds(state, self.absent).any() for state in levels)
+
+
+def holds(values: np.ndarray, columns: Sequence[int] | np.ndarray | slice) -> np.ndarray:
+    """Mask [patient] of those with a number in `columns` of `values` [patient, number] that is neither 0 nor NaN."""
+    chosen = values[:, columns]
+    present = chosen != 0.0
+    return np.asarray((present & ~np.isnan(chosen)).any(axis=1) if present.any() else np.zeros(len(values), bool))
 
 
 class Kernel:
@@ -177,26 +191,31 @@ class Kernel:
         return self._with_error_mask(self._whole_system_code("tangents", "cpu", LANES, TANGENTS))
 
     def codes_with_tangents(
-        self, events: EventTable, levels: np.ndarray, outputs: Iterable[str] | None = None
+        self, events: EventTable, levels: np.ndarray, tangents: Tangents, outputs: Iterable[str] | None = None
     ) -> list[tuple[np.ndarray, CompiledSystem]]:
-        """Patients (indices) and the code with derivatives for them, by their own events and `levels`.
+        """Patients (indices) and the code with derivatives for them, by their own events, `levels` and `tangents`.
 
         Derivatives by a slice that is linear differ in the last bits from those by other code, so that the slice of a
-        patient must not depend on other patients. `levels` is [patient, value and its tangents, state]; `outputs` as in
-        `code_with_tangents`.
+        patient must not depend on other patients. `levels` is [patient, state]; `outputs` as in `code_with_tangents`.
         """
+
+        def moves(states: Sequence[int] | np.ndarray) -> np.ndarray:
+            """Mask [patient] of those of whom one of these states or its derivative is not 0."""
+            own = tangents.values[:, :, np.isin(tangents.moving, states)].reshape(len(levels), -1)
+            return holds(levels, states) | holds(own, slice(None))
+
         waiting, groups = np.ones(len(levels), dtype=bool), []
-        lanes = tangent_lanes(len(levels) * (levels.shape[1] - 1))
+        lanes = tangent_lanes(len(levels) * tangents.count)
         for slice_ in self.scope.slices if self.scope else ():
             fitting = waiting.copy()
             fitting[events.owner[~np.isin(events.state, list(slice_.receivers))]] = False
             if not fitting.any():
                 continue
-            received = frozenset(np.unique(events.state[fitting[events.owner]]).tolist())
-            active = self._active(slice_, outputs, received, levels)
+            received = frozenset(events.where(fitting[events.owner]).receivers.tolist())
+            active = self._active(slice_, outputs, received, moves)
             if code := self.slice_code(slice_, SLICE_TANGENTS, lanes, active):
                 if code.absent is not None:
-                    fitting &= ~np.nan_to_num(levels[:, :, code.absent]).any(axis=(1, 2))
+                    fitting &= ~moves(code.absent)
                 groups.append((np.flatnonzero(fitting), code))
                 waiting &= ~fitting
         if waiting.any():
@@ -204,12 +223,13 @@ class Kernel:
         return [(patients, code) for patients, code in groups if patients.size]
 
     def _active(
-        self, slice_: Slice, outputs: Iterable[str] | None, receivers: frozenset[int], levels: np.ndarray | None = None
-    ) -> tuple[int, ...] | None:
+        self, slice_: Slice, outputs: Iterable[str] | None, receivers: frozenset[int],
+        moves: Callable[[Sequence[int]], np.ndarray] | None = None,
+    ) -> tuple[int, ...] | None:  # fmt: skip
         """Outputs (indices) of a slice, states first, that `outputs` need and that doses into `receivers` can move.
 
         None (all) where most states of the slice are among them. States at 0 that no dose moves are left out unless
-        they are not 0 in the `levels` [patient, value and its tangents, state].
+        they are not 0 in a patient, by the mask [patient] of `moves`.
         """
         if outputs is None:
             return None
@@ -217,7 +237,7 @@ class Kernel:
         if (found := self._activities.get(key)) is None:
             found = self._activities[key] = self._activity(slice_, self.layout.needed_outputs(outputs), receivers)
         active = set(found.active)
-        if levels is not None and np.nan_to_num(levels[:, :, found.resting]).any():
+        if moves is not None and moves(found.resting).any():
             active.update(found.resting)
         moving = sum(i < len(self.layout.states) for i in active)
         return tuple(sorted(active)) if moving <= WORTH_PART * found.states else None

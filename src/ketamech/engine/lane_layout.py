@@ -1,8 +1,9 @@
 """Layout of a lane: its numbers, their positions in the workspace, and the queue of patients.
 
-`sizes` holds sizes and row numbers in the order of SIZES, `settings` the settings in the order of SETTINGS,
-`lane_state` the integers of each lane, `workspace` the floats: number `row` of a lane is at row * lanes + lane, its
-derivative in direction k (a tangent) at (row + k * distance) * lanes + lane.
+`sizes` holds sizes and row numbers in the order of SIZES, then the numbers of the inputs that have tangents, of which
+the baseline values are the last. `settings` holds the settings in the order of SETTINGS, `lane_state` the integers of
+each lane, `workspace` the floats: number `row` of a lane is at row * lanes + lane, its derivative in direction k (a
+tangent) at (row + k * distance) * lanes + lane.
 `queue` = (counter of started patients, stop flag, number of patients).
 """
 
@@ -19,13 +20,14 @@ LANE_ROWS = (
     "LAST_STEP", "LAST_GROWTH",
 )  # fmt: skip
 SIZES = (
-    "lanes", "states", "inputs", "parameters", "baselines", "times", "wanted", "tangents", "distance", "DIRECTIONS",
-    "P", "Y", "U", "G", *LANE_ROWS,
+    "lanes", "states", "inputs", "parameters", "baselines", "times", "wanted", "tangents", "moving", "distance",
+    "DIRECTIONS", "P", "Y", "U", "G", *LANE_ROWS,
 )  # fmt: skip
 (
-    LANES, STATES, INPUTS, PARAMETERS, BASELINES, TIMES, WANTED, TANGENTS, DISTANCE, DIRECTIONS, P, Y, U, G,
+    LANES, STATES, INPUTS, PARAMETERS, BASELINES, TIMES, WANTED, TANGENTS, MOVING, DISTANCE, DIRECTIONS, P, Y, U, G,
     SPEED, SHIFT, THETA, ERROR, GROWTH, ACCEPT, TOLERANCE, DAMP, TIME, STEP, STEP_TAKEN, STOP, LAST_STEP, LAST_GROWTH,
 ) = range(len(SIZES))  # fmt: skip
+FIRST_MOVING = len(SIZES)  # where the numbers of the inputs with tangents begin
 SETTINGS = ("tolerance", "first step", "most steps", "largest growth", "smallest growth", "gamma", "second tries")
 RETRY_TOLERANCE, FIRST_STEP, MAX_STEPS, MAX_GROWTH, MIN_GROWTH, GAMMA, TRIES = range(len(SETTINGS))
 REPORT = ("status", "steps", "time", "state", "tries")
@@ -92,11 +94,32 @@ def lane_queue(jit: Jit, take: Callable[..., Any]) -> SimpleNamespace:
             fetch(workspace, sizes, row + k * sizes[DISTANCE], values, start, count, lane)
 
     @jit
+    def put_inputs(workspace, sizes, inputs, patient, lane):
+        """Copy the inputs of a patient into a lane, with the tangents of those that have any; all others stay 0."""
+        start = patient * (sizes[INPUTS] + sizes[TANGENTS] * sizes[MOVING])
+        put(workspace, sizes, sizes[P], inputs, start, sizes[INPUTS], lane)
+        start += sizes[INPUTS]
+        for k in range(sizes[TANGENTS]):
+            for i in range(sizes[MOVING]):
+                row = sizes[P] + sizes[FIRST_MOVING + i] + (k + 1) * sizes[DISTANCE]
+                workspace[row * sizes[LANES] + lane] = inputs[start + k * sizes[MOVING] + i]
+
+    @jit
+    def fetch_baselines(workspace, sizes, inputs, patient, lane):
+        """Copy the baseline values of a lane, which are the last inputs, and their tangents to a patient."""
+        row, count = sizes[P] + sizes[PARAMETERS], sizes[BASELINES]
+        end = patient * (sizes[INPUTS] + sizes[TANGENTS] * sizes[MOVING]) + sizes[INPUTS]
+        for k in range(1 + sizes[TANGENTS]):
+            start = end + k * sizes[MOVING] - count
+            fetch(workspace, sizes, row + k * sizes[DISTANCE], inputs, start, count, lane)
+
+    @jit
     def tangent_row(sizes, number, k):
         """Row of the tangent of a single number in direction k."""
         return sizes[number] + k * sizes[DISTANCE]
 
     return SimpleNamespace(
-        put=put, put_copies=put_copies, fetch_copies=fetch_copies, tangent_row=tangent_row,
-        set_directions=set_directions, call_next=call_next, call_all=call_all,
+        put=put, put_copies=put_copies, fetch_copies=fetch_copies, put_inputs=put_inputs,
+        fetch_baselines=fetch_baselines, tangent_row=tangent_row, set_directions=set_directions,
+        call_next=call_next, call_all=call_all,
     )  # fmt: skip

@@ -7,7 +7,7 @@ equation that made the solve fail is identified.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from threading import Thread
 from time import perf_counter
@@ -150,17 +150,22 @@ class Solution:
 
 @dataclass
 class IntegrationState:
-    """Patients during integration: inputs, state, constant inputs, clock (h) and next step (h); updated in place."""
+    """Patients during integration: inputs, state, constant inputs, clock (h) and next step (h); updated in place.
+
+    With tangents, y and `inflow` are [patient, value and its tangents, state], and the inputs of a patient are followed
+    by the tangents of the inputs `moving` (indices), direction by direction.
+    """
 
     inputs: np.ndarray
     y: np.ndarray
     inflow: np.ndarray
     clock: np.ndarray
     step: np.ndarray
+    moving: np.ndarray = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
 
     @property
     def tangents(self) -> int:
-        """Number of tangents of each number; with tangents, y is [patient, value and its tangents, state]."""
+        """Number of tangents of each number."""
         return 0 if self.y.ndim == 2 else self.y.shape[1] - 1
 
     @classmethod
@@ -206,7 +211,8 @@ def all_states(kernel: Kernel, code: CompiledSystem, y: np.ndarray) -> np.ndarra
     """Drug-free states [patient, state] of the whole system; those outside the scope of the kernel are guesses."""
     if kernel.scope is None:
         return y
-    found = np.tile([state.initial_guess for state in kernel.layout.states], (len(y), 1))
+    guess = [state.initial_guess for state in kernel.layout.states]
+    found = np.full((len(y), len(guess)), guess)
     states = np.arange(found.shape[1]) if code.states is None else code.states
     counted = kernel.scope.states[states]
     found[:, states[counted]] = y[:, counted]
@@ -247,53 +253,56 @@ def integrate(
     """
     requested_times = validate_times(times, len(patients.y))
     scoped_events = events if kernel.scope is None else events.where(kernel.scope.states[events.state])
-    receivers = np.unique(scoped_events.state).tolist()
+    receivers = scoped_events.receivers.tolist()
     code = kernel.code_for_run(device, receivers, (patients.y, patients.inflow))
+    held = patients if code.states is None else patients.of_states(code.states)
     started = perf_counter()
     solution = follow(
-        kernel, code, patients, scoped_events, requested_times, outputs=outputs, tolerance=tolerance,
-        max_steps=max_steps, first_step=first_step, threads=threads, progress=progress,
+        kernel, code, held, scoped_events, requested_times, lambda i: (patients.y[i], patients.inputs[i]),
+        outputs=outputs, tolerance=tolerance, max_steps=max_steps, first_step=first_step, threads=threads,
+        progress=progress,
     )  # fmt: skip
     kernel.count_time(code, receivers, perf_counter() - started)
-    return solution
+    if code.states is None:
+        return solution
+    patients.y[:, code.states], patients.inflow[:, code.states] = held.y, held.inflow
+    return replace(solution, final_state=patients.y)
 
 
 def follow(
-    kernel: Kernel, code: CompiledSystem, patients: IntegrationState, events: EventTable, times: np.ndarray, *,
-    outputs: Sequence[str] | None = None, tolerance: float = TOLERANCE, max_steps: int = MAX_STEPS,
-    first_step: float = FIRST_STEP, threads: int = 1, progress: CountProgress | None = None,
+    kernel: Kernel, code: CompiledSystem, patients: IntegrationState, events: EventTable, times: np.ndarray,
+    whole: Callable[[int], tuple[np.ndarray, np.ndarray]], *, outputs: Sequence[str] | None = None,
+    tolerance: float = TOLERANCE, max_steps: int = MAX_STEPS, first_step: float = FIRST_STEP, threads: int = 1,
+    progress: CountProgress | None = None,
 ) -> Solution:  # fmt: skip
     """As `integrate`, with the code for a device, a slice or tangents, checked `times` and events within the scope.
 
-    With tangents, arrays of patients are [patient, value and its tangents, ...], times and sizes of events [row, value
-    and its tangents], and the values found are [patient, value and its tangents, time, output].
+    `patients` hold the states of the code; `whole` returns all states and the inputs of one of them afterwards.
+    With tangents, times and sizes of events are [row, value and its tangents], and the values found are [patient, value
+    and its tangents, time, output].
     """
     if not 1e-14 < tolerance < 1.0:
         raise InputError(f"a tolerance of {tolerance} is invalid", expected="a number above 1e-14 and below 1")
     names, tangents = validate_outputs(kernel, outputs), patients.tangents
     computed = tuple(name for name in names if name in code.layout.output_names)
-    run_patients, run_events = patients, events
-    if code.states is not None:
-        run_patients, run_events = patients.of_states(code.states), events.within(code.states)
+    run_events = events if code.states is None else events.within(code.states)
     out = np.full((len(patients.y), times.shape[-1], *([1 + tangents] if tangents else []), len(computed)), np.nan)
-    report = np.tile([float(len(SOLVER_STATUS) - 1), 0.0, np.nan, -1.0, 0.0], (len(patients.y), 1))
+    report = np.full((len(patients.y), len(REPORT)), [float(len(SOLVER_STATUS) - 1), 0.0, np.nan, -1.0, 0.0])
     rows, stride = code.output_rows(computed), 0 if times.ndim == 1 else times.shape[1]
     setting_values = (tolerance, first_step, max_steps, MAX_GROWTH, MIN_GROWTH, code.gamma, RETRY_TOLERANCES)
     settings = np.array([value for _, value in zip(SETTINGS, setting_values, strict=True)], dtype=float)
     arrays = (
-        settings, run_patients.inputs, run_patients.y, run_patients.inflow, run_patients.clock, run_patients.step,
+        settings, patients.inputs, patients.y, patients.inflow, patients.clock, patients.step,
         run_events.first, run_events.time, run_events.kind, run_events.state, run_events.size, times, stride, rows, out,
     )  # fmt: skip
-    sizes = code.sizes(times.shape[-1], len(computed), tangents)
+    sizes = code.sizes(times.shape[-1], len(computed), tangents, patients.moving)
     run_task(code, "follow", sizes, arrays, report, len(patients.y), threads, progress)
-    if code.states is not None:
-        patients.y[..., code.states], patients.inflow[..., code.states] = run_patients.y, run_patients.inflow
-    return _solution(kernel, code, times, names, np.swapaxes(out, 1, 2) if tangents else out, patients, report)
+    return _solution(kernel, code, times, names, np.swapaxes(out, 1, 2) if tangents else out, patients.y, report, whole)
 
 
 def _solution(
     kernel: Kernel, code: CompiledSystem, times: np.ndarray, names: tuple[str, ...], out: np.ndarray,
-    patients: IntegrationState, report: np.ndarray,
+    final_state: np.ndarray, report: np.ndarray, whole: Callable[[int], tuple[np.ndarray, np.ndarray]],
 ) -> Solution:  # fmt: skip
     columns = dict(zip(REPORT, report.T, strict=True))
     status = columns["status"].astype(int)
@@ -303,17 +312,11 @@ def _solution(
         out[..., indices] = values
     out[status != OK] = np.nan
     states = code.layout.state_names
-    failed_states = tuple(states[int(i)] if i >= 0 else None for i in columns["state"])
+    failed_states = tuple(states[i] if i >= 0 else None for i in columns["state"].astype(int).tolist())
     return Solution(
-        times, names, out, patients.y, status, columns["steps"].astype(int), columns["tries"].astype(int),
-        columns["time"], failed_states, lambda i: failing_term(kernel, str(failed_states[i]), *_values(patients, i)),
+        times, names, out, final_state, status, columns["steps"].astype(int), columns["tries"].astype(int),
+        columns["time"], failed_states, lambda i: failing_term(kernel, str(failed_states[i]), *whole(i)),
     )  # fmt: skip
-
-
-def _values(patients: IntegrationState, i: int) -> tuple[np.ndarray, np.ndarray]:
-    """State and inputs of one patient, without tangents."""
-    y, inputs = patients.y[i], patients.inputs[i]
-    return (y, inputs) if y.ndim == 1 else (y[0], inputs[0])
 
 
 def validate_times(times: np.ndarray, count: int) -> np.ndarray:

@@ -16,7 +16,6 @@ from ketamech.engine.lane_layout import (
     DAMP,
     DISTANCE,
     ERROR,
-    INPUTS,
     INTEGRATE,
     LANES,
     LOAD,
@@ -45,13 +44,13 @@ def steady_state_loop(jit: Jit, blocks: SimpleNamespace, common: SimpleNamespace
     put, call_next, call_all, set_directions = (
         common.put, common.call_next, common.call_all, common.set_directions,
     )  # fmt: skip
-    put_copies, fetch_copies = common.put_copies, common.fetch_copies
+    fetch_copies, put_inputs, fetch_baselines = common.fetch_copies, common.put_inputs, common.fetch_baselines
 
     @jit
     def load_patient(workspace, lane_state, sizes, lane, inputs, guess):
         """Load a patient at the guessed steady state."""
         lanes = sizes[LANES]
-        put_copies(workspace, sizes, sizes[P], inputs, lane_state[PATIENT * lanes + lane], sizes[INPUTS], lane)
+        put_inputs(workspace, sizes, inputs, lane_state[PATIENT * lanes + lane], lane)
         put(workspace, sizes, sizes[Y], guess, 0, sizes[STATES], lane)
         for k in range(1, 1 + sizes[TANGENTS]):
             for i in range(sizes[STATES]):
@@ -127,7 +126,7 @@ def steady_state_loop(jit: Jit, blocks: SimpleNamespace, common: SimpleNamespace
         """Store the steady state of a lane's patient, the baseline values, and the last correction."""
         patient = lane_state[PATIENT * sizes[LANES] + lane]
         fetch_copies(workspace, sizes, sizes[Y], y, patient, sizes[STATES], lane)
-        fetch_copies(workspace, sizes, sizes[P], inputs, patient, sizes[INPUTS], lane)
+        fetch_baselines(workspace, sizes, inputs, patient, lane)
         report[patient] = workspace[sizes[ERROR] * sizes[LANES] + lane]
 
     @jit

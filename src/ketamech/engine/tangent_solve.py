@@ -27,6 +27,7 @@ from ketamech.engine.solve import (
     run_task,
     validate_times,
 )
+from ketamech.engine.tangents import Tangents
 
 
 @dataclass(frozen=True)
@@ -37,56 +38,62 @@ class EventTangents:
     size: np.ndarray
 
 
-def steady_state_with_tangents(
-    kernel: Kernel, inputs: np.ndarray, tangents: np.ndarray, *, receivers: Iterable[int] = (),
-    needed: Iterable[str] | None = None, threads: int = 1,
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:  # fmt: skip
-    """Drug-free steady state of each patient and its tangents; `tangents` of the inputs is [patient, direction, input].
+Part = tuple[Solution, np.ndarray, Tangents]
 
-    Baseline values and their tangents are filled in place. Returns states [patient, state], their tangents
-    [patient, direction, state] and a flag per patient that is True where a steady state was found. `receivers` as in
+
+def steady_state_with_tangents(
+    kernel: Kernel, inputs: np.ndarray, tangents: Tangents, *, receivers: Iterable[int] = (),
+    needed: Iterable[str] | None = None, threads: int = 1,
+) -> tuple[np.ndarray, Tangents, np.ndarray]:  # fmt: skip
+    """Drug-free steady state of each patient and its tangents; `tangents` are those of the inputs.
+
+    Baseline values and their tangents, which must be among those given, are filled in place. Returns states [patient,
+    state], their tangents and a flag per patient that is True where a steady state was found. `receivers` as in
     `drug_free_steady_state`, `needed` as in `solve_with_tangents`.
     """
-    layout, count = kernel.layout, tangents.shape[1]
+    layout, count = kernel.layout, tangents.count
     code = kernel.code_with_tangents(len(inputs) * count, receivers, needed)
-    chunks, first = _chunks(len(inputs), count, code, threads), len(layout.parameter_names)
-    inputs[:, first:], tangents[:, :, first:] = 0.0, 0.0
+    chunks, baselines = _chunks(len(inputs), count, code, threads), len(layout.baseline_names)
+    first, last = len(layout.parameter_names), len(tangents.moving) - baselines
+    assert tangents.moving[last:].tolist() == list(range(first, first + baselines))
+    inputs[:, first:], tangents.values[:, :, last:] = 0.0, 0.0
     packed = _packed_inputs(inputs, tangents, chunks)
     guess = np.array([state.initial_guess for state in code.layout.states], dtype=float)
-    y = np.empty((*packed.shape[:2], len(guess)))
+    y = np.empty((len(packed), 1 + _width(count, chunks), len(guess)))
     change = np.full(len(packed), np.inf)
     source = code.baseline_rows(kernel.scope)
-    sizes = code.sizes(tangents=packed.shape[1] - 1)
+    sizes = code.sizes(tangents=y.shape[1] - 1, moving=tangents.moving)
     run_task(code, "settle", sizes, (packed, y, guess, source), change, len(packed), threads)
-    inputs[:, first:], tangents[:, :, first:] = _unpacked(packed[:, :, first:], chunks, count)
-    states, computed = _unpacked(y, chunks, count)
-    slopes = np.zeros((*computed.shape[:2], len(layout.states)))
-    slopes[:, :, slice(None) if code.states is None else code.states] = computed
+    inputs[:, first:] = packed[::chunks, first : first + baselines]
+    own = packed[:, first + baselines :].reshape(len(inputs), -1, len(tangents.moving))
+    tangents.values[:, :, last:] = own[:, :count, last:]
+    states, slopes = _unpacked(y, chunks, count)
+    held = np.arange(slopes.shape[2]) if code.states is None else code.states
     if kernel.scope is not None:
-        slopes[:, :, ~kernel.scope.states] = 0.0
-    return all_states(kernel, code, states), slopes, change[::chunks] < STEADY_STATE_TOLERANCE
+        counted = kernel.scope.states[held]
+        held, slopes = held[counted], slopes[:, :, counted]
+    return all_states(kernel, code, states), Tangents(held, slopes), change[::chunks] < STEADY_STATE_TOLERANCE
 
 
 def solve_with_tangents(
-    kernel: Kernel, start: tuple[np.ndarray, np.ndarray], inputs: tuple[np.ndarray, np.ndarray],
+    kernel: Kernel, start: tuple[np.ndarray, Tangents], inputs: tuple[np.ndarray, Tangents],
     events: EventTable, event_tangents: EventTangents, times: np.ndarray, *,
     outputs: Sequence[str] | None = None, needed: Iterable[str] | None = None, tolerance: float = TOLERANCE,
     threads: int = 1,
-) -> tuple[Solution, np.ndarray, np.ndarray]:  # fmt: skip
-    """As `solve`, with tangents: `start` and `inputs` are values [patient, ...] and tangents [patient, direction, ...].
+) -> Part:  # fmt: skip
+    """As `solve`, with tangents: `start` and `inputs` are values [patient, ...] and their tangents.
 
     Where the time of an event has a tangent, an output at this time has the derivative of the state just after the
     moving event; an event at the start must come at a steady state then.
-    Returns the solution, the tangents of the outputs [patient, direction, time, output], and those of the final state
-    [patient, direction, state]. Tangents are valid where the outputs `needed` (default: all) depend on them.
+    Returns the solution, the tangents of the outputs [patient, direction, time, output], and those of the final state.
+    Tangents are valid where the outputs `needed` (default: all) depend on them.
     """
     requested_times = validate_times(times, len(start[0]))
     if kernel.scope is not None:
         in_scope = kernel.scope.states[events.state]
         events = events.where(in_scope)
         event_tangents = EventTangents(event_tangents.time[in_scope], event_tangents.size[in_scope])
-    levels = np.concatenate([start[0][:, None], start[1]], axis=1)
-    groups, parts = kernel.codes_with_tangents(events, levels, needed), []
+    groups, parts = kernel.codes_with_tangents(events, *start, needed), []
     if len(groups) == 1:
         return _solve_group(
             kernel, groups[0][1], start, inputs, events, event_tangents, requested_times,
@@ -96,16 +103,14 @@ def solve_with_tangents(
         rows = np.isin(events.owner, patients)
         parts.append(
             _solve_group(
-                kernel, code, (start[0][patients], start[1][patients]), (inputs[0][patients], inputs[1][patients]),
-                events.of(patients), EventTangents(event_tangents.time[rows], event_tangents.size[rows]),
+                kernel, code, (start[0][patients], start[1].of(patients)),
+                (inputs[0][patients], inputs[1].of(patients)), events.of(patients),
+                EventTangents(event_tangents.time[rows], event_tangents.size[rows]),
                 requested_times if requested_times.ndim == 1 else requested_times[patients],
                 outputs=outputs, tolerance=tolerance, threads=threads,
             )
         )  # fmt: skip
     return _joined([patients for patients, _ in groups], parts, requested_times)
-
-
-Part = tuple[Solution, np.ndarray, np.ndarray]
 
 
 def _joined(groups: Sequence[np.ndarray], parts: Sequence[Part], times: np.ndarray) -> Part:
@@ -124,8 +129,9 @@ def _joined(groups: Sequence[np.ndarray], parts: Sequence[Part], times: np.ndarr
     }
     faults = tuple(places[i][0].state_at_fault[places[i][1]] for i in order)
     joined = replace(solutions[0], times=times, state_at_fault=faults, term_at_fault=term_at_fault, **arrays)
-    outputs, states = (np.concatenate([tangents[k] for _, *tangents in parts])[order] for k in (0, 1))
-    return joined, outputs, states
+    moving = np.unique(np.concatenate([tangents.moving for _, _, tangents in parts]))
+    states = np.concatenate([tangents.among(moving) for _, _, tangents in parts])[order]
+    return joined, np.concatenate([outputs for _, outputs, _ in parts])[order], Tangents(moving, states)
 
 
 def _solve_group(
@@ -134,28 +140,34 @@ def _solve_group(
     outputs: Sequence[str] | None, tolerance: float, threads: int,
 ) -> Part:  # fmt: skip
     """`solve_with_tangents` by one code, with checked times and events within the scope."""
-    count = inputs[1].shape[1]
+    count = inputs[1].count
     code = replace(code, stretched=bool(np.any(event_tangents.time)))
     chunks = _chunks(len(start[0]), count, code, threads)
-    y = _packed(*start, chunks)
+    held = np.arange(start[0].shape[1]) if code.states is None else code.states
+    y = _packed(start[0][:, held], start[1].among(held), chunks)
     clock = np.repeat(np.minimum(requested_times[..., 0], events.earliest(len(start[0]))), chunks)
     patients = IntegrationState(
-        _packed_inputs(*inputs, chunks), y, np.zeros_like(y), clock, np.full(len(y), FIRST_STEP)
+        _packed_inputs(*inputs, chunks), y, np.zeros_like(y), clock, np.full(len(y), FIRST_STEP), inputs[1].moving
     )  # fmt: skip
     repeated_times = requested_times if requested_times.ndim == 1 else np.repeat(requested_times, chunks, axis=0)
     table = _packed_events(events, event_tangents, len(start[0]), chunks)
+    state = start[0].copy()
+
+    def whole(i: int) -> tuple[np.ndarray, np.ndarray]:
+        return state[i // chunks], inputs[0][i // chunks]
+
     chunked = follow(
-        kernel, code, patients, table, repeated_times, outputs=outputs, tolerance=tolerance, threads=threads
+        kernel, code, patients, table, repeated_times, whole, outputs=outputs, tolerance=tolerance, threads=threads
     )  # fmt: skip
     values, tangents = _unpacked(chunked.values, chunks, count)
-    state, state_tangents = _unpacked(y, chunks, count)
+    state[:, held], state_tangents = _unpacked(y, chunks, count)
     first = slice(None, None, chunks)
     solution = replace(
         chunked, times=requested_times, values=values, final_state=state, status=chunked.status[first],
         steps=chunked.steps[first], tries=chunked.tries[first], failed_at=chunked.failed_at[first],
         state_at_fault=chunked.state_at_fault[first], term_at_fault=lambda i: chunked.term_at_fault(i * chunks),
     )  # fmt: skip
-    return solution, tangents, state_tangents
+    return solution, tangents, Tangents(held, state_tangents)
 
 
 def _chunks(patients: int, count: int, code: CompiledSystem, threads: int) -> int:
@@ -169,18 +181,16 @@ def _width(count: int, chunks: int) -> int:
     return max(1, -(-count // chunks))
 
 
-def _packed_inputs(values: np.ndarray, tangents: np.ndarray, chunks: int) -> np.ndarray:
-    """As `_packed`; without a copy where both are parts of one array [patient, value and its tangents, n] already.
-
-    The inputs of many patients with their tangents are the largest arrays of a solve.
-    """
-    whole = tangents.base
-    if chunks == 1 and whole is not None and whole is values.base and whole.flags.c_contiguous:
-        parts = (whole[:, 0], whole[:, 1:]) if whole.ndim == 3 and whole.shape[1] > 1 else ()
-        addresses = [(part.ctypes.data, part.shape) for part in parts]
-        if addresses == [(part.ctypes.data, part.shape) for part in (values, tangents)]:
-            return whole
-    return _packed(values, tangents, chunks)
+def _packed_inputs(values: np.ndarray, tangents: Tangents, chunks: int) -> np.ndarray:
+    """Inputs [patient and chunk, ...] of values [patient, input], followed by tangents direction by direction."""
+    width, (rows, first), moving = _width(tangents.count, chunks), values.shape, len(tangents.moving)
+    packed = np.empty((rows, chunks, first + width * moving))
+    packed[:, :, :first] = values[:, None]
+    for chunk in range(chunks):
+        own = tangents.values[:, chunk * width : (chunk + 1) * width].reshape(rows, -1)
+        packed[:, chunk, first : first + own.shape[1]] = own
+        packed[:, chunk, first + own.shape[1] :] = 0.0
+    return packed.reshape(rows * chunks, -1)
 
 
 def _packed(values: np.ndarray, tangents: np.ndarray, chunks: int) -> np.ndarray:

@@ -1,12 +1,16 @@
 """Posterior draws of a group by Gibbs sampling, in chains that are solved together.
 
-A sweep updates the persons, then means and SDs with the standardised deviations of the persons fixed (which moves all
-persons together where their data are sparse), then means, covariance and residual SDs given the persons. The first two
-are surrogate transitions (Liu 2001, Monte Carlo Strategies in Scientific Computing, section 9.4.3): an inner chain of
-Metropolis steps under polynomials that approximate the predictions about the most probable parameters of each person,
-whose end is accepted or refused under the model itself, so that the draws are those of the model. Half of the inner
-steps propose from the Laplace approximation of each person (Karimi, Lavielle and Moulines 2020, Comput Stat Data Anal
-141:123).
+A sweep updates means and SDs together with all persons, then the persons, then means, covariance and residual SDs given
+the persons. In the first update a person keeps its deviation from its most probable parameters given the group, in SDs
+of their uncertainty, both by a normal approximation of its measurements. This deviation hardly depends on the group, so
+that means and SDs move as far as the measurements of all persons allow, be they many or few (Papaspiliopoulos, Roberts
+and Skold 2007, Stat Sci 22:59, on reparametrisation by the data).
+
+The first two updates are surrogate transitions (Liu 2001, Monte Carlo Strategies in Scientific Computing, section
+9.4.3): an inner chain of Metropolis steps under polynomials that approximate the predictions about the most probable
+parameters of each person, whose end is accepted or refused under the model itself, so that the draws are those of the
+model. Half of the inner steps of persons propose from the Laplace approximation of each person (Karimi, Lavielle and
+Moulines 2020, Comput Stat Data Anal 141:123).
 
 Results do not depend on interruptions: every block of sweeps has its own random stream.
 """
@@ -30,16 +34,17 @@ from ketamech.fitting.group_model import (
     coefficient_posterior,
     means_of_persons,
 )
-from ketamech.fitting.map_estimates import MapEstimates, by_person, log_densities, log_likelihood_of_each
+from ketamech.fitting.map_estimates import MapEstimates, by_person, curvature, log_densities, log_likelihood_of_each
+from ketamech.fitting.observations import FitData
 from ketamech.fitting.predict import Predictor
 
 CHAINS, WARM_UP, DRAWS, BLOCK = 4, 100, 250, 25  # sweeps of each chain; a block is saved as one unit
 MAX_R_HAT, EFFECTIVE = 1.01, 400  # R-hat and effective draws of a converged chain (Vehtari 2021, Bayesian Anal 16:667)
-MAX_DRAWS = 2000  # of each chain, where their number is not given
-INNER_STEPS, GROUP_STEPS = 20, 30  # steps under the surrogate between two solves
-JOINT_UPDATES = 2  # updates of all persons together in a sweep
+MAX_DRAWS = 6000  # of each chain, where their number is not given
+INNER_STEPS, GROUP_STEPS = 20, 20  # steps under the surrogate: of persons, and of the group in each parametrisation
+EXACT_STEPS = 2  # of persons in a sweep
 TOLERANCE = 1e-5  # of the solver; predictions then differ by less than a thousandth of a residual error
-DEGREE, MOST_TERMS = 3, 120  # of the polynomials of the surrogate; degree 2 where 3 has more terms
+DEGREE, MOST_TERMS = 4, 210  # of the polynomials of the surrogate; a lower degree where they have more terms, but 2
 POINTS_OF_TERM, SURROGATE_SPREAD = 4, 1.5  # at which they are fitted, in SDs of the Laplace approximation
 FARTHEST = 5.0  # distance from the most probable parameters, in these SDs, beyond which polynomials stay constant
 MAX_LOG_CHANGE = 20.0  # of the logarithm of a prediction of the surrogate
@@ -100,6 +105,45 @@ class _Point:
             np.where(accepted, new, old) for new, old in ((other.prior, self.prior), (other.proposal, self.proposal))
         )
         return _Point(np.where(accepted[:, :, None], other.free, self.free), prior, proposal)
+
+
+@dataclass(frozen=True)
+class _Group:
+    """Means and covariance of every chain: `coefficients` [chain, q], `covariance` and its inverse [chain, P, P].
+
+    `root` [chain, person, P, P]: inverse Cholesky factor of the precision of a person given group and measurements, by
+    a normal approximation of the measurements.
+    """
+
+    coefficients: np.ndarray
+    covariance: np.ndarray
+    precision: np.ndarray
+    root: np.ndarray
+
+    def moved(self, other: _Group, accepted: np.ndarray) -> _Group:
+        """The other group for the chains of a mask."""
+        pairs = zip(vars(self).values(), vars(other).values(), strict=True)
+        return _Group(*(old if new is old else _where(accepted, new, old) for old, new in pairs))
+
+
+@dataclass(frozen=True)
+class _Parametrisation:
+    """What is known about persons without their group: `information` [person, P, P], times their mode [person, P].
+
+    `mean_factor` [q, q] and `spread_factor` [p + r, p + r]: Cholesky factors of the covariance of steps of the
+    coefficients and of log SDs.
+    """
+
+    information: np.ndarray
+    weighted_mode: np.ndarray
+    mean_factor: np.ndarray
+    spread_factor: np.ndarray
+
+    def group(self, coefficients: np.ndarray, covariance: np.ndarray) -> _Group:
+        """The group with these coefficients [chain, q] and this covariance [chain, P, P]."""
+        precision = np.linalg.inv(covariance)
+        root = np.linalg.inv(np.linalg.cholesky(self.information + precision[:, None]))
+        return _Group(coefficients, covariance, precision, root)
 
 
 @dataclass
@@ -180,11 +224,13 @@ class _Surrogate:
     def __init__(self, predictor: Predictor, persons: MapEstimates, factor: np.ndarray) -> None:
         count = persons.mode.shape[1]
         self.mode, self.inverse, self.person = persons.mode, np.linalg.inv(factor), predictor.data.person
-        degree = DEGREE if comb(count + DEGREE, DEGREE) <= MOST_TERMS else 2
-        self.powers = [power for n in range(1, degree + 1) for power in combinations_with_replacement(range(count), n)]
-        points = SURROGATE_SPREAD * np.random.default_rng(0).standard_normal(
-            (POINTS_OF_TERM * (1 + len(self.powers)), count)
-        )
+        degree = max(n for n in range(2, DEGREE + 1) if n == 2 or comb(count + n, n) <= MOST_TERMS)
+        powers = [power for n in range(degree + 1) for power in combinations_with_replacement(range(count), n)]
+        index = {power: i for i, power in enumerate(powers)}
+        self.degree = np.array([len(power) for power in powers])
+        self.lower = np.array([index[power[:-1]] for power in powers])  # the term without its last factor
+        self.last = np.array([(power or (0,))[-1] for power in powers])  # which is this parameter
+        points = SURROGATE_SPREAD * np.random.default_rng(0).standard_normal((POINTS_OF_TERM * len(powers), count))
         points[0] = 0.0
         predicted = predictor.predictions(persons.mode + np.einsum("nij,kj->kni", factor, points))
         predicted = np.where(np.isfinite(predicted), predicted, persons.predicted)
@@ -193,25 +239,24 @@ class _Surrogate:
         predicted[:, self.is_log] = np.log(predicted[:, self.is_log] / persons.predicted[self.is_log])
         self.predicted = persons.predicted
         self.place = np.arange(len(self.person)) - np.searchsorted(self.person, self.person)  # among those of a person
-        self.weights = np.zeros((len(persons.mode), 1 + len(self.powers), 1 + self.place.max()))
-        self.weights[self.person, :, self.place] = np.linalg.lstsq(self._terms(points), predicted, rcond=None)[0].T
+        self.weights = np.zeros((len(persons.mode), len(powers), 1 + self.place.max()))
+        self.weights[self.person, :, self.place] = np.linalg.lstsq(self._terms(points).T, predicted, rcond=None)[0].T
 
     def _terms(self, points: np.ndarray) -> np.ndarray:
-        """Terms [..., term] of the polynomials at standardised parameters [..., p]."""
-        distance = np.linalg.norm(points, axis=-1, keepdims=True)
-        points = points * np.minimum(1.0, FARTHEST / np.maximum(distance, FARTHEST))
-        by_parameter = np.ascontiguousarray(np.moveaxis(points, -1, 0))
-        terms = np.ones((1 + len(self.powers), *points.shape[:-1]))
-        term_index = {power: i for i, power in enumerate(self.powers, 1)} | {(): 0}
-        for power, i in term_index.items():
-            if power:
-                np.multiply(terms[term_index[power[:-1]]], by_parameter[power[-1]], out=terms[i])
-        return np.ascontiguousarray(np.moveaxis(terms, 0, -1))
+        """Terms [term, ...] of the polynomials at standardised parameters [..., p]."""
+        distance = np.sqrt(np.einsum("...p,...p->...", points, points))
+        near = points * np.minimum(1.0, FARTHEST / np.maximum(distance, FARTHEST))[..., None]
+        by_parameter = np.ascontiguousarray(np.moveaxis(near, -1, 0))
+        terms = np.ones((len(self.degree), *points.shape[:-1]))
+        for degree in range(1, self.degree[-1] + 1):
+            own = np.flatnonzero(self.degree == degree)
+            terms[own] = terms[self.lower[own]] * by_parameter[self.last[own]]
+        return terms
 
     def predictions(self, free: np.ndarray) -> np.ndarray:
         """Approximate predictions [chain, measurement] of parameters [chain, person, P], without a solve."""
-        terms = self._terms(np.einsum("nij,cnj->cni", self.inverse, free - self.mode))
-        approximate = (np.swapaxes(terms, 0, 1) @ self.weights)[self.person, :, self.place].T
+        terms = self._terms(np.einsum("nij,cnj->nci", self.inverse, free - self.mode))
+        approximate = (np.moveaxis(terms, 0, -1) @ self.weights)[self.person, :, self.place].T
         with np.errstate(all="ignore"):
             logarithmic = self.predicted * np.exp(np.clip(approximate, -MAX_LOG_CHANGE, MAX_LOG_CHANGE))
         return np.where(self.is_log, logarithmic, approximate)
@@ -224,7 +269,7 @@ class GroupSampler:
         self.predictor, self.model, self.persons, self.start = predictor, model, persons, start
         self.factor = np.linalg.cholesky(persons.covariance)
         self.precision = np.linalg.inv(persons.covariance) / PROPOSAL_SCALE**2
-        self.mean_factor = _mean_factor(model, persons, start)
+        self.parametrisations = _parametrisations(predictor.data, model, persons, start)
         self.surrogate = _Surrogate(self.predictor, persons, self.factor)
 
     def first_state(self, chains: int, rng: np.random.Generator) -> _State:
@@ -233,7 +278,8 @@ class GroupSampler:
         noise = rng.standard_normal((chains, persons, count))
         free = self.persons.mode + OVERDISPERSION * np.einsum("nij,cnj->cni", self.factor, noise)
         coefficients = np.tile(self.start.coefficients, (chains, 1))
-        coefficients += OVERDISPERSION * rng.standard_normal(coefficients.shape) @ self.mean_factor.T
+        mean_factor = self.parametrisations[-1].mean_factor
+        coefficients += OVERDISPERSION * rng.standard_normal(coefficients.shape) @ mean_factor.T
         logs = np.tile(self.start.log_errors, (chains, 1))
         is_failed = ~np.isfinite(self.likelihoods(self.predictor.predictions(free), logs))
         free = np.where(is_failed[:, :, None], self.persons.mode, free)
@@ -241,7 +287,7 @@ class GroupSampler:
         return _State(
             free, coefficients, np.tile(self.start.covariance, (chains, 1, 1)), logs, predicted,
             self.likelihoods(predicted, logs), np.full((chains, persons), 2.0 / np.sqrt(count)),
-            np.full((chains, 1), 1.0), np.full((chains, 1), 1.0),
+            np.ones((chains, len(self.parametrisations))), np.ones((chains, len(self.parametrisations))),
         )  # fmt: skip
 
     def likelihoods(self, predicted: np.ndarray, logs: np.ndarray) -> np.ndarray:
@@ -260,9 +306,10 @@ class GroupSampler:
         saved: dict[str, list[np.ndarray]] = {}
         for sweep in range(sweeps):
             adapt = sweep < warm_up_left
-            joint_share = np.mean([self._update_group_jointly(state, rng, adapt) for _ in range(JOINT_UPDATES)])
+            joint_share = self._update_group_jointly(state, rng, adapt)
             shares = np.array([self._update_persons(state, rng, adapt), joint_share])
-            self._update_persons_exactly(state, rng)
+            for _ in range(EXACT_STEPS):
+                self._update_persons_exactly(state, rng)
             self._draw_group(state, rng)
             self._update_errors(state, rng)
             values = {name: getattr(state, name) for name in ("coefficients", "covariance", "log_errors", "free")}
@@ -365,61 +412,89 @@ class GroupSampler:
             state.likelihood = np.where(accepted[:, None], likelihood, state.likelihood)
 
     def _update_group_jointly(self, state: _State, rng: np.random.Generator, adapt: bool) -> float:
-        """Update means and SDs with the standardised deviations of all persons fixed."""
+        """Update means and SDs with all persons, in one parametrisation after another; returns the accepted share.
+
+        Either order is as probable, so that the inner chain is reversible, as a surrogate transition must be.
+        """
         trial, errors = replace(state), self.model.errors_at(state.log_errors)
         initial = approximate = self._likelihoods(self.surrogate.predictions(state.free), errors).sum(axis=1)
-        for is_shift in rng.random(GROUP_STEPS) < 0.5:
-            coefficients, covariance, free, ratio = (self._propose_shift if is_shift else self._propose_scaling)(
-                trial, rng
-            )
-            proposed_likelihood = self._likelihoods(self.surrogate.predictions(free), errors).sum(axis=1)
-            accepted = np.log(rng.random(len(ratio))) < ratio + proposed_likelihood - approximate
-            trial.coefficients = np.where(accepted[:, None], coefficients, trial.coefficients)
-            trial.covariance = np.where(accepted[:, None, None], covariance, trial.covariance)
-            trial.free = np.where(accepted[:, None, None], free, trial.free)
-            approximate = np.where(accepted, proposed_likelihood, approximate)
-            if adapt:
-                size = "shift_size" if is_shift else "width_size"
-                setattr(trial, size, getattr(trial, size) * np.exp(0.05 * (accepted[:, None] - TARGET_ACCEPTANCE_RATE)))
+        for number in rng.permutation(len(self.parametrisations)):
+            approximate = self._group_steps(int(number), trial, approximate, errors, rng, adapt)
         predicted = self.predictor.predictions(trial.free)
         likelihood = self._likelihoods(predicted, errors)
         log_ratio = (likelihood - state.likelihood).sum(axis=1) - (approximate - initial)
         accepted = np.log(rng.random(len(log_ratio))) < log_ratio
-        state.coefficients = np.where(accepted[:, None], trial.coefficients, state.coefficients)
-        state.covariance = np.where(accepted[:, None, None], trial.covariance, state.covariance)
+        state.coefficients = _where(accepted, trial.coefficients, state.coefficients)
+        state.covariance = _where(accepted, trial.covariance, state.covariance)
         state.shift_size, state.width_size = trial.shift_size, trial.width_size
-        self._accept(
-            state, np.repeat(accepted[:, None], trial.free.shape[1], axis=1), trial.free, predicted, likelihood
-        )
+        of_persons = np.repeat(accepted[:, None], trial.free.shape[1], axis=1)
+        self._accept(state, of_persons, trial.free, predicted, likelihood)
         return float(accepted.mean())
 
-    def _propose_shift(
-        self, state: _State, rng: np.random.Generator
-    ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-        """Other means, with all persons shifted; and the log ratio of the priors."""
-        model = self.model
-        step = state.shift_size * rng.standard_normal(state.coefficients.shape) @ self.mean_factor.T
-        coefficients = state.coefficients + step
-        prior_before, prior_after = (
-            -0.5 * np.sum(((x - model.mean) / model.mean_sd) ** 2, axis=1) for x in (state.coefficients, coefficients)
-        )
-        return coefficients, state.covariance, state.free + means_of_persons(model, step), prior_after - prior_before
+    def _group_steps(
+        self, number: int, trial: _State, likelihood: np.ndarray, errors: Sequence[ErrorModel],
+        rng: np.random.Generator, adapt: bool,
+    ) -> np.ndarray:  # fmt: skip
+        """Metropolis steps of means or SDs with the standardised deviations of all persons fixed, by the surrogate.
 
-    def _propose_scaling(
-        self, state: _State, rng: np.random.Generator
-    ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-        """Other SDs between people and periods, with all deviations scaled; and the log ratio of the priors."""
-        persons, size = state.free.shape[1], self.model.size
-        steps = rng.standard_normal((len(state.free), size + len(self.model.varying)))
-        logs = state.width_size / np.sqrt(2 * persons) * steps
+        `likelihood` [chain] is that of the surrogate at the begin; returns that at the end.
+        """
+        how, free = self.parametrisations[number], trial.free
+        group = how.group(trial.coefficients, trial.covariance)
+        deviations = np.linalg.solve(np.swapaxes(group.root, 2, 3), free[..., None])[..., 0] - self._centre(how, group)
+        density = self._log_density(group, free)
+        for is_shift in rng.random(GROUP_STEPS) < 0.5:
+            name = "shift_size" if is_shift else "width_size"
+            sizes = getattr(trial, name)
+            proposed, volume = (self._shifted if is_shift else self._scaled)(how, group, sizes[:, [number]], rng)
+            proposed_free = np.einsum("cnji,cnj->cni", proposed.root, self._centre(how, proposed) + deviations)
+            proposed_density = self._log_density(proposed, proposed_free)
+            proposed_likelihood = self._likelihoods(self.surrogate.predictions(proposed_free), errors).sum(axis=1)
+            ratio = proposed_density + volume - density + proposed_likelihood - likelihood
+            accepted = np.log(rng.random(len(ratio))) < ratio
+            group, free = group.moved(proposed, accepted), _where(accepted, proposed_free, free)
+            density, likelihood = (
+                np.where(accepted, new, old)
+                for new, old in ((proposed_density, density), (proposed_likelihood, likelihood))
+            )
+            if adapt:
+                own = np.arange(sizes.shape[1]) == number
+                change = np.exp(0.05 * (accepted[:, None] - TARGET_ACCEPTANCE_RATE))
+                setattr(trial, name, np.where(own, sizes * change, sizes))
+        trial.free, trial.coefficients, trial.covariance = free, group.coefficients, group.covariance
+        return likelihood
+
+    def _centre(self, how: _Parametrisation, group: _Group) -> np.ndarray:
+        """Most probable parameters [chain, person, P] of the persons given the group, times the inverse of `root`."""
+        prior = np.einsum("cij,cnj->cni", group.precision, means_of_persons(self.model, group.coefficients))
+        return np.einsum("cnij,cnj->cni", group.root, how.weighted_mode + prior)
+
+    def _log_density(self, group: _Group, free: np.ndarray) -> np.ndarray:
+        """Log density [chain] of a group and the standardised deviations of its persons, without measurements."""
+        model, deviation = self.model, free - means_of_persons(self.model, group.coefficients)
+        mean = -0.5 * np.sum(((group.coefficients - model.mean) / model.mean_sd) ** 2, axis=1)
+        squares = np.einsum("cni,cij,cnj->c", deviation, group.precision, deviation)
+        persons = 0.5 * (free.shape[1] * np.linalg.slogdet(group.precision)[1] - squares)
+        volume = np.log(np.diagonal(group.root, axis1=2, axis2=3)).sum(axis=(1, 2))
+        return np.asarray(mean + self._covariance_prior(group.covariance) + persons + volume)
+
+    def _shifted(
+        self, how: _Parametrisation, group: _Group, size: np.ndarray, rng: np.random.Generator
+    ) -> tuple[_Group, np.ndarray]:
+        """Other means, and the log volume [chain] of this change."""
+        step = size * rng.standard_normal(group.coefficients.shape) @ how.mean_factor.T
+        return replace(group, coefficients=group.coefficients + step), np.zeros(len(step))
+
+    def _scaled(
+        self, how: _Parametrisation, group: _Group, size: np.ndarray, rng: np.random.Generator
+    ) -> tuple[_Group, np.ndarray]:
+        """Other SDs between people and periods, and the log volume [chain] of this change of the covariance."""
+        count = self.model.size
+        logs = size * rng.standard_normal((len(group.covariance), len(how.spread_factor))) @ how.spread_factor.T
         factor = np.exp(logs)[:, self.model.variances]
-        mean = means_of_persons(self.model, state.coefficients)
-        free = mean + factor[:, None] * (state.free - mean)
-        covariance = state.covariance * factor[:, :, None] * factor[:, None]
-        ratio = self._covariance_prior(covariance) - self._covariance_prior(state.covariance)
-        ratio += 2 * logs.sum(axis=1)  # volume of the change of the variances
-        ratio += (size - 1) * logs[:, :size].sum(axis=1) if self.model.is_full else 0.0  # and of the covariances
-        return state.coefficients, covariance, free, ratio
+        volume = 2 * logs.sum(axis=1)  # of the variances
+        volume += (count - 1) * logs[:, :count].sum(axis=1) if self.model.is_full else 0.0  # and of the covariances
+        return how.group(group.coefficients, group.covariance * factor[:, :, None] * factor[:, None]), volume
 
     def _covariance_prior(self, covariance: np.ndarray) -> np.ndarray:
         """Log density [chain] of the inverse Wishart prior, or of inverse gamma priors of the variances."""
@@ -438,16 +513,40 @@ def _inverse_gamma(variance: np.ndarray, scale: np.ndarray) -> np.ndarray:
     return np.asarray(np.sum(-(PRIOR_PEOPLE / 2 + 2) * np.log(variance) - 0.5 * scale / variance, axis=1))
 
 
-def _mean_factor(model: GroupModel, persons: MapEstimates, start: GroupValues) -> np.ndarray:
-    """Cholesky factor [q, q] of the approximate posterior covariance of the coefficients.
+def _where(accepted: np.ndarray, new: np.ndarray, old: np.ndarray) -> np.ndarray:
+    """Arrays [chain, ...] of the chains of a mask, and the old ones of the others."""
+    return np.where(accepted.reshape(-1, *[1] * (new.ndim - 1)), new, old)
 
-    The weight of a person is its information: the inverse of the sum of its own uncertainty without the prior
-    and the covariance between people.
-    """
-    weight = np.linalg.inv(start.covariance)
-    information = weight - weight @ persons.covariance @ weight
-    precision = np.diag(model.mean_sd**-2.0) + np.einsum("npq,npr,nrs->qs", model.design, information, model.design)
-    return np.linalg.cholesky(np.linalg.inv(precision))
+
+def _parametrisations(
+    data: FitData, model: GroupModel, persons: MapEstimates, start: GroupValues
+) -> tuple[_Parametrisation, ...]:
+    """Persons standardised by the group alone, and by the group with their measurements."""
+    errors, nothing = model.errors_at(start.log_errors), np.zeros_like(persons.mode)
+    none = np.zeros_like(start.covariance)
+    score, information = curvature(data, errors, persons.predicted, persons.slopes, nothing, none)
+    weighted_mode = score + np.einsum("nij,nj->ni", information, persons.mode)
+    count = model.size + len(model.varying)
+    prior = np.diag(model.mean_sd**-2.0), 2 * (PRIOR_PEOPLE + 2) * np.eye(count)
+
+    def factors(means: np.ndarray, spreads: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Cholesky factors of the approximate posterior covariance, from the information of persons and of SDs."""
+        means = np.einsum("npq,npr,nrs->qs", model.design, means, model.design)
+        return tuple(np.linalg.cholesky(np.linalg.inv(a + b)) for a, b in zip(prior, (means, spreads), strict=True))
+
+    of_variance = np.eye(count)[model.variances]
+    deviation = persons.mode - means_of_persons(model, start.coefficients)
+    scatter = deviation[:, :, None] * deviation[:, None] + persons.covariance
+    alone = factors(information, of_variance.T @ (information * scatter).sum(axis=0) @ of_variance)
+    precision = np.linalg.inv(start.covariance)
+    weight = precision - precision @ np.linalg.inv(information + precision) @ precision
+    own = of_variance.T[:, :, None] * start.covariance  # of the values of each SD
+    changes = weight[:, None] @ (own + np.swapaxes(own, 1, 2))  # of the logarithm of each SD
+    together = factors(weight, 0.5 * np.einsum("naij,nbji->ab", changes, changes))
+    return (
+        _Parametrisation(np.zeros_like(information), np.zeros_like(weighted_mode), *alone),
+        _Parametrisation(information, weighted_mode, *together),
+    )
 
 
 def _drawn_covariance(

@@ -103,7 +103,7 @@ def map_estimates(
 
     for _ in range(max(iterations, 1)):
         predicted, slopes = measured_sensitivities(predictor, free)
-        gradient, hessian = _curvature(data, errors, predicted, slopes, free - mean, precision)
+        gradient, hessian = curvature(data, errors, predicted, slopes, free - mean, precision)
         step = np.linalg.solve(hessian, gradient[:, :, None])[:, :, 0]
         likelihood, current = objective(free, predicted)
         converged = np.einsum("pi,pi->p", step, gradient) < CONVERGED
@@ -121,12 +121,12 @@ def map_estimates(
             break
     else:
         predicted, slopes = measured_sensitivities(predictor, free)
-        gradient, hessian = _curvature(data, errors, predicted, slopes, free - mean, precision)
+        gradient, hessian = curvature(data, errors, predicted, slopes, free - mean, precision)
         likelihood, current = objective(free, predicted)
     return MapEstimates(free, np.linalg.inv(hessian), predicted, slopes, likelihood, current, converged)
 
 
-def _curvature(
+def curvature(
     data: FitData, errors: Sequence[ErrorModel], predicted: np.ndarray, slopes: np.ndarray, deviation: np.ndarray,
     precision: np.ndarray,
 ) -> tuple[np.ndarray, np.ndarray]:  # fmt: skip

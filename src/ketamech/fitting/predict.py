@@ -99,8 +99,7 @@ class Predictor:
             return False
         if self._doses_depend or (self.varying and len(self._periods[0]) > 1):
             return False
-        tables = [base.events, *([base.cycle.events] if base.cycle else [])]
-        return bool(kernel.fitting_slices("cpu", np.unique(np.concatenate([table.state for table in tables])).tolist()))
+        return bool(kernel.fitting_slices("cpu", base.receivers))
 
     def _values(self, free: np.ndarray, period: int = 0) -> dict[str, np.ndarray]:
         """Canonical values {parameter: [copy, occasion]} in a period, of values [copy, person, p] on the free scale."""

@@ -317,9 +317,7 @@ class Ensemble:
         States on which none of `outputs` (default: all) depend may have no valid value.
         """
         kernel, inputs = self.model.kernel_for(outputs), self.inputs()
-        tables = [self.events] if self.cycle is None else [self.events, self.cycle.events]
-        receivers = np.unique(np.concatenate([table.state for table in tables])).tolist()
-        settle = partial(drug_free_steady_state, kernel, receivers=receivers, threads=threads, device=device)
+        settle = partial(drug_free_steady_state, kernel, receivers=self.receivers, threads=threads, device=device)
         baseline, is_steady = self._settle_in_parts(settle, inputs) if has_interrupt() else settle(inputs)
         state, steady = baseline, np.ones(self.size, dtype=bool)
         if self.cycle is not None:
@@ -341,9 +339,15 @@ class Ensemble:
             baseline[part], is_steady[part] = settle(inputs[part])
         return baseline, is_steady
 
+    @property
+    def receivers(self) -> set[int]:
+        """States (indices) that receive doses, before 0 h too."""
+        tables = [self.events] if self.cycle is None else [self.events, self.cycle.events]
+        return {state for table in tables for state in table.receivers.tolist()}
+
     def inputs(self) -> np.ndarray:
         """Inputs of the kernel [patient, input]; baseline values are not set yet."""
-        inputs = np.tile(self.model.default_inputs, (self.size, 1))
+        inputs = np.full((self.size, len(self.model.default_inputs)), self.model.default_inputs)
         place = self.model.input_index
         for name in self.values.keys() & place.keys():
             inputs[:, place[name]] = self.values[name]

@@ -19,6 +19,7 @@ from ketamech.dosing.dose_events import Quantity
 from ketamech.engine import EventTable, Kernel
 from ketamech.engine.solve import TOLERANCE, validate_times
 from ketamech.engine.tangent_solve import EventTangents, solve_with_tangents, steady_state_with_tangents
+from ketamech.engine.tangents import Tangents
 from ketamech.simulation.ensemble import (
     OK,
     Ensemble,
@@ -31,7 +32,8 @@ from ketamech.simulation.scenario import Scenario
 from ketamech.simulation.simulate import ensemble_of_scenario
 
 Build = Callable[[Mapping[str, np.ndarray], int], Ensemble]
-Tangents = tuple[np.ndarray, np.ndarray]  # values [patient, ...] and their tangents [patient, parameter, ...]
+WithTangents = tuple[np.ndarray, Tangents]  # values [patient, number] and their tangents
+Change = tuple[np.ndarray, np.ndarray]  # tangents before a cycle and their change over it [patient, parameter, state]
 RELATIVE_STEP = 1e-5  # of a parameter, in the differences of inputs and dose events (no solves)
 PERIODIC_TOLERANCE = 1e-7  # change of a derivative over a cycle, times the parameter, relative to the state
 MAX_CYCLES = 60
@@ -111,13 +113,13 @@ def scenario_sensitivities(
 
 @dataclass(frozen=True)
 class Directions:
-    """Inputs [patient, value and its tangents, input], tangents of dose events and of those of the cycle, and `sizes`.
+    """Inputs [patient, input] with their tangents, tangents of dose events and of those of the cycle, and `sizes`.
 
     A direction is a parameter unless others are given; `sizes` [patient, direction] are the values of the parameters, 1
     in place of 0 and of other directions.
     """
 
-    inputs: np.ndarray
+    inputs: WithTangents
     events: EventTangents
     cycle: EventTangents | None
     sizes: np.ndarray
@@ -130,7 +132,8 @@ class Directions:
             return EventTangents(*(np.einsum("rdp,rp->rd", own, x) for x in (tangents.time, tangents.size)))
 
         cycle = self.cycle and combined(self.cycle, _of_cycle(ensemble))
-        inputs = np.concatenate([self.inputs[:, :1], rates @ self.inputs[:, 1:]], axis=1)
+        values, tangents = self.inputs
+        inputs = values, Tangents(tangents.moving, rates @ tangents.values)
         return Directions(inputs, combined(self.events, ensemble.events), cycle, np.ones(rates.shape[:2]))
 
 
@@ -152,10 +155,10 @@ def _directions(
     _check_parameters(model, parameters, build)
     if along is not None and build is not None:
         return _directions(ensemble, parameters, build, None).along(along, ensemble)
+    places = [model.input_index[name] for name in parameters if name in model.input_index]
     if along is not None:  # events do not move, and few of the inputs do
-        inputs = np.zeros((ensemble.size, 1 + along.shape[1], len(model.default_inputs)))
-        inputs[:, 0] = ensemble.inputs()
-        inputs[:, 1:, [model.input_index[name] for name in parameters]] = along
+        inputs = _inputs(ensemble, places, along.shape[1])
+        inputs[1].values[:, :, np.searchsorted(inputs[1].moving, places)] = along
         counts = [len(ensemble.events.time), len(_of_cycle(ensemble).time) if ensemble.cycle else 0]
         still = [EventTangents(*np.zeros((2, n, along.shape[1]))) for n in counts]
         return Directions(inputs, still[0], still[1] if ensemble.cycle else None, np.ones(along.shape[:2]))
@@ -163,15 +166,14 @@ def _directions(
         [np.broadcast_to(ensemble.values.get(n, model.default_values[n]), ensemble.size) for n in parameters]
     )
     sizes = np.where(base == 0, 1.0, np.abs(base)).T
-    inputs = np.zeros((ensemble.size, 1 + count, len(model.default_inputs)))
-    inputs[:, 0] = ensemble.inputs()
     cycle = ensemble.cycle
     rows = [ensemble.events, *([_of_cycle(ensemble)] if cycle else [])]
     tangents = [EventTangents(*(np.zeros((len(table.time), count)) for _ in range(2))) for table in rows]
+    slopes = np.zeros((ensemble.size, count, len(model.default_inputs)))
     if build is not None and count:
         steps = RELATIVE_STEP * sizes.T  # [parameter, patient]
         below, above = _built(build, parameters, base, steps)
-        inputs[:, 1:] = _differences(below.inputs(), above.inputs(), steps).swapaxes(0, 1)
+        slopes = _differences(below.inputs(), above.inputs(), steps).swapaxes(0, 1)
         changed = [(below.events, above.events)]
         changed += [(_of_cycle(below), _of_cycle(above))] if below.cycle and above.cycle else []
         if len(changed) != len(rows):
@@ -179,8 +181,18 @@ def _directions(
         tangents = [_event_tangents(table, *pair, steps) for table, pair in zip(rows, changed, strict=True)]
     for k, name in enumerate(parameters):
         if name in model.input_index:
-            inputs[:, 1 + k, model.input_index[name]] = 1.0
+            slopes[:, k, model.input_index[name]] = 1.0
+    inputs = _inputs(ensemble, np.flatnonzero(slopes.any(axis=(0, 1))), count)
+    inputs[1].values[:] = slopes[:, :, inputs[1].moving]
     return Directions(inputs, tangents[0], tangents[1] if cycle else None, sizes)
+
+
+def _inputs(ensemble: Ensemble, places: Sequence[int] | np.ndarray, count: int) -> WithTangents:
+    """Inputs, with room for tangents of those at `places` and of baseline values in `count` directions."""
+    model = ensemble.model
+    baselines = np.arange(len(model.layout.parameter_names), len(model.default_inputs))
+    moving = np.union1d(places, baselines).astype(np.int64)
+    return ensemble.inputs(), Tangents(moving, np.zeros((ensemble.size, count, len(moving))))
 
 
 def _of_cycle(ensemble: Ensemble) -> EventTable:
@@ -249,16 +261,14 @@ def _check_times(table: EventTable, tangents: np.ndarray) -> None:
 def _initial(
     kernel: Kernel, ensemble: Ensemble, directions: Directions, outputs: Sequence[str] | None,
     tolerance: float, threads: int,
-) -> tuple[InitialCondition, Tangents, Tangents]:  # fmt: skip
+) -> tuple[InitialCondition, WithTangents, WithTangents]:  # fmt: skip
     """Initial condition as `Ensemble.initial` finds it, and the initial state and the inputs with their tangents.
 
     Of tangents, those that the `outputs` (default: all) need.
     """
-    inputs = (directions.inputs[:, 0], directions.inputs[:, 1:])
-    tables = [ensemble.events, *([ensemble.cycle.events] if ensemble.cycle else [])]
-    receivers = np.unique(np.concatenate([table.state for table in tables])).tolist()
+    inputs = directions.inputs
     baseline, tangents, is_steady = steady_state_with_tangents(
-        kernel, *inputs, receivers=receivers, needed=outputs, threads=threads
+        kernel, *inputs, receivers=ensemble.receivers, needed=outputs, threads=threads
     )
     state, steady = baseline, np.ones(ensemble.size, dtype=bool)
     if ensemble.cycle is not None:
@@ -276,9 +286,9 @@ def _initial(
 
 
 def _periodic_tangents(
-    kernel: Kernel, ensemble: Ensemble, start: Tangents, inputs: Tangents, directions: Directions,
+    kernel: Kernel, ensemble: Ensemble, start: WithTangents, inputs: WithTangents, directions: Directions,
     outputs: Sequence[str] | None, wanted: np.ndarray, tolerance: float, threads: int,
-) -> tuple[np.ndarray, np.ndarray]:  # fmt: skip
+) -> tuple[Tangents, np.ndarray]:  # fmt: skip
     """Tangents of the periodic steady state, and a mask [patient] of those found.
 
     Over a cycle that starts at the steady state, tangents x change by an affine map A x + b, since the steps are the
@@ -294,8 +304,9 @@ def _periodic_tangents(
         compared &= kernel.scope.states
     scales = np.array([row.scale for row in layout.states]) + np.abs(start[0])
     weights = np.where(compared, directions.sizes[:, :, None] / scales[:, None], 0.0)
-    tangents, converged = start[1].copy(), lengths <= 0
-    history: list[Tangents] = []  # tangents before a cycle, and their change over it, each [patient, parameter, state]
+    every = np.arange(len(layout.states))
+    tangents, converged = start[1].among(every).copy(), lengths <= 0
+    history: list[Change] = []
     for _ in range(MAX_CYCLES):
         moving = np.flatnonzero(wanted & ~converged)
         if not moving.size:
@@ -303,21 +314,24 @@ def _periodic_tangents(
         rows = np.isin(events.owner, moving)
         own = EventTangents(directions.cycle.time[rows], directions.cycle.size[rows])
         _, _, after = solve_with_tangents(
-            kernel, (start[0][moving], tangents[moving]), (inputs[0][moving], inputs[1][moving]),
+            kernel, (start[0][moving], Tangents(every, tangents[moving])), (inputs[0][moving], inputs[1].of(moving)),
             events.of(moving), own, times[moving], outputs=(), needed=outputs, tolerance=tolerance, threads=threads,
         )  # fmt: skip
         change = np.zeros_like(tangents)
-        change[moving] = np.where(compared, after - tangents[moving], 0.0)
+        held = compared[after.moving]
+        change[np.ix_(moving, range(tangents.shape[1]), after.moving[held])] = (
+            after.values[:, :, held] - tangents[moving][:, :, after.moving[held]]
+        )
         history.append((tangents.copy(), change))
         size = np.abs(change * weights).max(axis=(1, 2), initial=0.0)
         converged |= wanted & (size < PERIODIC_TOLERANCE)
         for i in moving:
             for k in range(tangents.shape[1]):
                 tangents[i, k] = _anderson([(x[i, k], f[i, k]) for x, f in history], weights[i, k])
-    return tangents, converged
+    return Tangents(every, tangents), converged
 
 
-def _anderson(history: list[Tangents], weights: np.ndarray) -> np.ndarray:
+def _anderson(history: list[Change], weights: np.ndarray) -> np.ndarray:
     """The next estimate of a fixed point, from earlier estimates and their changes."""
     x, change = (np.array(part) for part in zip(*history, strict=True))
     if len(history) == 1:

@@ -1,5 +1,6 @@
 """Modules of the optional dependencies: the table names those of pyproject.toml, and errors say what to install."""
 
+import re
 import tomllib
 from importlib.metadata import packages_distributions
 from pathlib import Path
@@ -10,6 +11,7 @@ from ketamech.core import InputError
 from ketamech.core.optional_libraries import EXTRAS, how_to_install, import_optional
 
 PROJECT = Path(__file__).parents[3] / "pyproject.toml"
+NOT_LOCKED = {"amici", "tellurium"}  # extras that `dev` does not contain
 
 
 def test_every_module_belongs_to_a_package_of_its_extra():
@@ -20,6 +22,19 @@ def test_every_module_belongs_to_a_package_of_its_extra():
         for module in modules:
             names = [name.lower() for name in packages.get(module, [])]
             assert not names or any(name in listed for name in names), (extra, module)
+
+
+def test_the_lock_holds_every_package_that_is_declared():
+    """`make lock` after a change of pyproject.toml; the environment of `make` is installed from the lock alone."""
+    project = tomllib.loads(PROJECT.read_text(encoding="utf-8"))["project"]
+    extras = {name: rows for name, rows in project["optional-dependencies"].items() if name not in NOT_LOCKED}
+    rows = [row for part in (project["dependencies"], *extras.values()) for row in part]
+    lock = PROJECT.with_name("requirements.lock").read_text(encoding="utf-8")
+    declared, locked = (
+        {re.sub(r"[-_.]+", "-", name).lower() for name in names}
+        for names in (re.findall(r"^[\w.-]+", "\n".join(rows), re.M), re.findall(r"^([\w.-]+)==", lock, re.M))
+    )
+    assert declared - {project["name"]} <= locked
 
 
 def test_an_error_names_the_extra():

@@ -15,6 +15,7 @@ from ketamech.engine.events import to_table
 from ketamech.engine.gpu_kernel import CudaDevice
 from ketamech.engine.scope import Scope, Slice
 from ketamech.engine.tangent_solve import EventTangents, solve_with_tangents, steady_state_with_tangents
+from ketamech.engine.tangents import Tangents
 from ketamech.model.assemble import build_system
 from ketamech.model.functions import hill
 from simulated_cuda import PretendedDriver, threads_of
@@ -151,11 +152,11 @@ def test_values_with_derivatives_have_the_bits_of_the_slice(system, kernel, scop
     part, given, outputs = kernel.within(scope), [*DOSES, (0.7, 0, 5, 1.0)], ["effect.change"]
     own, tangents = inputs.copy(), np.zeros((7, 1, inputs.shape[1]))
     tangents[:, 0, system.parameter_names.index("toy.half")] = 1.0
-    start, slopes, _ = steady_state_with_tangents(part, own, tangents)
+    start, slopes, _ = steady_state_with_tangents(part, own, Tangents.of_all(tangents))
     table = to_table([events(given)] * 7)
     fixed = EventTangents(*np.zeros((2, len(table.time), 1)))
     found, derivatives, _ = solve_with_tangents(
-        part, (start, slopes), (own, tangents), table, fixed, TIMES, outputs=outputs, tolerance=1e-5
+        part, (start, slopes), (own, Tangents.of_all(tangents)), table, fixed, TIMES, outputs=outputs, tolerance=1e-5
     )
     sliced = run(part, inputs, given, outputs=outputs)
     assert np.array_equal(found.values, sliced.values)
@@ -170,10 +171,11 @@ def with_derivatives(kernel, inputs, doses, output, name, *, tolerance=1e-5):
     own, tangents = inputs.copy(), np.zeros((len(inputs), 1, inputs.shape[1]))
     tangents[:, 0, kernel.layout.parameter_names.index(name)] = 1.0
     table = to_table([events(given) for given in doses])
-    start, slopes, _ = steady_state_with_tangents(kernel, own, tangents, receivers=np.unique(table.state).tolist())
+    moving = Tangents.of_all(tangents)
+    start, slopes, _ = steady_state_with_tangents(kernel, own, moving, receivers=np.unique(table.state).tolist())
     fixed = EventTangents(*np.zeros((2, len(table.time), 1)))
     found, derivatives, _ = solve_with_tangents(
-        kernel, (start, slopes), (own, tangents), table, fixed, TIMES, outputs=[output], tolerance=tolerance
+        kernel, (start, slopes), (own, moving), table, fixed, TIMES, outputs=[output], tolerance=tolerance
     )
     return found, derivatives
 

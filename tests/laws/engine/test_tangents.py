@@ -10,6 +10,7 @@ from ketamech.engine.codegen.differentiate import Differentiator, tangent_name
 from ketamech.engine.codegen.ir import KINDS, Instruction
 from ketamech.engine.events import to_table
 from ketamech.engine.tangent_solve import EventTangents, solve_with_tangents, steady_state_with_tangents
+from ketamech.engine.tangents import Tangents
 from ketamech.model.assemble import build_system
 from toy_models import TABLE
 
@@ -133,7 +134,7 @@ def with_tangents(kernel, usual, *, copies=1, threads=1, tolerance=TIGHT, direct
     chosen = np.arange(count + 3) if directions is None else np.asarray(directions)
     inputs, slopes = np.tile(usual, (copies, 1)), np.zeros((copies, count + 3, count + 1))
     slopes[:, np.arange(count), np.arange(count)] = 1.0
-    slopes, one = np.ascontiguousarray(slopes[:, chosen]), tangents_of_events(count + 3)
+    slopes, one = Tangents.of_all(slopes[:, chosen]), tangents_of_events(count + 3)
     y, y_slopes, found = steady_state_with_tangents(kernel, inputs, slopes, threads=threads)
     assert found.all()
     table = treatment(*EVENTS).of(np.zeros(copies, dtype=int))
@@ -179,9 +180,24 @@ def test_no_bit_depends_on_company_threads_or_other_directions(kernel, usual):
     _, alone, state = with_tangents(kernel, usual, tolerance=1e-6)
     _, many, states = with_tangents(kernel, usual, tolerance=1e-6, copies=7, threads=3)
     assert (many == alone).all()
-    assert (states == state).all()
+    assert (states.values == state.values).all()
     _, some, _ = with_tangents(kernel, usual, tolerance=1e-6, directions=[12, 3, 7])
     assert (some == alone[:, [12, 3, 7]]).all()
+
+
+def test_no_bit_depends_on_inputs_without_tangents(kernel, usual):
+    """Tangents of two inputs and the baseline value, given alone or among zeros of all others."""
+    count, found = len(usual), []
+    for moving in (np.arange(count), np.array([3, 7, count - 1])):
+        inputs, slopes = np.tile(usual, (3, 1)), Tangents(moving, np.zeros((3, 2, len(moving))))
+        slopes.values[:, [0, 1], np.searchsorted(moving, [3, 7])] = 1.0
+        y = steady_state_with_tangents(kernel, inputs, slopes)[:2]
+        still = EventTangents(*np.zeros((2, 12, 2)))
+        table = treatment(*EVENTS).of(np.zeros(3, dtype=int))
+        found.append(solve_with_tangents(kernel, y, (inputs, slopes), table, still, TIMES, tolerance=1e-6)[1])
+        assert slopes.values[:, :, -1].all()  # those of the baseline value have been found
+    assert np.array_equal(found[0], found[1])
+    assert np.abs(found[0]).max() > 0.01
 
 
 def elimination(m):
@@ -199,6 +215,7 @@ def test_a_linear_compartment_has_its_closed_form():
     names = kernel.layout.parameter_names
     clearance, volume, made, half = (TABLE[n].canonical for n in names)
     inputs, slopes = np.array([[clearance, volume, made, half]]), np.eye(5, 4)[None].copy()
+    slopes = Tangents.of_all(slopes)
     y, y_slopes, _ = steady_state_with_tangents(kernel, inputs, slopes)
     table, dose = to_table([events([(0.25, 0, 0, 20.0)])]), 20.0
     moving = EventTangents(np.eye(5)[4:], np.zeros((1, 5)))  # the last direction is the time of the dose
@@ -217,8 +234,9 @@ def test_a_linear_compartment_has_its_closed_form():
 def test_patients_without_events_keep_the_derivatives_of_their_steady_state(kernel, usual):
     inputs, slopes = np.tile(usual, (3, 1)), np.zeros((3, 5, len(usual)))
     slopes[:, np.arange(5), np.arange(5)] = 1.0
+    slopes = Tangents.of_all(slopes)
     y = steady_state_with_tangents(kernel, inputs, slopes)[:2]
     nothing = EventTangents(np.zeros((0, 5)), np.zeros((0, 5)))
     _, tangents, state = solve_with_tangents(kernel, y, (inputs, slopes), to_table([events([])] * 3), nothing, TIMES)
     assert tangents.shape == (3, 5, len(TIMES), len(kernel.layout.output_names))
-    assert state == pytest.approx(y[1], abs=1e-12)
+    assert state.values == pytest.approx(y[1].values, abs=1e-12)

@@ -25,8 +25,9 @@ from ketamech.fitting.diagnostics import (
 from ketamech.fitting.error_models import error_models
 from ketamech.fitting.fit import FitSettings, fit
 from ketamech.fitting.fitted_parameters import named_parameters
-from ketamech.fitting.group_model import group_model, iterative_two_stage
+from ketamech.fitting.group_model import GroupValues, group_model, iterative_two_stage
 from ketamech.fitting.group_sampler import convergence, sample_group
+from ketamech.fitting.map_estimates import MapEstimates
 from ketamech.fitting.observations import measurements_of
 from ketamech.fitting.predict import Predictor
 from ketamech.nonmem.read import doses_in
@@ -183,6 +184,45 @@ def test_without_a_number_of_draws_chains_run_until_they_agree(model, monkeypatc
     assert drawn.coefficients.shape[1] in range(100, 2001, 50)
     assert drawn.has_converged
     np.testing.assert_array_equal(drawn.coefficients[:, :50], short.coefficients)
+
+
+class Proportional(Predictor):
+    """Levels proportional to the only parameter, without a solve: the surrogate is exact."""
+
+    def predictions(self, free):
+        return 50.0 * np.exp(free[:, self.data.person, 0] - self.typical[self.data.person, 0])
+
+
+def test_draws_do_not_depend_on_the_parametrisation(model):
+    """With persons standardised by the group, by group and measurements, or by nothing (Gibbs sampling alone)."""
+    data, _ = grouped(model, 6, 5)
+    values = 50.0 * np.exp(0.4 * np.repeat([-1.5, -0.7, 0.0, 0.4, 0.8, 1.6], len(TIMES)))
+    values *= 1 + 0.3 * np.random.default_rng(3).standard_normal(len(values))
+    data = replace(data, measurements=tuple(replace(one, value=float(value), censored=0)
+                                            for one, value in zip(data.measurements, values, strict=True)))  # fmt: skip
+    parameters = named_parameters(NAMES[:1], load_population(), model.parameters)
+    predictor = Proportional(model, data, parameters)
+    group = group_model(predictor, load_population(), error_models(data, ["proportional 0.3"]))
+    mode = predictor.typical + np.log([values[data.person == i].mean() / 50 for i in range(6)])[:, None]
+    predicted = predictor.predictions(mode[None])[0]
+    nothing = np.zeros(6)
+    persons = MapEstimates(mode, np.full((6, 1, 1), 0.015), predicted, predicted[:, None], nothing, nothing, nothing)
+    start = GroupValues(group.mean, group.covariance, group.error_start)
+    found = []
+    for chosen in (slice(0, 0), slice(0, 1), slice(1, 2)):
+        sampler, chance = group_sampler.GroupSampler(predictor, group, persons, start), np.random.default_rng(4)
+        state = sampler.first_state(6, chance)
+        sampler.parametrisations = sampler.parametrisations[chosen]
+        drawn = sampler.block(state, 500, chance, 100)
+        quantities = np.concatenate(
+            [drawn["coefficients"], np.log(drawn["covariance"][:, :, 0]), drawn["log_errors"]], 2
+        )
+        found.append(np.swapaxes(quantities[100:], 0, 1))
+    means = np.array([draws.mean(axis=(0, 1)) for draws in found])
+    errors = np.array([draws.std(axis=(0, 1)) / np.sqrt(convergence(draws)[1]) for draws in found])
+    for other in (1, 2):
+        assert (np.abs(means[other] - means[0]) < 4 * np.hypot(errors[other], errors[0])).all()
+    assert (errors[:, 1] < 0.1).all()  # of the logarithm of the variance
 
 
 @pytest.fixture(scope="module")

@@ -13,6 +13,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import cache
 
 import llvmlite.binding as llvm
 
@@ -60,6 +61,7 @@ def processor() -> str:
     return f"{processor_name()}|{llvm.get_host_cpu_features().flatten()}|{llvm_version()}"
 
 
+@cache
 def processor_name() -> str:
     """LLVM's name of this processor, e.g. znver5."""
     return str(llvm.get_host_cpu_name())
