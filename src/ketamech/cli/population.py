@@ -110,7 +110,10 @@ def _changes(texts: list[str]) -> dict[str, str]:
         if not sign or not words.strip():
             message = f"'{text}' is not a distribution"
             raise InputError(message, key="--set", type_this='--set "age=normal 70 4 in 65 85"')
-        changes[current_name(name.strip())] = words.strip()
+        variable = current_name(name.strip())
+        if variable in changes:
+            raise InputError(f"'{variable}' has two distributions", key="--set", expected="one of them")
+        changes[variable] = words.strip()
     return changes
 
 

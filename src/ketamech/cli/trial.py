@@ -17,6 +17,7 @@ from ketamech.core import InputError, closest_match
 from ketamech.core.environment import available_threads
 
 if TYPE_CHECKING:
+    import pandas as pd
     import xarray as xr
 
     from ketamech.calibration.published_arms import PublishedArm
@@ -128,9 +129,9 @@ def trial(
     _check_sizes([design for _, design in trials], sizes, target, patients)
     if replicates is None:
         replicates = POWER_REPLICATES if sizes or target else 1
-    if target and replicates == 1:
-        raise InputError("the sample size for a power from one trial", key="--replicates", expected="many trials",
-                         type_this=f"--replicates {POWER_REPLICATES}")  # fmt: skip
+    if (sizes or target) and replicates == 1:
+        what = "the sample size for a power from one trial" if target else "a power from one trial"
+        raise InputError(what, key="--replicates", expected="many trials", type_this=f"--replicates {POWER_REPLICATES}")
     folders = _folders(out, [name for name, _ in trials])
     model = terminal.model(variant=variant)
     draws = posterior_of(model, posterior)
@@ -156,7 +157,7 @@ def trial(
                 page = write_trial(draft, data, design, analysis, power=power_table, alpha=alpha, command_line=line)
                 if name in arms:
                     weighted_arms = write_weighted_arms(draft, data, arms[name])
-        _print_differences(design, analysis, criterion, search)
+        _print_differences(design, analysis, criterion, search, power_table)
         console.print(_conditions(design, data, analysis))
         if name in arms:
             terminal.table(shown_weighted_arms(weighted_arms), title="Patients weighted to the published arms")
@@ -166,16 +167,24 @@ def trial(
 
 def _check_sizes(designs: list[Trial], sizes: list[int], target: float | None, patients: int | None) -> None:
     """Raise InputError for sizes that a trial cannot have, or that are given twice."""
-    if sizes and any(len(design.arms) < 2 for design in designs):
-        raise InputError("power of a single arm", key="--power", expected="trials with two arms or more")
+    from ketamech.trials.analysis.power import check_comparison, check_power_sizes
+    from ketamech.trials.analysis.sample_size import check_sample_size
+
+    for design in designs:
+        if sizes:
+            check_comparison(design)
+            check_power_sizes(design.replace(patients=patients), sizes)
+        if target is not None:
+            check_sample_size(design, target)
     if target and (sizes or patients):
         what = "--sample-size together with --power or --patients"
         raise InputError(what, key="--sample-size", expected="one of them: --sample-size chooses the sizes itself")
 
 
 def _print_differences(
-    trial: Trial, analysis: TrialAnalysis, criterion: SuccessCriterion, search: SampleSizeSearch | None
-) -> None:
+    trial: Trial, analysis: TrialAnalysis, criterion: SuccessCriterion, search: SampleSizeSearch | None,
+    power: pd.DataFrame | None,
+) -> None:  # fmt: skip
     """Print the differences between arms as sentences and tables, then the means of each arm."""
     from ketamech.report.trial_folder import TITLE, difference_rows, other_scales, relapse_rows, summary_of
     from ketamech.trials.analysis.power import difference_sentences
@@ -184,6 +193,8 @@ def _print_differences(
     for sentence in (*difference_sentences(analysis, trial, criterion), *size_sentences):
         terminal.progress().print(terminal.escape_markup(sentence))
     terminal.table(difference_rows(analysis, trial, criterion.alpha), title=TITLE)
+    if power is not None:
+        terminal.table(power, title=f"Power: share of trials that are {criterion.text}")
     terminal.table(relapse_rows(analysis, criterion.alpha), title="Time to relapse, first trial")
     terminal.table(list(analysis.events), title="Patients with an event, share of patients")
     terminal.table(summary_of(analysis), title=trial.title)
@@ -267,6 +278,8 @@ def _named_trial(file: Path) -> tuple[str, Trial]:
 
     if file.suffix in (".yaml", ".yml") or file.is_file():
         return re.sub(r"[^a-z0-9]+", "-", file.stem.lower()), load_trial(file)
+    if file.is_dir() and file.name not in _shipped_names(False):
+        raise InputError(f"'{file}' is a folder", expected="a trial file (YAML), or the name of a shipped trial")
     return file.name, shipped_trial(file.name)
 
 
