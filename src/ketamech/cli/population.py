@@ -81,6 +81,9 @@ def population(
     table, metadata = patients_drawn.table(), {"population": population, "drawn": patients, "seed": seed}
     if plausible:
         mask = _select(patients_drawn, plausible, scenario)
+        if mask.sum() < 2:
+            message = f"{int(mask.sum())} of {patients} patients lie within the bounds"
+            raise InputError(message, key="--plausible", expected="two patients or more: wider bounds, more patients")
         table, metadata["plausible"] = table[mask].reset_index(drop=True), int(mask.sum())
     if weight_to:
         weights = _weights(table, weight_to)
@@ -107,7 +110,10 @@ def _changes(texts: list[str]) -> dict[str, str]:
         if not sign or not words.strip():
             message = f"'{text}' is not a distribution"
             raise InputError(message, key="--set", type_this='--set "age=normal 70 4 in 65 85"')
-        changes[current_name(name.strip())] = words.strip()
+        variable = current_name(name.strip())
+        if variable in changes:
+            raise InputError(f"'{variable}' has two distributions", key="--set", expected="one of them")
+        changes[variable] = words.strip()
     return changes
 
 
@@ -127,6 +133,11 @@ def _weights(table: pd.DataFrame, texts: list[str]) -> np.ndarray:
         if name is None:
             message = f"patients have no variable '{match[1]}'"
             raise InputError(message, key="--weight-to", nearest=closest_match(match[1], names))
+        if float(match[4]) > 1:
+            message = f"a share of {match[4]}"
+            raise InputError(
+                message, key="--weight-to", expected="a share from 0 to 1", type_this='--weight-to "male=0.5"'
+            )
         groups[text] = table[name] < float(match[3]) if match[2] else table[name] == 1
         shares[text] = {True: float(match[4]), False: 1 - float(match[4])}
     return prevalence_weights({k: v.to_numpy() for k, v in groups.items()}, shares)
@@ -158,6 +169,8 @@ def _bounded_endpoint(text: str, model: Model) -> tuple[Endpoint, tuple[float, f
         limits = float(low), float(high)
     except ValueError:
         raise problem from None
+    if not limits[0] < limits[1]:
+        raise problem
     endpoints = parse_endpoints(words, model)
     if len(endpoints) != 1 or endpoints[0].statistic != "at":
         raise problem

@@ -58,13 +58,17 @@ def scenario(
 
 
 def settings(options: list[str] | None, option: str) -> dict[str, str]:
-    """Names and values of options such as `--person "weight=90 kg, age=75"`. Raises InputError."""
+    """Names and values of options such as `--person "weight=90 kg, age=75"`. Raises InputError, also for two values."""
     settings = {}
     for text in (part for texts in options or () for part in re.split(r",(?=[^,=]*=)", texts)):
         name, sign, value = (part.strip() for part in text.partition("="))
         if not (sign and name and value):
             example = '--person "weight=90 kg"' if option == "--person" else "--set mood.expectancy_weight=0"
             raise InputError(f"{option} {text}", key=option, expected="NAME=VALUE", type_this=example)
+        if name in settings:
+            raise InputError(
+                f"'{name}' has two values, {settings[name]} and {value}", key=option, expected="one of them"
+            )
         settings[name] = value
     return settings
 

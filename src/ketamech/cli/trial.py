@@ -18,6 +18,7 @@ from ketamech.core import InputError, closest_match
 from ketamech.core.environment import available_threads
 
 if TYPE_CHECKING:
+    import pandas as pd
     import xarray as xr
 
     from ketamech.calibration.published_arms import PublishedArm
@@ -122,14 +123,22 @@ class TrialOptions:
 
     def check_sizes(self, trials: list[Trial]) -> None:
         """Raise InputError for sizes that a trial cannot have, that are given twice, or that one run cannot find."""
-        if self.sizes and any(len(trial.arms) < 2 for trial in trials):
-            raise InputError("power of a single arm", key="--power", expected="trials with two arms or more")
+        from ketamech.trials.analysis.power import check_comparison, check_power_sizes
+        from ketamech.trials.analysis.sample_size import check_sample_size
+
+        for trial in trials:
+            if self.sizes:
+                check_comparison(trial)
+                check_power_sizes(trial.replace(patients=self.patients), self.sizes)
+            if self.target is not None:
+                check_sample_size(trial, self.target)
         if self.target and (self.sizes or self.patients):
             what = "--sample-size together with --power or --patients"
             raise InputError(what, key="--sample-size", expected="one of them: --sample-size chooses the sizes itself")
-        if self.target and self.n_replicates == 1:
-            raise InputError("the sample size for a power from one trial", key="--replicates", expected="many trials",
-                             type_this=f"--replicates {POWER_REPLICATES}")  # fmt: skip
+        if (self.sizes or self.target) and self.n_replicates == 1:
+            what = "the sample size for a power from one trial" if self.target else "a power from one trial"
+            many = f"--replicates {POWER_REPLICATES}"
+            raise InputError(what, key="--replicates", expected="many trials", type_this=many)
 
 
 @with_options(TrialOptions)
@@ -202,7 +211,7 @@ def _run(
             data = data.assign_attrs(provenance_of_many(trial.title, trial.fingerprint, model, line))
             page = write_trial(draft, data, trial, analysis, power=powers, alpha=options.alpha, command_line=line)
             weighted_arms = write_weighted_arms(draft, data, arms) if arms else None
-    _print_differences(trial, analysis, criterion, search)
+    _print_differences(trial, analysis, criterion, search, powers)
     console.print(_conditions(trial, data, analysis))
     if weighted_arms is not None:
         terminal.table(shown_weighted_arms(weighted_arms), title="Patients weighted to the published arms")
@@ -211,8 +220,9 @@ def _run(
 
 
 def _print_differences(
-    trial: Trial, analysis: TrialAnalysis, criterion: SuccessCriterion, search: SampleSizeSearch | None
-) -> None:
+    trial: Trial, analysis: TrialAnalysis, criterion: SuccessCriterion, search: SampleSizeSearch | None,
+    power: pd.DataFrame | None,
+) -> None:  # fmt: skip
     """Print the differences between arms as sentences and tables, then the means of each arm."""
     from ketamech.report.trial_folder import TITLE, difference_rows, other_scales, relapse_rows, summary_of
     from ketamech.trials.analysis.power import difference_sentences
@@ -221,6 +231,8 @@ def _print_differences(
     for sentence in (*difference_sentences(analysis, trial, criterion), *size_sentences):
         terminal.progress().print(terminal.escape_markup(sentence))
     terminal.table(difference_rows(analysis, trial, criterion.alpha), title=TITLE)
+    if power is not None:
+        terminal.table(power, title=f"Power: share of trials that are {criterion.text}")
     terminal.table(relapse_rows(analysis, criterion.alpha), title="Time to relapse, first trial")
     terminal.table(list(analysis.events), title="Patients with an event, share of patients")
     terminal.table(summary_of(analysis), title=trial.title)
@@ -304,6 +316,8 @@ def _named_trial(file: Path) -> tuple[str, Trial]:
 
     if file.suffix in (".yaml", ".yml") or file.is_file():
         return re.sub(r"[^a-z0-9]+", "-", file.stem.lower()), load_trial(file)
+    if file.is_dir() and file.name not in _shipped_names(False):
+        raise InputError(f"'{file}' is a folder", expected="a trial file (YAML), or the name of a shipped trial")
     return file.name, shipped_trial(file.name)
 
 

@@ -91,10 +91,10 @@ class StepLimitExceeded(SolverError):
     """A patient needs more solver steps than are allowed."""
 
 
-def closest_match(name: str, choices: Iterable[str]) -> str | None:
-    """The valid name most similar to `name`, or None when none is similar."""
+def closest_match(name: str, choices: Iterable[str], *, similarity: float = 0.6) -> str | None:
+    """The valid name most similar to `name`, or None when none has at least this `similarity` (1: the same)."""
     pool = {choice.lower(): choice for choice in choices}
-    matches = difflib.get_close_matches(name.lower(), pool, n=1, cutoff=0.6)
+    matches = difflib.get_close_matches(name.lower(), pool, n=1, cutoff=similarity)
     return pool[matches[0]] if matches else None
 
 
@@ -115,6 +115,20 @@ def nearest_names(name: str, choices: Iterable[str]) -> str | None:
     same_end = [choice for choice in holding if choice.rpartition(".")[2] == rest]
     matches = difflib.get_close_matches(name.lower(), inside or same_end or holding, n=4, cutoff=0.0)
     return ", ".join(known[match] for match in matches) or closest_match(name, known.values())
+
+
+SIMILAR_KEY = 0.8  # less is a chance resemblance, such as that of duration and perturbations
+
+
+def nearest_key(word: str, keys: Collection[str]) -> str | None:
+    """The key of a file of which `word` is a misspelling or a synonym (data/synonyms/keys.csv), or None."""
+    from ketamech.core.synonyms import key_synonyms
+
+    if near := closest_match(word, keys, similarity=SIMILAR_KEY) or misspelled(word, keys):
+        return near
+    known = key_synonyms()
+    means = known.get(word.lower()) or known.get(misspelled(word, known) or "", ())
+    return next((key for key in means if key in keys), None)
 
 
 def require_known(

@@ -112,7 +112,8 @@ def _plain(node: Any, here: Path_, lines: dict[Path_, int], path: Path) -> Any:
         for key in node:
             lines[(*here, key)] = line = marks.key(key)[0] + 1 if marks else 0
             if not isinstance(key, str):
-                raise InputError(f"the key {key!r} is not a word", file=path, line=line, expected="title:, treatments:")
+                expected = "words as keys; a text with a comma between { and } needs quotes"
+                raise InputError(f"the key {key!r} is not a word", file=path, line=line, expected=expected)
         return {key: _plain(value, (*here, key), lines, path) for key, value in node.items()}
     if isinstance(node, list):
         for i in range(len(node)):

@@ -367,8 +367,15 @@ def parse_time(text: str) -> float:
 
 
 def hours_of(time: Span | Days) -> float:
-    """The time (h) of a parsed time; day 1 begins at 0 h."""
-    return time.hours()[0] if isinstance(time, Days) else time.hours
+    """The time (h) of a parsed time; day 1 begins at 0 h. Raises InputError for a numbered week."""
+    if isinstance(time, Span):
+        return time.hours
+    if time.unit == WEEK:
+        number = time.numbers[0]
+        what = f"'week {number:g}' can be read in two ways"
+        expected = f"'day {7 * number - 6:g}', its first day, or '{number:g} weeks' after the start"
+        raise InputError(what, key="time", expected=expected)
+    return time.hours()[0]
 
 
 def parse_duration(text: str) -> float:

@@ -217,7 +217,11 @@ def _bounds(text: str) -> tuple[float, float]:
 
 def _check_distribution(kind: str, numbers: tuple[float | str, ...], low: float, high: float, text: str) -> None:
     known = [n for n in numbers if isinstance(n, float)]
-    impossible = low >= high or (kind == "uniform" and len(known) == 2 and known[0] > known[1])
+    impossible = (
+        not low < high
+        or not np.all(np.isfinite(known))
+        or (kind == "uniform" and len(known) == 2 and known[0] > known[1])
+    )
     impossible |= kind in ("normal", "lognormal") and isinstance(numbers[1], float) and numbers[1] < 0
     impossible |= kind == "lognormal" and isinstance(numbers[0], float) and numbers[0] <= 0
     impossible |= kind in ("bernoulli", "binomial") and isinstance(numbers[-1], float) and not 0 <= numbers[-1] <= 1

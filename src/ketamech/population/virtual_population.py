@@ -26,7 +26,7 @@ from ketamech.core import InputError, UnknownNameError, closest_match, require_k
 from ketamech.core.csv_table import CsvRow, read_table
 from ketamech.core.deprecated_names import LoadedByCall
 from ketamech.core.environment import DATA
-from ketamech.core.units import WEEK
+from ketamech.core.units import WEEK, number_text
 from ketamech.dosing.dose_events import AdherenceFunction, DoseEvent
 from ketamech.dosing.regimen import Regimen
 from ketamech.parameters import ParameterTable, load_parameters
@@ -48,6 +48,8 @@ LOAD, EVENT_LOAD, ONSET = "course.load", "course.event_load", "course.onset"
 REVERSION = "course.reversion_rate"
 WARM_UP = 40  # weeks; a mean-reverting load then no longer depends on its first value
 Value = Callable[[str], float]
+MAX_SHARE_OUTSIDE = 0.01  # of either tail of a stated distribution, beyond the range of its variable: set to its edge
+RANGE_TAIL = 1e-4  # share of either tail of a distribution of the tables that does not count to the range
 
 
 @dataclass(frozen=True)
@@ -272,17 +274,51 @@ class Population(metaclass=LoadedByCall, loader="named"):
     def with_marginals(self, words: Mapping[str, str], parameters: ParameterTable) -> Population:
         """The population with other distributions of some variables, e.g. {"person.age": "normal 70 4 in 65 85"}.
 
-        Raises UnknownNameError for an unknown variable and InputError for a text that is not a distribution.
+        Raises UnknownNameError for an unknown variable, and InputError for a text that is not a distribution or that
+        gives many patients a value that the parameter cannot have.
         """
         known, user_defined = {**self.marginals}, []
         for name, text in words.items():
-            full = name if "." in name else f"person.{name}"
+            full = self._full_name(name)
             if full not in self.tables.variables and full not in parameters:
-                near = closest_match(full, [*self.tables.variables, *parameters])
+                known_names = {n.removeprefix(COVARIATE).removeprefix("person."): n for n in self.tables.variables}
+                near = closest_match(name.removeprefix("person."), [*known_names, *parameters])
                 raise UnknownNameError(f"there is no variable '{name}' in a population", key=name, nearest=near)
             known[full] = marginal(str(text), 1.0 if full.startswith(COVARIATE) else _factor(parameters, full))
+            self._check_range(full, str(text), known[full], parameters)
             user_defined.append(full)
         return replace(self, marginals=known, user_defined=self.user_defined.union(user_defined))
+
+    def _full_name(self, name: str) -> str:
+        covariate = f"{COVARIATE}{name}"
+        return name if "." in name else covariate if covariate in self.tables.variables else f"person.{name}"
+
+    def _range(self, name: str, parameters: ParameterTable) -> tuple[float, float]:
+        """Lowest and highest value (canonical units) that a stated distribution may give a variable.
+
+        The range of a parameter, wider where its distribution in the tables is wider; a covariate has the values that
+        it has in the tables.
+        """
+        ranges = [parameters[name].bounds] if name in parameters else []
+        ranges += [
+            _range_of_draws(known[name], lambda other: parameters[other].canonical)
+            for known in self.tables.marginals.values()
+            if name in known
+        ]
+        lows, highs = zip(*ranges, strict=True)
+        return min(lows), max(highs)
+
+    def _check_range(self, name: str, text: str, stated: MarginalDistribution, parameters: ParameterTable) -> None:
+        """Raise InputError where a stated distribution gives values outside the range of the variable."""
+        tails = np.array([MAX_SHARE_OUTSIDE, 1 - MAX_SHARE_OUTSIDE])
+        lowest, highest = stated.quantile(tails, lambda other: parameters[other].canonical)
+        low, high = self._range(name, parameters)
+        if not low <= lowest <= highest <= high:
+            size, words = (_factor(parameters, name), parameters[name].unit) if name in parameters else (1.0, "1")
+            shown = [number_text(edge / size, exact=False) for edge in (lowest, highest, low, high)]
+            words = "" if words == "1" else f" {words}"
+            what = f"'{text}' gives values from {shown[0]} to {shown[1]}{words}"
+            raise InputError(what, key=name, expected=f"values from {shown[2]} to {shown[3]}{words}")
 
     def draw(
         self, parameters: ParameterTable, seed: int, patient_ids: Sequence[int] | np.ndarray, *, replicate: int = 0,
@@ -316,6 +352,8 @@ class Population(metaclass=LoadedByCall, loader="named"):
         for name, factor in self.study_effects(seed, replicate, value, study_size).items():
             usual = drawn[name] if name in drawn else np.full(len(patient_ids), value(name))
             drawn[name] = self._within_bounds(name, usual, usual * factor)
+        for name in self.user_defined:
+            drawn[name] = np.clip(drawn[name], *self._range(name, parameters))
         values = {name: numbers for name, numbers in drawn.items() if not name.startswith(COVARIATE)}
         others = {name: numbers for name, numbers in drawn.items() if name.startswith(COVARIATE)}
         redraw = partial(self.draw, seed=seed, replicate=replicate, base=base, study_size=study_size)
@@ -425,6 +463,13 @@ def _uniform(z: np.ndarray) -> np.ndarray:
 def _clip_to_bounds(values: dict[str, np.ndarray], parameters: ParameterTable) -> dict[str, np.ndarray]:
     """Values with fractions limited to 1."""
     return {n: np.minimum(v, 1.0) if n in parameters and parameters[n].is_fraction else v for n, v in values.items()}
+
+
+def _range_of_draws(known: MarginalDistribution, value: Value) -> tuple[float, float]:
+    """Lowest and highest value of a distribution: its bounds, or else what all but RANGE_TAIL of either tail have."""
+    ends = known.quantile(np.array([RANGE_TAIL, 1 - RANGE_TAIL]), value)
+    low, high = (float(end if np.isinf(bound) else bound) for end, bound in zip(ends, known.bounds, strict=True))
+    return low, high
 
 
 def _factor(parameters: ParameterTable, name: str) -> float:

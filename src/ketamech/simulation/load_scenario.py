@@ -253,7 +253,11 @@ def _regimen_and_perturbations(
         if not source.treatments:
             raise InputError("the regimen is empty", expected="at least one treatment")
         return source, read_added_perturbations(added)
-    sentence, extra = parse_sentence(source), read_added_perturbations(added)
+    try:
+        sentence = parse_sentence(source)
+    except InputError as problem:
+        raise _folder_error(source) or problem from None
+    extra = read_added_perturbations(added)
     return Regimen(sentence.treatments()), read_perturbations((*sentence.perturbations, *extra))
 
 
@@ -323,6 +327,19 @@ def _check_source(source: object) -> None:
         what = f"a scenario of type {type(source).__name__}"
         expected = "a sentence, a file, a Regimen or a Scenario"
         raise InputError(what, key="scenario", expected=expected, type_this='"racemic 0.5 mg/kg IV over 40 min"')
+
+
+def _folder_error(text: str) -> InputError | None:
+    """The error about a text that is no sentence but names a folder; None if there is no such folder."""
+    folder = Path(text) if text.strip() else None
+    try:
+        if folder is None or not folder.is_dir():
+            return None
+    except (OSError, ValueError):  # a sentence longer than a file name may be
+        return None
+    inside = folder / "scenario.yaml"
+    expected = "a regimen in words, a scenario file or a dose table"
+    return InputError(f"'{text}' is a folder", expected=expected, type_this=str(inside) if inside.is_file() else None)
 
 
 def _names_a_file(text: str) -> bool:

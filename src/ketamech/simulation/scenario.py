@@ -19,7 +19,7 @@ from ketamech.dosing.dose_events import DoseEvent, ParameterLookup, body_size, d
 from ketamech.dosing.drugs import RACEMIC_NOSE, absorption
 from ketamech.dosing.perturbations import AppliedPerturbation
 from ketamech.dosing.regimen import Regimen, require_species_kinetics
-from ketamech.dosing.treatment import Treatment
+from ketamech.dosing.treatment import MAX_HORIZON_H, Treatment
 from ketamech.parameters import HUMAN, ParameterTable, Species, load_connectome, load_species
 from ketamech.simulation.output_ranges import YOUNGEST_RATED, group_of
 
@@ -97,8 +97,14 @@ class Scenario(metaclass=LoadedByCall, loader="read"):
         return replace(self, typical_patient_notes=())
 
     def lasting_until(self, hour: float) -> Scenario:
-        """The scenario with a horizon of at least `hour` h."""
-        return replace(self, horizon=max(self.horizon, hour))
+        """The scenario with a horizon of at least `hour` h. Raises InputError beyond the longest simulated time."""
+        if hour > MAX_HORIZON_H:
+            longest = f"at most {MAX_HORIZON_H:g} h (two years)"
+            raise InputError(f"an output time of {hour:g} h", key="times", expected=longest)
+        horizon = max(self.horizon, hour)
+        before = beyond_the_horizon(self.regimen, self.horizon)
+        notes = (*(note for note in self.notes if note not in before), *beyond_the_horizon(self.regimen, horizon))
+        return replace(self, horizon=horizon, notes=notes)
 
     def perturbation_events(self, number: ParameterLookup) -> tuple[DoseEvent, ...]:
         """Dose events of the perturbations, in order of time; `number` looks up a parameter (canonical units)."""
@@ -168,7 +174,7 @@ def notes_on_every_patient(
     """
     notes = (
         *assumption_about_salt(regimen), *assumption_about_bolus(regimen), *doses_at_once(regimen, horizon),
-        *long_infusions(regimen), *unusual_values(table, own), *truncated_infusions(regimen, horizon),
+        *long_infusions(regimen), *unusual_values(table, own), *beyond_the_horizon(regimen, horizon),
     )  # fmt: skip
     if species != HUMAN:
         return notes
@@ -324,13 +330,18 @@ def assumption_about_adherence(regimen: Regimen) -> tuple[str, ...]:
     return (note,) if by_chance else ()
 
 
-def truncated_infusions(regimen: Regimen, horizon: float) -> tuple[str, ...]:
-    """Notes on infusions that end after the horizon (h)."""
-    notes = []
+def beyond_the_horizon(regimen: Regimen, horizon: float) -> tuple[str, ...]:
+    """Notes on infusions that end after the horizon (h), and on doses that would start after it."""
+    notes, simulated = [], duration_text(horizon, exact=False)
     for treatment in regimen.treatments:
-        starts = treatment.starts(horizon) if treatment.duration else []
-        if starts and starts[-1] + treatment.lag + treatment.duration > horizon:
+        starts = treatment.starts(horizon)
+        if starts and treatment.duration and starts[-1] + treatment.lag + treatment.duration > horizon:
             end = duration_text(starts[-1] + treatment.lag + treatment.duration, exact=False)
-            simulated = duration_text(horizon, exact=False)
             notes.append(f"an infusion of {treatment.drug} that ends after {end} is simulated for {simulated} only")
+        end_of_schedule = treatment.end()
+        if end_of_schedule is not None and end_of_schedule > horizon:
+            planned = len(treatment.starts(end_of_schedule))
+            if planned > len(starts):
+                what = f"{len(starts)} of {planned} doses of {treatment.drug} are given"
+                notes.append(f"{what}, because the simulation ends after {simulated}")
     return tuple(notes)

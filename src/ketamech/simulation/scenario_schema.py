@@ -11,13 +11,14 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, Field, ValidationError, model_validator
 
-from ketamech.core import InputError, UnknownNameError, closest_match
+from ketamech.core import InputError, UnknownNameError
 from ketamech.core.deprecated_names import with_current_keys
+from ketamech.core.errors import nearest_key
 from ketamech.core.yaml_lines import Path_, YamlSource, spelled
 
 BRANCHES = ("str", "float", "int", "function-after")  # in the location of an error: the member of a union tried
 EXAMPLE = re.compile(r"e\.g\. ([^;]+)")
-UNIT = re.compile(r"^[\d.]+(\s*[^\s\d,]+)")  # of an example such as "28 days, 3 months"
+UNIT = re.compile(r"^[\d.]+(\s*[^\s\d,]+)$")  # of an example such as "28 days"
 MAX_SHOWN_CHARACTERS = 60
 LARGEST_SHOWN = 1e300  # a number that is repeated in a message; larger integers have no float
 KINDS = {
@@ -70,7 +71,7 @@ def to_input_error(
     line = YamlSource(path, lines).line(where)
     if error["type"] == "extra_forbidden":
         fields = [field.alias or name for name, field in schema.model_at(where).model_fields.items()]
-        what, near = f"'{where[-1]}' is not a key of a {schema.name} file", closest_match(str(where[-1]), fields)
+        what, near = f"'{where[-1]}' is not a key of a {schema.name} file", nearest_key(str(where[-1]), fields)
         return UnknownNameError(what, file=path, line=line, key=key, expected=", ".join(fields), nearest=near)
     if error["type"] == "missing":
         what, expected = f"'{where[-1]}' is missing", f"{where[-1]}: ..."
@@ -91,7 +92,8 @@ def _line_to_type(error: Any, where: Path_, schema: FileSchema) -> str | None:
     if error["type"] == "string_type" and isinstance(value, int | float) and (unit := UNIT.match(example)):
         if not abs(value) < LARGEST_SHOWN:
             return None
-        return f"{last}: {value:g}{unit[1]}"
+        is_fraction = unit[1].strip() == "%" and 0 < value < 1
+        return f"{last}: {100 * value if is_fraction else value:g}{unit[1]}"
     if error["type"] == "list_type" and isinstance(value, str) and len(value) <= MAX_SHOWN_CHARACTERS:
         return f"{last}: [{_flow(value)}]"
     if error["type"] == "model_type" and isinstance(value, str) and (model := schema.nested.get(str(where[0]))):

@@ -15,7 +15,7 @@ from ketamech.core.progress import Progress, progress_by_count
 from ketamech.simulation.citations import papers_behind, with_papers
 from ketamech.simulation.model import Model, load_model
 from ketamech.trials.analysis.analyse import TrialAnalysis, analyse, reference_arm
-from ketamech.trials.analysis.power import ALPHA, TRIALS_PER_REPLICATE, power, success_criterion
+from ketamech.trials.analysis.power import ALPHA, TRIALS_PER_REPLICATE, check_comparison, power, success_criterion
 from ketamech.trials.analysis.sample_size import sample_sizes
 from ketamech.trials.design import Trial
 from ketamech.trials.posterior_draws import PosteriorSource, canonical_draws
@@ -57,13 +57,14 @@ class TrialResult:
         --power`. Each replicate gives up to `trials_per_replicate` smaller trials, with no patient in two of them.
         Columns: patients, arm, patients_per_arm, power with its 95 % interval low to high (share of trials with p <
         `alpha`, or not inferior by `margin` points), trials. Raises InputError for more patients than were simulated,
-        for a trial of one arm, and where not one of the two kinds of size is given.
+        for a trial of one arm or a crossover, and where not one of the two kinds of size is given.
         """
         import pandas as pd
 
         if (patients is None) == (patients_per_arm is None):
             what = "no size" if patients is None else "sizes of both kinds"
             raise InputError(what, key="patients", expected="patients in all, or patients_per_arm", type_this="[80]")
+        check_comparison(self.trial)
         arms = self.trial.arms
         sizes = [{arm.name: round(arm.n * total / self.trial.patients) for arm in arms} for total in patients or ()]
         sizes += [{arm.name: number for arm in arms} for number in patients_per_arm or ()]

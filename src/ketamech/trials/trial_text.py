@@ -40,6 +40,8 @@ def time(text: str) -> float:
     try:
         parsed = parse_time(text)
     except InputError as problem:
+        if problem.key == "time":  # it can be read in two ways
+            raise
         raise InputError(f"'{shorten_text(text)}' is not a time", expected=TIMES) from problem
     if not 0 <= parsed <= MAX_TRIAL_H:
         what = f"'{text}' lies before the first dose" if parsed < 0 else f"'{text}' lies beyond five years"

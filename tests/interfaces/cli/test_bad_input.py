@@ -6,6 +6,17 @@ from command_line import refused, run, run_alone
 
 CASES = {
     "unknown key": ("title: x\ntretments:\n  - racemic 1 mg IV\n", ["bad.yaml:2", "nearest: treatments"]),
+    "synonym of a key": ("treatments: [racemic 1 mg IV]\nduration: 3 days\n", ["bad.yaml:2", "nearest: horizon"]),
+    "misspelled synonym": ("treatments: [racemic 1 mg IV]\nduratoin: 3 d\n", ["bad.yaml:2", "nearest: horizon"]),
+    "synonym of a key of a dose": (
+        "treatments: [{drug: ketamine, dose: 1 mg, route: IV, duratoin: 40 min}]\n",
+        ["bad.yaml:1", "nearest: over"],
+    ),
+    "key with capitals": ("treatments: [racemic 1 mg IV]\nHorizon: 3 days\n", ["bad.yaml:2", "nearest: horizon"]),
+    "comma between braces": (
+        "treatments: [{drug: placebo, route: nasal, schedule: on days 1, 4, 8}]\n",
+        ["the key 4 is not a word", "quotes"],
+    ),
     "a list as a key": ("title: x\n? [a, {b: c}]\n: 1\n? [a, {b: c}]\n: 2\n", ["a key is a list or a mapping"]),
     "unknown person": ("treatments: [racemic 1 mg IV]\nperson:\n  wieght: 70 kg\n", ["bad.yaml:3", "nearest: weight"]),
     "wrong unit": ("treatments: [racemic 1 mg IV]\nperson:\n  weight: 70 L\n", ["bad.yaml:3", "quantity in kg"]),
@@ -136,6 +147,30 @@ def test_a_bad_scenario_file(case, tmp_path):
 def test_a_binary_file(tmp_path):
     (tmp_path / "bad.yaml").write_bytes(bytes(range(256)))
     assert "not text" in refused(run("simulate", "bad.yaml", cwd=tmp_path), folder=tmp_path)
+
+
+def test_a_number_without_a_unit_gets_no_unit_that_it_may_not_have(tmp_path):
+    text = "treatments: [{drug: ketamine, dose: 35, route: IV}]\n"
+    (tmp_path / "bad.yaml").write_text(text, encoding="utf-8")
+    assert "type:" not in refused(run("simulate", "bad.yaml", cwd=tmp_path), folder=tmp_path)
+    text = "title: x\narms: {a: {treatment: placebo IV, n: 4}}\nvisits: {MADRS: [24 h]}\ndropout: 0.02\n"
+    (tmp_path / "bad.yaml").write_text(text, encoding="utf-8")
+    assert "type: dropout: 2 %" in refused(run("trial", "bad.yaml", cwd=tmp_path), folder=tmp_path)
+
+
+@pytest.mark.parametrize("command", ["simulate", "trial"])
+def test_a_folder_is_said_to_be_one(tmp_path, command):
+    (tmp_path / "mine").mkdir()
+    assert "'mine' is a folder" in refused(run(command, "mine", cwd=tmp_path), folder=tmp_path)
+
+
+def test_two_values_of_one_parameter_and_times_after_two_years_are_refused(tmp_path):
+    sentence = "racemic 1 mg IV"
+    two = ("--person", "weight=70", "--person", "weight=90 kg")
+    assert "'weight' has two values" in refused(run("simulate", sentence, *two, cwd=tmp_path), folder=tmp_path)
+    code, _, message = run("simulate", sentence, "--times", "1, 1e9", cwd=tmp_path)
+    assert code == 2
+    assert "an output time of 1e+09 h" in message
 
 
 def test_a_file_that_is_not_there(tmp_path):

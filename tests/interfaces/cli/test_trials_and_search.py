@@ -91,6 +91,7 @@ def test_a_trial_leaves_data_tables_pictures_and_a_page(tmp_path):
     code, out, _ = run("trial", "murrough2013", "--replicates", "3", "--power", "10, 20", "--out", "t", cwd=tmp_path)
     assert code == 0
     assert "midazolam" in out
+    assert "patients_per_arm" in out
     folder = tmp_path / "t"
     data = xr.open_zarr(folder / "trial.zarr")
     assert data.sizes["replicate"] == 3
@@ -214,13 +215,21 @@ def test_sensitivity_of_a_few_parameters(tmp_path):
     ("arguments", "says"),
     [
         (("people", "--population", "eldery"), "nearest: elderly"),
+        (("people", "--set", "weight=fixed -70"), "'fixed -70' gives values from -70 to -70 kg"),
+        (("people", "--plausible", "mood.madrs at 24 h = 45..5"), "is not an endpoint with bounds"),
+        (("people", "--patients", "3", "--plausible", "mood.madrs at 24 h = 0..0.001"), "0 of 3 patients lie within"),
+        (("people", "--weight-to", "male=1.5"), "a share of 1.5"),
         (("people", "--set", "age=normal 40 5 in 90 95"), "is impossible"),
         (("people", "--target", "mail=0.5"), "nearest: male"),
-        (("people", "--target", "male=1.5"), "add up to"),
         (("people", "--keep", "mood is good"), "mood.madrs at 24 h = 5..45"),
         (("trial", "murough2013"), "nearest: murrough2013"),
         (("trial", "murrough2013", "--power", "many"), "--power '20, 40, 80'"),
-        (("trial", "murrough2013_six_infusions", "--power", "10"), "two arms"),
+        (("trial", "murrough2013_six_infusions", "--power", "10"), "two or more parallel arms"),
+        (("trial", "crossover_saline", "--power", "10"), "the power of a crossover"),
+        (("trial", "murrough2013", "--power", "10", "--replicates", "1"), "a power from one trial"),
+        (("trial", "murrough2013", "--power", "0"), "0 patients in each arm"),
+        (("trial", "murrough2013", "--power", "20", "--patients", "30"), "20 patients in each arm"),
+        (("trial", "murrough2013", "--sample-size", "0"), "a power of 0"),
         (("trial", "murrough2013", "--posterior", "nowhere.csv"), "there is no such file"),
         (("trial", "murrough2013", "--patients", "1"), "at least"),
         (("design", "--doses", "esketamine 84 mg nasal"), "does not name doses"),

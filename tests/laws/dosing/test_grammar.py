@@ -218,11 +218,17 @@ def test_every_word_of_time_means_the_same_everywhere(word):
 
 @pytest.mark.parametrize(
     ("text", "hours"),
-    {"24 h": 24, "3 d": 72, "day 8": 168, "week 2": 168, "1 h 30 min": 1.5, "half an hour": 0.5, "two weeks": 336,
+    {"24 h": 24, "3 d": 72, "day 8": 168, "2 weeks": 336, "1 h 30 min": 1.5, "half an hour": 0.5, "two weeks": 336,
      "1 year 6 months": 1.5 * YEAR, "40-min": 2 / 3, "-30 min": -0.5}.items(),
 )  # fmt: skip
 def test_times(text, hours):
     assert parse_time(text) == pytest.approx(hours)
+
+
+@pytest.mark.parametrize("read", [parse_time, time])
+def test_a_numbered_week_is_its_first_day_or_so_many_weeks_later(read):
+    with pytest.raises(InputError, match=r"(?s)'week 4' can be read in two ways.*'day 22', its .* or '4 weeks'"):
+        read("week 4")
 
 
 @pytest.mark.parametrize("hours", [2 / 3, 1.5, 24.0, 36.0, 168.0, 672.0, MONTH, 1e-3, 0.1 + 0.2, 1e-7, 40 * (1 / 60)])

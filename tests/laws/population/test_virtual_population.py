@@ -136,7 +136,7 @@ def test_occasions_differ_about_the_person_and_are_his_own():
     [
         "mixture 1.2 lognormal 1 0.2 | lognormal 0.3 0.2", "mixture 0.5 normal 1 0.2", "normal 33 -5",
         "lognormal -1 0.2", "normal 33 5 in 90 95", "normal 33 5 in 40 20", "bernoulli 1.4",
-        "gaussian 1 2", "normal 33",
+        "gaussian 1 2", "normal 33", "normal nan 5", "fixed inf", "normal 33 5 in nan nan",
     ],
 )  # fmt: skip
 def test_an_impossible_distribution_is_refused(words):
@@ -144,10 +144,35 @@ def test_an_impossible_distribution_is_refused(words):
         marginal(words)
 
 
+@pytest.mark.parametrize(
+    ("variable", "words"),
+    [
+        ("weight", "fixed -70"), ("weight", "normal 800 5"), ("weight", "normal 20 30"), ("age", "normal 8 9"),
+        ("male", "fixed 7"), ("person.baseline_madrs", "uniform 20 90"), ("expectancy", "fixed 100"),
+    ],
+)  # fmt: skip
+def test_a_distribution_outside_the_range_of_its_variable_is_refused(variable, words):
+    with pytest.raises(InputError, match="gives values from"):
+        draw(range(2), **{variable: words})
+
+
+def test_no_patient_lies_outside_the_range_of_the_parameter_in_the_tail_of_a_stated_distribution():
+    ages = draw(range(4000), age="normal 40 17").values["person.age"]
+    assert ages.min() == TABLE["person.age"].bounds[0]
+    assert 0 < (ages == ages.min()).mean() < 0.02
+
+
+def test_a_distribution_of_the_tables_may_be_stated():
+    tables = load_tables()
+    for name, known in tables.marginals.items():
+        for variable in known:
+            load_population(name)._check_range(variable, "", known[variable], TABLE)
+
+
 def test_a_name_that_is_not_there_is_refused_with_the_nearest():
     with pytest.raises(UnknownNameError, match="elderly"):
         load_population("eldery")
-    with pytest.raises(UnknownNameError, match=r"person\.weight"):
+    with pytest.raises(UnknownNameError, match=r"nearest: weight"):
         draw(range(2), weigth="fixed 70")
 
 

@@ -1,6 +1,7 @@
 """What a scenario assumes, and input that is allowed but unusual, is said; a person is stated in the usual units."""
 
 import math
+from dataclasses import replace
 
 import pytest
 
@@ -11,6 +12,7 @@ from ketamech.parameters import load_parameters
 from ketamech.population.population_tables import DIRECTORY, load_tables
 from ketamech.simulation.load_scenario import load_scenario
 from ketamech.simulation.output_ranges import CHILD, exists_in
+from ketamech.simulation.scenario import beyond_the_horizon
 
 INFUSION = "racemic 0.5 mg/kg IV over 40 min"
 
@@ -136,3 +138,18 @@ def test_seconds_are_written_as_seconds():
     regimen = load_scenario("racemic 0.5 mg/kg IV over 40 sec").regimen
     assert regimen.sentence(exact=False) == "racemic ketamine 0.5 mg/kg IV over 40 s"
     assert regimen.parse(regimen.sentence()) == regimen
+
+
+def test_doses_after_the_end_of_the_simulation_are_counted():
+    few = load_scenario(f"{INFUSION} daily for 3 years")
+    assert "731 of 1096 doses of racemic ketamine are given" in "; ".join(few.notes)
+    weekly = load_scenario(f"{INFUSION} weekly for 4 weeks")
+    assert not any("are given" in note for note in weekly.notes)
+    short = replace(weekly, horizon=200.0)
+    assert beyond_the_horizon(short.regimen, 200.0)[0].startswith("2 of 4 doses")
+    assert not any("are given" in note for note in short.lasting_until(600.0).notes)
+
+
+def test_nothing_is_simulated_beyond_two_years():
+    with pytest.raises(InputError, match="an output time of 17533 h"):
+        load_scenario(INFUSION).lasting_until(17533.0)

@@ -168,7 +168,7 @@ def test_arms_may_differ_in_size_between_replicates():
         arm[np.flatnonzero(arm[:, 0] == "drug")[:moved]] = "placebo"
     found = trial_successes(data, "MADRS", "24 h", "placebo", [10, 21], trials_per_replicate=2)
     assert set(found["patients_per_arm"]) == {10, 21}
-    with pytest.raises(InputError, match="22 patients an arm"):
+    with pytest.raises(InputError, match="22 patients in each arm"):
         trial_successes(data, "MADRS", "24 h", "placebo", [22])
 
 

@@ -145,13 +145,27 @@ def smallest_arms(dataset: xr.Dataset, visit: str) -> dict[str, int]:
     return {name: int((arm == name).sum(axis=1).min()) for name in arm_names(arm)}
 
 
+def check_comparison(trial: Trial, wanted: str = "power") -> None:
+    """Raise InputError for a trial of a single arm and for a crossover, whose power is not computed."""
+    if len(trial.arms) < 2 or trial.washout:
+        what = f"the {wanted} of a {'crossover' if trial.washout else 'single arm'}"
+        raise InputError(what, key="arms", expected="two or more parallel arms")
+
+
+def check_power_sizes(trial: Trial, sizes: Sequence[int]) -> None:
+    """Raise InputError for numbers of patients in each arm that subsamples of the trial cannot have."""
+    planned = {arm.name: arm.n for arm in trial.arms}
+    for size in sizes:
+        _check_sizes(dict.fromkeys(planned, size), planned, equal=True)
+
+
 def _check_sizes(numbers: Mapping[str, int], simulated: Mapping[str, int], *, equal: bool) -> None:
     """Raise InputError for an arm with fewer than 2 patients or more than were simulated."""
     limits = dict.fromkeys(simulated, min(simulated.values())) if equal else simulated
     for name, most in limits.items():
         if not 2 <= numbers[name] <= most:
-            what = f"{numbers[name]} patients an arm" if equal else f"{numbers[name]} patients in arm '{name}'"
-            raise InputError(what, key="sizes", expected=f"2 to {most}, the simulated number")
+            what = f"{numbers[name]} patients in each arm" if equal else f"{numbers[name]} patients in arm '{name}'"
+            raise InputError(what, key="sizes", expected=f"2 to {most}, the number in the smallest arm; simulate more")
 
 
 def _subsample(

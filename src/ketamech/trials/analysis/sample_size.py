@@ -20,7 +20,7 @@ from ketamech.core import InputError
 from ketamech.core.progress import check_interrupt
 from ketamech.core.statistics import interval
 from ketamech.trials.analysis.analyse import reference_arm
-from ketamech.trials.analysis.power import SuccessCriterion, power_of, smallest_arms, trial_successes
+from ketamech.trials.analysis.power import SuccessCriterion, check_comparison, power_of, smallest_arms, trial_successes
 from ketamech.trials.design import Trial
 
 FIRST_PER_ARM, MIN_PER_ARM = 48, 8
@@ -108,9 +108,7 @@ def find_sample_size(
 
 def check_sample_size(trial: Trial, target: float) -> None:
     """Raise InputError for a trial without a comparison, or for a target that is not possible."""
-    if len(trial.arms) < 2 or trial.washout:
-        what = "the sample size of a crossover" if trial.washout else "the sample size of a single arm"
-        raise InputError(what, key="arms", expected="two or more parallel arms")
+    check_comparison(trial, "sample size")
     if not MIN_TARGET <= target <= MAX_TARGET:
         what = f"a power of {target:g}"
         raise InputError(what, key="sample_size", expected="0.5 to 0.99", type_this="--sample-size 0.8")
