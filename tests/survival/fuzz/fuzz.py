@@ -67,10 +67,12 @@ class Watch:
 
     def tell(self) -> None:
         """How far it has come."""
+        from ketamech.core.atomic_files import atomic_write
+
         memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
         told = {"runs": self.runs, "first": self.first, "slowest": self.slowest, "memory": memory}
         told["wrong"] = sum(self.seen.values())
-        self.log.with_suffix(".count").write_text(json.dumps(told), encoding="utf-8")
+        atomic_write(self.log.with_suffix(".count"), json.dumps(told).encode())  # the process may be ended at any time
 
 
 def child(name: str, runs: int, seed: int, log: Path) -> None:
@@ -90,7 +92,7 @@ def child(name: str, runs: int, seed: int, log: Path) -> None:
     given = fuzz_targets.seeds(name)
     for data in given:
         watch(data)
-    if not guided:
+    if not guided or watch.runs >= runs:  # libFuzzer takes 0 or fewer runs as no limit
         chance = random.Random(seed)
         while watch.runs < runs:
             watch(mangled(chance, given, fuzz_targets.WORDS))

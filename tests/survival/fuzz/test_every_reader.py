@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 sys.path.insert(0, str(Path(__file__).parent))
 import fuzz_targets
-from fuzz import mangled
+from fuzz import mangled, one_target
 
 from ketamech.core import InputError, KetaMechError
 from ketamech.exchange import omex
@@ -38,6 +38,12 @@ def test_valid_invalid_and_damaged_files_are_read_or_refused(name):
 @given(text=st.text(max_size=80) | st.lists(st.sampled_from(fuzz_targets.WORDS), max_size=12).map(" ".join))
 def test_any_text_is_answered(name, text):
     answered(name, text.encode("utf-8", "surrogatepass"))
+
+
+def test_a_target_with_more_good_files_than_runs_ends_after_them():
+    """libFuzzer without runs left would go on until the limit of time."""
+    result = one_target("unit_text", runs=3, seed=1)
+    assert (result["runs"], result["wrong"], result["ended"]) == (len(fuzz_targets.seeds("unit_text")), 0, "")
 
 
 def test_inputs_that_the_fuzzer_found_are_refused():
