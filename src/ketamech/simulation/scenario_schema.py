@@ -18,7 +18,7 @@ from ketamech.core.yaml_lines import Path_, YamlSource, spelled
 BRANCHES = ("str", "float", "int", "function-after")  # in the location of an error: the member of a union tried
 EXAMPLE = re.compile(r"e\.g\. ([^;]+)")
 UNIT = re.compile(r"^[\d.]+(\s*[^\s\d,]+)")  # of an example such as "28 days, 3 months"
-MAX_SHOWN_CHARACTERS = 60
+MAX_SHOWN = 60  # characters of a value that an error repeats
 LARGEST_SHOWN = 1e300  # a number that is repeated in a message; larger integers have no float
 KINDS = {
     "string_type": "text", "list_type": "a list, one item a line after '- '", "dict_type": "keys and values",
@@ -76,7 +76,7 @@ def to_input_error(
         what, expected = f"'{where[-1]}' is missing", f"{where[-1]}: ..."
         return InputError(what, file=path, line=line, key=key, expected=expected, type_this=f"{where[-1]}:")
     value = repr(error.get("input"))
-    shown = value if len(value) <= MAX_SHOWN_CHARACTERS else f"{value[:MAX_SHOWN_CHARACTERS]}..."
+    shown = value if len(value) <= MAX_SHOWN else f"{value[:MAX_SHOWN]}..."
     what, expected = f"{shown} is not a valid value", _expected(error, where, schema)
     return InputError(
         what, file=path, line=line, key=key, expected=expected, type_this=_line_to_type(error, where, schema)
@@ -92,7 +92,7 @@ def _line_to_type(error: Any, where: Path_, schema: FileSchema) -> str | None:
         if not abs(value) < LARGEST_SHOWN:
             return None
         return f"{last}: {value:g}{unit[1]}"
-    if error["type"] == "list_type" and isinstance(value, str) and len(value) <= MAX_SHOWN_CHARACTERS:
+    if error["type"] == "list_type" and isinstance(value, str) and len(value) <= MAX_SHOWN:
         return f"{last}: [{_flow(value)}]"
     if error["type"] == "model_type" and isinstance(value, str) and (model := schema.nested.get(str(where[0]))):
         required = next((name for name, field in model.model_fields.items() if field.is_required()), None)
