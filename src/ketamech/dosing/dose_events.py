@@ -55,13 +55,6 @@ def parameter_lookup(parameters: Mapping[str, object], values: Mapping[str, Quan
     return number
 
 
-def dose_events_from_text(
-    sentence: str, parameters: Mapping[str, object], values: Mapping[str, Quantity], horizon: float
-) -> tuple[DoseEvent, ...]:
-    """Dose events of a regimen sentence; `values` are parameters that differ from the table (canonical units)."""
-    return dose_events(Regimen.parse(sentence), parameters, values, horizon)
-
-
 def dose_events(
     regimen: Regimen, parameters: Mapping[str, object], values: Mapping[str, Quantity], horizon: float,
     adherence: AdherenceFunction | None = None, belief: Quantity = 1.0,

@@ -237,14 +237,18 @@ def long_table(dataset: xr.Dataset) -> pd.DataFrame:
     Variables with a unit of letters come first: a reader that infers the type of the unit from the first rows would
     take the unit 1 for a number.
     """
-    tables = []
-    for name in sorted(names_of(dataset), key=lambda name: _unit_of(dataset[name]) == "1"):
-        values = dataset[name].transpose(*DIMS)
-        if values.dtype.kind in "fiub":
-            rows = values.drop_vars([c for c in values.coords if c not in DIMS]).to_series().dropna().reset_index()
-            rows.columns = [*DIMS, "value"]
-            tables.append(rows.assign(variable=str(name), unit=_unit_of(values))[list(COLUMNS)])
-    return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=list(COLUMNS))
+    names = [name for name in names_of(dataset) if dataset[name].dtype.kind in "fiub"]
+    if not names:
+        return pd.DataFrame(columns=list(COLUMNS))
+    variables = [dataset[name].transpose(*DIMS) for name in sorted(names, key=lambda n: _unit_of(dataset[n]) == "1")]
+    present = [values.notnull().values for values in variables]
+    places = np.concatenate([np.argwhere(mask) for mask in present])
+    counts = [int(mask.sum()) for mask in present]
+    table = pd.DataFrame({dim: dataset[dim].values[places[:, k]] for k, dim in enumerate(DIMS)})
+    table["variable"] = np.repeat([str(values.name) for values in variables], counts)
+    table["value"] = np.concatenate([values.values[mask] for values, mask in zip(variables, present, strict=True)])
+    table["unit"] = np.repeat([_unit_of(values) for values in variables], counts)
+    return table
 
 
 def _unit_of(values: xr.DataArray) -> str:

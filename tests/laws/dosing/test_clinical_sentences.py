@@ -299,7 +299,7 @@ def test_a_run_with_its_report_parses_no_text_twice(parsed, model, tmp_path):
 
 
 def test_one_regimen_for_many_patients_is_parsed_once(parsed, model):
-    from ketamech.dosing.dose_events import dose_events_from_text
+    from dose_sentences import dose_events_from_text
 
     for weight in (60.0, 70.0, 80.0):
         dose_events_from_text("racemic 0.433 mg/kg IV weekly", model.parameters, {"person.weight": weight}, 4 * DAY)

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dose_sentences import dose_events_from_text
 from ketamech.core import InputError
-from ketamech.dosing.dose_events import dose_events_from_text
 from ketamech.dosing.drugs import COLUMNS, load_drugs
 from ketamech.dosing.regimen import Regimen
 from ketamech.dosing.regimen_reader import read_treatments

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
+from dose_sentences import dose_events_from_text
 from ketamech import simulate
 from ketamech.core import InputError, UnknownNameError
-from ketamech.dosing.dose_events import dose_events_from_text
 from ketamech.parameters import load_species
 from ketamech.simulation.ensemble import Subject, run_subjects
 from ketamech.simulation.load_scenario import load_scenario

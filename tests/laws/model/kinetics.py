@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ketamech.dosing.dose_events import dose_events_from_text
+from dose_sentences import dose_events_from_text
 from ketamech.engine import load_kernel
 from ketamech.evidence import load_evidence
 from ketamech.model.assemble import build_system

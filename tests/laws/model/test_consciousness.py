@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from ketamech.dosing.dose_events import dose_events_from_text, without_expectancy
+from dose_sentences import dose_events_from_text
+from ketamech.dosing.dose_events import without_expectancy
 from ketamech.simulation.ensemble import Subject, run_subjects
 from ketamech.simulation.model import Model, load_model
 

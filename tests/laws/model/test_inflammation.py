@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import sympy
 
+from dose_sentences import dose_events_from_text
 from ketamech.core import InputError
-from ketamech.dosing.dose_events import dose_events_from_text
 from ketamech.model.stage import declare_stage
 from ketamech.model.stages import all_stages
 from ketamech.parameters import load_parameters

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from ketamech.dosing.dose_events import dose_events_from_text
+from dose_sentences import dose_events_from_text
 from ketamech.population.virtual_population import load_population
 from ketamech.simulation.ensemble import Subject, run_subjects
 

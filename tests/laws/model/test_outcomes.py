@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from ketamech.dosing.dose_events import DoseEvent, dose_events_from_text, without_expectancy
+from dose_sentences import dose_events_from_text
+from ketamech.dosing.dose_events import DoseEvent, without_expectancy
 from ketamech.parameters.concentration_units import factors
 from ketamech.simulation.ensemble import Subject, run_subjects
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from dose_sentences import dose_events_from_text
 from ketamech import simulate
-from ketamech.dosing.dose_events import dose_events_from_text
 from ketamech.simulation.ensemble import Subject, run_subjects
 from ketamech.simulation.model import Model
 

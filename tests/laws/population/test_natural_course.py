@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 import sympy
 
+from dose_sentences import dose_events_from_text
 from ketamech import simulate
 from ketamech.core.units import WEEK
-from ketamech.dosing.dose_events import DoseEvent, dose_events_from_text
+from ketamech.dosing.dose_events import DoseEvent
 from ketamech.model.functions import hill
 from ketamech.model.reference_rhs import NUMPY
 from ketamech.model.stage import declare_stage
