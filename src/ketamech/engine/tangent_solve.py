@@ -65,7 +65,8 @@ def steady_state_with_tangents(
     sizes = code.sizes(tangents=y.shape[1] - 1, moving=tangents.moving)
     run_task(code, "settle", sizes, (packed, y, guess, source), change, len(packed), threads)
     inputs[:, first:] = packed[::chunks, first : first + baselines]
-    own = packed[:, first + baselines :].reshape(len(inputs), -1, len(tangents.moving))
+    width, moving = y.shape[1] - 1, len(tangents.moving)
+    own = packed[:, first + baselines :].reshape(len(inputs), chunks * width, moving)
     tangents.values[:, :, last:] = own[:, :count, last:]
     states, slopes = _unpacked(y, chunks, count)
     held = np.arange(slopes.shape[2]) if code.states is None else code.states
@@ -187,10 +188,11 @@ def _packed_inputs(values: np.ndarray, tangents: Tangents, chunks: int) -> np.nd
     packed = np.empty((rows, chunks, first + width * moving))
     packed[:, :, :first] = values[:, None]
     for chunk in range(chunks):
-        own = tangents.values[:, chunk * width : (chunk + 1) * width].reshape(rows, -1)
-        packed[:, chunk, first : first + own.shape[1]] = own
-        packed[:, chunk, first + own.shape[1] :] = 0.0
-    return packed.reshape(rows * chunks, -1)
+        own = tangents.values[:, chunk * width : (chunk + 1) * width]
+        end = first + own.shape[1] * moving
+        packed[:, chunk, first:end] = own.reshape(rows, end - first)
+        packed[:, chunk, end:] = 0.0
+    return packed.reshape(rows * chunks, first + width * moving)
 
 
 def _packed(values: np.ndarray, tangents: np.ndarray, chunks: int) -> np.ndarray:

@@ -195,9 +195,8 @@ def test_no_bit_depends_on_inputs_without_tangents(kernel, usual):
         still = EventTangents(*np.zeros((2, 12, 2)))
         table = treatment(*EVENTS).of(np.zeros(3, dtype=int))
         found.append(solve_with_tangents(kernel, y, (inputs, slopes), table, still, TIMES, tolerance=1e-6)[1])
-        assert slopes.values[:, :, -1].all()  # those of the baseline value have been found
     assert np.array_equal(found[0], found[1])
-    assert np.abs(found[0]).max() > 0.01
+    assert (np.abs(found[0]).max(axis=(0, 2, 3)) > 0.01).all()
 
 
 def elimination(m):
