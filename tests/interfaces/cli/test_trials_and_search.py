@@ -236,6 +236,8 @@ def test_sensitivity_of_a_few_parameters(tmp_path):
         (("design", "--doses", "esketamine {dose} mg nasal = -28"), "positive"),
         (("design", "--doses", "esketamin {dose} mg nasal = 28"), "esketamine"),
         (("sensitivity", "--endpoints", "mood.madr at 24 h"), "nearest: mood.madrs"),
+        (("sensitivity", "--endpoints", "mood.madrs at day 1e9"), "is after the longest simulated time"),
+        (("sensitivity", "--endpoints", "mood.madrs at week 4"), "can be read in two ways"),
         (("sensitivity", "--parameters", "spinez"), "nearest: spines"),
         (("sensitivity", "--sobol-n", "100"), "power of 2"),
     ],
