@@ -30,6 +30,7 @@ from ketamech.dosing.dose_events import control_events
 from ketamech.dosing.lexicon import Lexicon, Meaning
 from ketamech.dosing.parse import hours_of, parse
 from ketamech.dosing.parsed_values import ParsedEndpoint
+from ketamech.dosing.treatment import MAX_HORIZON_H
 from ketamech.parameters import Parameter, ParameterTable
 from ketamech.parameters.concentration_units import shown
 from ketamech.simulation.model import LISTED_OUTPUTS, Model
@@ -88,6 +89,9 @@ def _endpoint(endpoint: ParsedEndpoint, words: str) -> Endpoint:
     hour = hours_of(endpoint.time)
     if hour < 0:
         raise InputError(f"'{words}' is before the first day", key="--endpoints", expected="day 1 or later")
+    if hour > MAX_HORIZON_H:
+        what = f"'{words}' is after the longest simulated time"
+        raise InputError(what, key="--endpoints", expected=f"at most {MAX_HORIZON_H:g} h (two years)")
     return Endpoint(words, endpoint.output, "at", hour)
 
 

@@ -77,6 +77,8 @@ def export(scenario: Scenario, to: To, drug: Drug = None, subject: Subject = Non
             message = f"the calibration cannot be written as .{kind}"
             raise InputError(message, expected="a PEtab folder", type_this="--to rows.petab")
         return _calibration(to)
+    if Path(scenario).is_file() and to.exists() and to.samefile(scenario):
+        raise InputError(f"'{to}' is the scenario itself", key="--to", expected="another name")
     WRITERS[kind](scenario_argument.scenario(scenario, drug=drug, subject=subject), to)
     return None
 
@@ -149,12 +151,17 @@ def _doses_lost(loaded: LoadedScenario | None, condition: str = "") -> list[str]
     return [f"{introduction}; lost are:", *lossy] if lossy else [f"{introduction}."]
 
 
+MODEL_HEAD = 2000  # characters of an exported model, in which its id stands
+
+
 def _sedml(loaded: LoadedScenario, to: Path) -> None:
     """Write the simulation, and the model that it refers to beside it."""
+    from ketamech.exchange.export_scenario import refuse_other_file
     from ketamech.exchange.omex import shown_outputs, time_courses, write_sedml
     from ketamech.exchange.sbml.reactions import species_ids
 
     model_path = to.with_suffix(".xml")
+    refuse_other_file(model_path, lambda text: 'id="ketamech"' in text[:MODEL_HEAD])
     model = terminal.model()
     outputs, species = shown_outputs(model, loaded.group), species_ids(model.layout.states)
     text = write_sedml(loaded.title, model_path.name, outputs, time_courses(loaded.horizon), species=species)

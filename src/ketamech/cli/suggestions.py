@@ -165,7 +165,8 @@ def _improved_error(command: Any, ctx: Any, args: list[str], problem: Exception)
         return problem
     option = str(getattr(problem, "option_name", ""))
     options = [text for parameter in command.get_params(ctx) for text in (*parameter.opts, *parameter.secondary_opts)]
-    nearest = closest_match(option, [text for text in options if text.startswith("--")])
+    names = {text.removeprefix("--"): text for text in options if text.startswith("--")}  # every name has the dashes
+    nearest = names.get(closest_match(option.removeprefix("--"), names) or "")
     suggestion = [*path, *(_corrected_option(word, option, nearest) for word in args)] if nearest else [*path, "--help"]
     return UnknownNameError(f"'{name}' has no option '{option}'", nearest=nearest, type_this=_command_text(suggestion))
 

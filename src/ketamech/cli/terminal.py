@@ -250,7 +250,12 @@ def check_folder(folder: Path) -> None:
     """Raise InputError, before any work, if results cannot be written to the folder."""
     from ketamech.exchange.output_folder import require_own_folder
 
-    require_own_folder(folder.resolve())
+    try:
+        final = folder.resolve()
+    except (OSError, RuntimeError):
+        expected = "a folder to write to"
+        raise InputError(f"'{folder}' is a symbolic link in a circle", key="--out", expected=expected) from None
+    require_own_folder(final)
 
 
 def refuse_file(folder: Path) -> None:

@@ -178,7 +178,8 @@ def _text(path: Path) -> str:
     try:
         raw = path.read_bytes()
     except OSError as problem:
-        raise InputError("cannot read the table", file=path, expected="a readable CSV file") from problem
+        what = f"the file cannot be read: {problem.strerror}"
+        raise InputError(what, file=path, expected="a readable CSV file") from problem
     try:
         text = raw.decode("utf-8-sig")
     except UnicodeDecodeError as problem:

@@ -101,6 +101,8 @@ class DoseRecord:
             raise InputError(f"ADDL of {self.addl}", key="addl", expected="the number of further doses: 0, 1, 2, ...")
         if self.addl > MAX_DOSES:
             raise InputError(f"ADDL of {self.addl}", key="addl", expected=f"at most {MAX_DOSES} doses")
+        if self.ii < 0:
+            raise InputError(f"II of {self.ii:g}", key="ii", expected="hours between two doses", type_this="ii=12")
         if (self.addl or self.ss) and not self.ii > 0:
             what = "ADDL" if self.addl else "SS"
             raise InputError(f"{what} without II", key="ii", expected="hours between two doses", type_this="ii=12")

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 from ketamech.core import InputError
 from ketamech.exchange.omex import build_archive, write_archive
-from ketamech.exchange.r_models import doses_table, mrgsolve_text, rxode2_text
+from ketamech.exchange.r_models import doses_table, is_doses_table, mrgsolve_text, rxode2_text
 from ketamech.exchange.sbml.antimony_text import antimony_text
 from ketamech.exchange.sbml.exporter import PatientModel, course_model, sbml_text
 from ketamech.nonmem.write import doses_csv
@@ -24,6 +25,8 @@ def export_scenario(scenario: Scenario, path: Path, model: Model) -> Path:
     if kind not in (".csv", ".omex", *MODEL_TEXTS):
         expected = f"a name ending in {', '.join(('.csv', *MODEL_TEXTS, '.omex'))}"
         raise InputError(f"cannot write '{path}'", expected=expected, type_this="model.xml")
+    if kind in WITH_DOSES:
+        refuse_other_file(path.with_suffix(".csv"), is_doses_table)
     path.parent.mkdir(parents=True, exist_ok=True)
     if kind == ".omex":
         write_archive(path, build_archive(scenario, model))
@@ -38,6 +41,13 @@ def export_scenario(scenario: Scenario, path: Path, model: Model) -> Path:
         if kind in WITH_DOSES:
             path.with_suffix(".csv").write_text(doses_table(patient), encoding="utf-8")
     return path
+
+
+def refuse_other_file(beside: Path, is_own: Callable[[str], bool]) -> None:
+    """Raise InputError where a file that is written beside another exists and no export has written it."""
+    if beside.exists() and not (beside.is_file() and is_own(beside.read_text(encoding="utf-8", errors="replace"))):
+        what = f"'{beside}' would be replaced, and it is not of a former export"
+        raise InputError(what, key="--to", expected="another name, so that nothing is lost")
 
 
 def patient_model(scenario: Scenario, model: Model) -> PatientModel:

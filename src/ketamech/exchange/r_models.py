@@ -122,6 +122,12 @@ def doses_table(patient: PatientModel) -> str:
     return buffer.getvalue()
 
 
+def is_doses_table(text: str) -> bool:
+    """Whether a text is a table of doses into states of the model, as `doses_table` writes it."""
+    header, *records = text.splitlines() or [""]
+    return header == ",".join(EVENT_COLUMNS) and all("__" in record for record in records)
+
+
 UNENDED_DURATION = 1e5  # h: the length of an infusion that does not end
 
 

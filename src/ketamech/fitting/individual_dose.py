@@ -37,6 +37,7 @@ GOAL = re.compile(r"(?P<what>[^<>=]+?)\s*(?P<relation><=?|>=?|=)\s*(?P<value>[-+
 EXAMPLE = '--goal "venous.ketamine peak = 200 ng/mL"'
 LOADING, STEP, GROWTH = 2.0, 8.0, 1.25  # min: loading step and next step of a target level; growth of later steps
 SETTLED, CHECKED = 10.0, 1.0  # min: levels are compared from SETTLED after a new target on, every CHECKED
+MAX_TARGET_HOURS = 168  # of a target-controlled infusion, all levels together
 CORRECTIONS = 3  # solves that correct the rates of a target-controlled infusion for nonlinearity
 NOTE = "for research only: results of the model, not a recommendation of a dose"
 
@@ -372,6 +373,9 @@ def target_infusion(
     if not levels or not all(0 < level < np.inf for level in levels) or not SETTLED / 60 < duration < np.inf:
         expected = f"levels above 0, each for more than {SETTLED:g} min"
         raise InputError("no target levels that can be reached", key="--levels", expected=expected)
+    if len(levels) * duration > MAX_TARGET_HOURS:
+        expected = f"at most {MAX_TARGET_HOURS:g} h in all"
+        raise InputError(f"target levels for {len(levels) * duration:g} h", key="--each", expected=expected)
     edges = np.concatenate([start * duration + _step_edges(duration) for start in range(len(levels))])
     begins, lengths = edges, np.diff(np.append(edges, len(levels) * duration))
     times_in_step = np.arange(CHECKED, 60 * duration + 1e-9, CHECKED) / 60

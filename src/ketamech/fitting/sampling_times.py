@@ -17,6 +17,7 @@ import numpy as np
 import pandas as pd
 
 from ketamech.core import InputError
+from ketamech.dosing.treatment import MAX_HORIZON_H
 from ketamech.fitting.error_models import ErrorModel, error_model
 from ketamech.fitting.fitted_parameters import (
     MAX_PERSON_PARAMETERS,
@@ -118,6 +119,9 @@ def sampling_design(
     hours = np.unique(np.array(times, dtype=float))
     if not len(hours) or hours[0] < 0:
         raise InputError("sampling times before 0 h", key="--candidates", expected="hours from 0 on")
+    if max(times) > MAX_HORIZON_H:
+        raise InputError(f"a sampling time of {max(times):g} h", key="--candidates",
+                         expected=f"at most {MAX_HORIZON_H:g} h (two years)")  # fmt: skip
     pool = named_parameters(parameters, population, model.parameters) if parameters else tuple(
         candidates(population, model.parameters).values())  # fmt: skip
     typical = np.array([[float(parameter.free(parameter.typical)) for parameter in pool]])

@@ -77,6 +77,11 @@ def check_solvable(
             except InputError:
                 raise row.with_location(problem) from None
         raise
+    late = next((one for one in occasion.observations if one.time - occasion.begin > MAX_HORIZON_H), None)
+    if late is not None:
+        what = f"TIME {late.time:g} is {late.time - occasion.begin:g} h after the first record"
+        longest = f"at most {MAX_HORIZON_H:g} h (two years) up to a reset"
+        raise late.row.with_location(InputError(what, key="TIME", expected=longest))
     _cycle(subject, occasion, parameters)
 
 

@@ -9,6 +9,7 @@ import csv
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
+from io import StringIO
 from itertools import combinations
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from ketamech.core import InputError, UnknownNameError, closest_match
+from ketamech.core.atomic_files import read_text
 from ketamech.core.csv_table import read_table
 from ketamech.core.environment import DATA
 from ketamech.parameters.load_parameters import load_parameters
@@ -110,11 +112,11 @@ def _matrix(weights: ConnectomeWeights, names: Sequence[str] | None) -> _Table:
 
 def _read(path: Path) -> _Table:
     """A CSV file: a header of names, then numbers; the first cell of each row may be the name of the row."""
+    text = read_text(path, "a CSV file")
     try:
-        with path.open(encoding="utf-8-sig", newline="") as stream:
-            records = [[cell.strip() for cell in cells] for cells in csv.reader(stream) if any(cells)]
-    except (OSError, UnicodeDecodeError, csv.Error) as problem:
-        raise InputError("cannot read the table", file=path, expected="a CSV file in UTF-8") from problem
+        records = [[cell.strip() for cell in cells] for cells in csv.reader(StringIO(text)) if any(cells)]
+    except csv.Error as problem:
+        raise InputError(f"the table cannot be read: {problem}", file=path, expected="a CSV file") from None
     if len(records) < 2:
         raise InputError("the table is empty", file=path, line=1, expected="a header of areas, then one row per area")
     header, body = records[0], records[1:]

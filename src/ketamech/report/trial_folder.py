@@ -178,10 +178,10 @@ def write_trial(
     few = dataset.isel(replicate=slice(0, MAX_REPLICATES_IN_TABLES))
     tables = {"adsl": adsl(few), "adqs": adqs(few), "adpc": adpc(few), **_result_tables(analysis, trial)}
     metadata = {str(name): value for name, value in dataset.attrs.items()}
+    tables = {name: table for name, table in tables.items() if len(table)}
     for name, table in tables.items():
-        if len(table):
-            write_table(table, folder / f"{name}.csv", metadata)
-            write_table(table, folder / f"{name}.parquet", metadata)
+        write_table(table, folder / f"{name}.csv", metadata)
+        write_table(table, folder / f"{name}.parquet", metadata)
     if power is not None:
         write_table(power, folder / "power.csv", metadata)
     figures = _figures(analysis, trial.title, power)
@@ -194,6 +194,7 @@ def write_trial(
     page = render(
         "trial.html.j2",
         facts=summary_values,
+        tables=[*tables, *(["power"] if power is not None else [])],
         figures=svg_figures,
         primary_title=TITLE,
         primary=rows_as_text(differences),
@@ -325,6 +326,12 @@ def _response(analysis: TrialAnalysis, title: str) -> Figure:
     return figure
 
 
+def _median_text(median: pd.Series) -> str:
+    """The median time to relapse with its interval, as text."""
+    days = [f"{x:.0f} d" if np.isfinite(x) else "not reached" for x in median[["median_days", "low", "high"]]]
+    return f"median {days[0]}" if set(days) == {"not reached"} else f"median {days[0]} ({days[1]} to {days[2]})"
+
+
 def _relapse(analysis: TrialAnalysis, title: str) -> Figure:
     assert analysis.relapse is not None
     figure, (axes,) = _panels(1, f"{title}\nresponders without relapse (Kaplan-Meier, all trials together)", height=3.4)
@@ -332,11 +339,7 @@ def _relapse(analysis: TrialAnalysis, title: str) -> Figure:
     for k, group in enumerate(dict.fromkeys(curves["group"])):
         rows, colour = curves[curves["group"] == group], OKABE_ITO[k % len(OKABE_ITO)]
         median = analysis.relapse.median.set_index("group").loc[group]
-        days = [
-            f"{median[name]:.0f}" if np.isfinite(median[name]) else "not reached"
-            for name in ("median_days", "low", "high")
-        ]
-        label = f"{group[:44]}: median {days[0]} d ({days[1]} to {days[2]})"
+        label = f"{group[:44]}: {_median_text(median)}"
         axes.step(rows["day"], 100 * rows["without_relapse"], where="post", color=colour, lw=1.6, label=label)
         axes.fill_between(
             rows["day"], 100 * rows["low"], 100 * rows["high"], step="post", color=colour, alpha=0.15, lw=0

@@ -200,7 +200,9 @@ def terminal_fit(
         inside = (c > 0) & (t >= window[0]) & (t <= window[1])
     t, y = t[inside], np.log(c[inside])
     if len(t) < MIN_TERMINAL_LEVELS:
-        where = "from the peak on" if window is None else f"from {window[0]:g} to {window[1]:g} h"
+        where = (
+            "after the peak (after a bolus: from it on)" if window is None else f"from {window[0]:g} to {window[1]:g} h"
+        )
         return None, f"fewer than three levels {where} for the terminal regression"
     count = len(t) if window is not None else _best_count(t, y)
     fit = log_regression(t[-count:], y[-count:]) if count else None

@@ -331,6 +331,8 @@ REFUSED = {
     "TIME,AMT,CMT,SALT\n0,20,IV,citrate": ["SALT of 'citrate'"],
     "TIME,AMT,CMT,DRUG\n0,20,IV,esketamin": ["doses.csv:2", "nearest: esketamine"],
     "TIME,AMT,CMT\n0,90000,IV": ["doses.csv:2", "above the limit"],
+    "TIME,AMT,CMT,II,ADDL\n0,20,IV,-12,3": ["doses.csv:2", "II of -12"],
+    "TIME,AMT,CMT\n7,20,IV\n1e9,.,.": ["doses.csv:3", "TIME 1e+09 is 1e+09 h after the first record"],
     "": ["empty"],
     "TIME,AMT\n": ["holds no record"],
 }  # fmt: skip

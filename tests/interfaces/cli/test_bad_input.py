@@ -1,5 +1,7 @@
 """Everything a hand can get wrong ends in one clear error, exit code 2, and nothing half-written."""
 
+import sys
+
 import pytest
 
 from command_line import refused, run, run_alone
@@ -164,6 +166,13 @@ def test_a_folder_is_said_to_be_one(tmp_path, command):
     assert "'mine' is a folder" in refused(run(command, "mine", cwd=tmp_path), folder=tmp_path)
 
 
+@pytest.mark.skipif(sys.version_info >= (3, 13), reason="there Path.resolve ignores the circle")
+def test_a_link_to_itself_is_no_folder(tmp_path):
+    (tmp_path / "loop").symlink_to("loop")
+    message = refused(run("simulate", "racemic 1 mg IV", "--out", "loop", cwd=tmp_path), folder=tmp_path)
+    assert "'loop' is a symbolic link in a circle" in message
+
+
 def test_two_values_of_one_parameter_and_times_after_two_years_are_refused(tmp_path):
     sentence = "racemic 1 mg IV"
     two = ("--person", "weight=70", "--person", "weight=90 kg")
@@ -263,3 +272,9 @@ def test_help_teaches(command, tmp_path):
     assert result.returncode == 0
     assert len(result.stdout.splitlines()) > 6
     assert "For research and education only" in " ".join(result.stdout.split())
+
+
+def test_an_option_is_not_suggested_for_the_dashes_that_all_have(tmp_path):
+    message = refused(run("serve", "--host", "nope", cwd=tmp_path), folder=tmp_path)
+    assert "has no option '--host'" in message
+    assert "nearest" not in message

@@ -106,3 +106,28 @@ def test_only_losses_that_concern_the_scenario_are_listed():
     assert any("schedules" in line for line in lossy_features(load_scenario("racemic 35 mg IV weekly for 2 weeks")))
     assert any("doses per kilogram" in line for line in lossy_features(load_scenario("racemic 0.5 mg/kg IV")))
     assert len(lossy_features(None)) == 7
+
+
+@pytest.mark.parametrize(("name", "beside"), [("x.R", "x.csv"), ("x.cpp", "x.csv"), ("x.sedml", "x.xml")])
+def test_a_file_beside_the_export_is_replaced_only_if_an_export_wrote_it(tmp_path, name, beside):
+    table = "ID,TIME,EVID,AMT,RATE,CMT\n1,0,1,35,0,IV\n"
+    (tmp_path / "x.csv").write_text(table, encoding="utf-8")
+    (tmp_path / "x.xml").write_text("<notes/>", encoding="utf-8")
+    own = (tmp_path / beside).read_text(encoding="utf-8")
+    for source in ("racemic 35 mg IV", "x.csv"):
+        options = () if source != "x.csv" else ("--drug", "ketamine")
+        ended = run("export", source, *options, "--to", name, cwd=tmp_path)
+        assert ended.returncode == 2
+        assert "would be replaced" in ended.stderr
+        assert (tmp_path / beside).read_text(encoding="utf-8") == own
+    (tmp_path / beside).unlink()
+    for _ in range(2):
+        assert run("export", "racemic 35 mg IV", "--to", name, cwd=tmp_path).returncode == 0
+
+
+def test_a_dose_table_is_not_exported_onto_itself(tmp_path):
+    (tmp_path / "x.csv").write_text("TIME,AMT,CMT,DRUG,DV\n0,35,IV,ketamine,.\n1,.,.,.,7\n", encoding="utf-8")
+    ended = run("export", "x.csv", "--to", "x.csv", cwd=tmp_path)
+    assert ended.returncode == 2
+    assert "is the scenario itself" in ended.stderr
+    assert "7" in (tmp_path / "x.csv").read_text(encoding="utf-8")

@@ -158,6 +158,11 @@ def test_a_check_of_the_tables_needs_no_fit(tmp_path):
         (("individualise", "nowhere", "racemic {dose} mg/kg IV"), ["holds no fit"]),
         (("sampling-times", "racemic 0.5 mg/kg IV"), ["no output is observed", "--observe"]),
         (("target-infusion", "racemic", UNIT, "100", "--each", "5 min"), ["no target levels", "more than 10 min"]),
+        (("target-infusion", "racemic", UNIT, "100", "--each", "9 days"), ["target levels for 216 h"]),
+        (
+            ("sampling-times", "racemic 1 mg IV", "--observe", UNIT, "--candidates", "1, 1e9"),
+            ["a sampling time of 1e+09"],
+        ),
         (("target-infusion", "racemic", "venous.ketamine", "100"), ["has no unit"]),
         (("target-infusion", "ketamin", UNIT, "100"), ["'ketamin' (character 1)", "nearest: ketamine"]),
         (("fit", "levels.csv", "--observe", UNIT, "--parameters", "clearance"), ["intrinsic_clearance_s"]),

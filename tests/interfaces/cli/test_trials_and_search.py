@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pandas as pd
 import pytest
@@ -104,6 +105,9 @@ def test_a_trial_leaves_data_tables_pictures_and_a_page(tmp_path):
     page = (folder / "report.html").read_text(encoding="utf-8")
     assert "not treatment or dosing advice" in page
     assert page.count("<svg") == 3
+    listed = re.search(r"Tables in this folder: ([\w, ]+?) \(CSV", page)[1].split(", ")
+    assert set(listed) == {path.stem for path in folder.glob("*.csv")}
+    assert not re.search(r"[a-z]\.[0-9]", re.search(r"<p>3 virtual trials.*?</p>", page, re.DOTALL)[0])
 
 
 def test_patients_of_a_trial_are_weighted_to_the_published_arms(tmp_path):
@@ -236,6 +240,8 @@ def test_sensitivity_of_a_few_parameters(tmp_path):
         (("design", "--doses", "esketamine {dose} mg nasal = -28"), "positive"),
         (("design", "--doses", "esketamin {dose} mg nasal = 28"), "esketamine"),
         (("sensitivity", "--endpoints", "mood.madr at 24 h"), "nearest: mood.madrs"),
+        (("sensitivity", "--endpoints", "mood.madrs at day 1e9"), "is after the longest simulated time"),
+        (("sensitivity", "--endpoints", "mood.madrs at week 4"), "can be read in two ways"),
         (("sensitivity", "--parameters", "spinez"), "nearest: spines"),
         (("sensitivity", "--sobol-n", "100"), "power of 2"),
     ],

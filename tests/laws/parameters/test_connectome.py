@@ -99,3 +99,11 @@ def test_a_scenario_names_its_connectome_and_its_own_parameters_come_after(tmp_p
     ):
         with pytest.raises(InputError, match=words):
             load_scenario(written(tmp_path, f"treatments: [racemic 35 mg IV]\n{line}\n", "s.yaml"))
+
+
+def test_a_file_that_is_not_there_or_no_text_is_said_to_be_so(tmp_path):
+    with pytest.raises(InputError, match=r"nope\.csv: the file cannot be read: No such file"):
+        load_connectome(tmp_path / "nope.csv")
+    (tmp_path / "binary.csv").write_bytes(bytes(range(256)))
+    with pytest.raises(InputError, match=r"binary\.csv: the file is not text"):
+        load_connectome(tmp_path / "binary.csv")

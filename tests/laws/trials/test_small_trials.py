@@ -3,11 +3,12 @@
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 import xarray as xr
 from relapse_cases import with_relapse
 
-from ketamech.report.trial_folder import difference_rows, relapse_rows, summary_of, write_trial
+from ketamech.report.trial_folder import _median_text, difference_rows, relapse_rows, summary_of, write_trial
 from ketamech.trials.analysis.analyse import analyse
 from ketamech.trials.analysis.repeated_measures import mmrm
 from ketamech.trials.analysis.survival import time_to_relapse
@@ -240,3 +241,10 @@ def found_in(trial, model, folder, *, replicates):
     assert len(compared) == (0 if len(trial.arms) == 1 else len(trial.arms) - 1)
     assert summary_of(found)
     return found
+
+
+def test_a_median_that_is_not_reached_has_no_unit_and_no_interval_of_its_own():
+    none = pd.Series({"median_days": np.inf, "low": np.inf, "high": np.inf})
+    assert _median_text(none) == "median not reached"
+    assert _median_text(pd.Series({**none, "low": 12.4})) == "median not reached (12 d to not reached)"
+    assert _median_text(pd.Series({"median_days": 20.2, "low": 12.4, "high": 31.0})) == "median 20 d (12 d to 31 d)"
