@@ -332,6 +332,15 @@ def test_what_is_not_supported_is_refused_by_name(text, tmp_path):
         simulate_imported(arrived(tmp_path, text), TIMES)
 
 
+def test_a_model_of_flux_balances_is_named(tmp_path):
+    """The package is not required, so that such a model is refused for what it lacks."""
+    text = sbml("species A in c; compartment c=1; J: A->; 1")
+    package = 'xmlns:fbc="http://www.sbml.org/sbml/level3/version1/fbc/version2" fbc:required="false"'
+    text = text.replace("<sbml ", f"<sbml {package} ").replace("<model ", '<model fbc:strict="false" ')
+    with pytest.raises(InputError, match=r"flux balances \(package fbc\): species 'A' has no start"):
+        arrived(tmp_path, text)
+
+
 ALGEBRAIC = """<?xml version="1.0" encoding="UTF-8"?>
 <sbml xmlns="http://www.sbml.org/sbml/level3/version1/core" level="3" version="1">
 <model id="m"><listOfParameters><parameter id="x" value="1" constant="false"/><parameter id="y" constant="false"

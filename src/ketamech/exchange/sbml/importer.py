@@ -194,7 +194,10 @@ class _SbmlImporter:
             return
         initial_amount = self._initial(species, as_concentration=False)
         if initial_amount is None and identifier not in self.initial:
-            raise InputError(f"species '{identifier}' has no start", key=identifier, expected="an initial amount")
+            what = f"species '{identifier}' has no start"
+            if self.model.getPlugin("fbc") is not None:
+                what = f"a model for flux balances (package fbc): {what}"
+            raise InputError(what, key=identifier, expected="an initial amount")
         amount = symbol(name + AMOUNT_SUFFIX) if volume != 1 else symbol(name)
         self.result.symbol_of_id[identifier] = symbol(name)
         self.result.amounts[identifier] = amount
