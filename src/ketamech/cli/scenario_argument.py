@@ -59,7 +59,7 @@ def scenario(
 
 def settings(options: list[str] | None, option: str) -> dict[str, str]:
     """Names and values of options such as `--person "weight=90 kg, age=75"`. Raises InputError, also for two values."""
-    settings = {}
+    settings: dict[str, str] = {}
     for text in (part for texts in options or () for part in re.split(r",(?=[^,=]*=)", texts)):
         name, sign, value = (part.strip() for part in text.partition("="))
         if not (sign and name and value):
