@@ -136,7 +136,7 @@ def _joined(groups: Sequence[np.ndarray], parts: Sequence[Part], times: np.ndarr
 
 
 def _solve_group(
-    kernel: Kernel, code: CompiledSystem, start: tuple[np.ndarray, np.ndarray], inputs: tuple[np.ndarray, np.ndarray],
+    kernel: Kernel, code: CompiledSystem, start: tuple[np.ndarray, Tangents], inputs: tuple[np.ndarray, Tangents],
     events: EventTable, event_tangents: EventTangents, requested_times: np.ndarray, *,
     outputs: Sequence[str] | None, tolerance: float, threads: int,
 ) -> Part:  # fmt: skip

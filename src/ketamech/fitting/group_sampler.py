@@ -532,7 +532,8 @@ def _parametrisations(
     def factors(means: np.ndarray, spreads: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Cholesky factors of the approximate posterior covariance, from the information of persons and of SDs."""
         means = np.einsum("npq,npr,nrs->qs", model.design, means, model.design)
-        return tuple(np.linalg.cholesky(np.linalg.inv(a + b)) for a, b in zip(prior, (means, spreads), strict=True))
+        chosen = np.linalg.inv(prior[0] + means), np.linalg.inv(prior[1] + spreads)
+        return np.linalg.cholesky(chosen[0]), np.linalg.cholesky(chosen[1])
 
     of_variance = np.eye(count)[model.variances]
     deviation = persons.mode - means_of_persons(model, start.coefficients)

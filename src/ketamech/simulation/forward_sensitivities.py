@@ -319,7 +319,7 @@ def _periodic_tangents(
         )  # fmt: skip
         change = np.zeros_like(tangents)
         held = compared[after.moving]
-        change[np.ix_(moving, range(tangents.shape[1]), after.moving[held])] = (
+        change[np.ix_(moving, np.arange(tangents.shape[1]), after.moving[held])] = (
             after.values[:, :, held] - tangents[moving][:, :, after.moving[held]]
         )
         history.append((tangents.copy(), change))
