@@ -105,6 +105,7 @@ def child(name: str, runs: int, seed: int, log: Path) -> None:
     words.write_text("".join(f'"{word}"\n' for word in escaped))
     left = runs - watch.runs
     options = [f"-runs={left}", f"-seed={seed}", f"-max_len={LONGEST}", f"-dict={words}", "-timeout=60", "-verbosity=0"]
+    options.append(f"-artifact_prefix={log.parent}/")  # else slow inputs are written into the current folder
 
     def counted(data: bytes) -> None:
         watch(data)
