@@ -19,6 +19,9 @@ python -m scripts.publish certificate runs/certificate
 ketamech export figures --to runs/figures
 ketamech compare-simulators --scenarios runs/figures --tellurium --out runs/figure-archives
 python -m scripts.publish figures runs/figure-archives
+
+python -m benchmarks conformance sbml-suite FOLDER --out runs/conformance/sbml-suite    # and the other collections
+python -m scripts.publish conformance runs/conformance
 """
 
 from __future__ import annotations
@@ -49,11 +52,13 @@ from ketamech.report.network_figure import draw_areas
 from ketamech.simulation.load_scenario import load_scenario
 from ketamech.simulation.model import folder_of_equations, load_model
 from scripts import pages
+from scripts.conformance_page import conformance_page, counts_table, read_runs
 from scripts.scorecard_page import scorecard_page, skill_table, verdict_table
 
 DOCS = Path(__file__).parents[1] / "docs"
 SKILL = DATA / "scorecard" / "skill.csv"
 SKILL_BLOCK, VERDICT_BLOCK, AGREEMENT_BLOCK = "skill table", "verdicts", "agreement"
+SUITES_BLOCK = "public test suites"
 PICTURES = ("forest.png", "predictive_checks.png", "skill.png", "dose_and_time.png")
 IDENTIFYING_METADATA = ("date", "equations", "parameters", "evidence", "replicates")
 
@@ -155,6 +160,14 @@ def certificate(results: Path) -> None:
 def figures(results: Path) -> None:
     """Write the comparison of the archives of published figures with other programs."""
     atomic_write(DOCS / "figure-archives.md", pages.figure_archives(results).encode())
+
+
+@app.command()
+def conformance(results: Path) -> None:
+    """Write the counts of the public test suites, and the page of the cases that did not pass."""
+    runs = read_runs(results)
+    write_block(DOCS / "exchange.md", SUITES_BLOCK, counts_table(runs))
+    atomic_write(DOCS / "conformance.md", conformance_page(runs).encode())
 
 
 def load_skill() -> pd.DataFrame:
