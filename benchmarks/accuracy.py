@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from benchmarks import benchmark_case
-from ketamech.dosing.dose_events import dose_events_from_text
+from ketamech.dosing.dose_events import dose_events
+from ketamech.dosing.regimen import Regimen
 from ketamech.engine.solve import TOLERANCE
 from ketamech.population.cohort import drawn_values
 from ketamech.simulation.ensemble import Ensemble
@@ -21,7 +22,7 @@ REFERENCE, CHUNK, ALLOWED = 1e-11, 500, 1e-4
 def accuracy(people: int, tell: Callable[[str], None]) -> dict[str, Any]:
     """Largest error of all outputs by person, relative to the largest value of the output, and the seconds it took."""
     model, began = load_model(), perf_counter()
-    events = dose_events_from_text(benchmark_case.REGIMEN, model.parameters, {}, benchmark_case.HORIZON)
+    events = dose_events(Regimen.parse(benchmark_case.REGIMEN), model.parameters, {}, benchmark_case.HORIZON)
     size, errors, failed = np.zeros(len(model.layout.output_names)), [], 0
     for first in range(0, people, CHUNK):
         tell(f"Error of the default tolerance: {first:,} of {people:,} people")

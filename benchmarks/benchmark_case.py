@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ketamech.core import SolverError
-from ketamech.dosing.dose_events import dose_events_from_text
+from ketamech.dosing.dose_events import dose_events
+from ketamech.dosing.regimen import Regimen
 from ketamech.engine import Events
 from ketamech.engine.events import to_table
 from ketamech.simulation.ensemble import Ensemble
@@ -143,4 +144,4 @@ def draw(model: Model, count: int, seed: int, chunk: int = 0) -> Ensemble:
     names = [model.layout.parameter_names[i] for i in drawn_columns(model)]
     factors = np.exp(SPREAD * chance.standard_normal((count, len(names))))
     values = {name: model.default_values[name] * factors[:, k] for k, name in enumerate(names)}
-    return Ensemble.of(model, values, dose_events_from_text(REGIMEN, model.parameters, {}, HORIZON), count)
+    return Ensemble.of(model, values, dose_events(Regimen.parse(REGIMEN), model.parameters, {}, HORIZON), count)

@@ -590,7 +590,8 @@ def test_the_ways_change_places_at_the_times_that_the_caption_states(story, shar
     ways = shares_at(times)
     first = times[int(np.argmax(ways["habenula"] > ways["felt"]))]
     second = next(time for i, time in enumerate(times) if time > 24 and ways["synapse"][i] > ways["habenula"][i])
-    assert (hours, days) == (pytest.approx(first, abs=0.06), pytest.approx(second / 24, abs=0.06))
+    assert float(hours) == pytest.approx(first, abs=0.06)
+    assert float(days) == pytest.approx(second / 24, abs=0.06)
 
 
 def numbers_in(text):

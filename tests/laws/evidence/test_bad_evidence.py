@@ -156,7 +156,7 @@ def test_a_missing_file_and_a_short_row_are_refused(folder):
     with pytest.raises(InputError, match=rf"pk\.csv:{_last_line(folder)}: 2 cells in a table of 24 columns"):
         load_evidence(folder)
     (folder / "pk.csv").unlink()
-    with pytest.raises(InputError, match="cannot read"):
+    with pytest.raises(InputError, match="cannot be read"):
         load_evidence(folder)
 
 
