@@ -16,8 +16,6 @@ COLLECTIONS = {  # folder of a run: what was run
     "biomodels": "BioModels, 200 random models, within 1e-4 of libRoadRunner up to 99.7 units of time",
     "petab-v1": "PEtab test suite, version 1",
     "petab-v2": "PEtab test suite, version 2, SBML",
-    "petab-benchmark": "PEtab benchmark problems, within 1e-3 of the simulated data beside them",
-    "archives": "SED-ML files and archives, within 1e-4 of libRoadRunner",
 }
 INTRODUCTION = f"""# Cases of public test suites
 

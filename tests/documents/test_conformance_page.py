@@ -34,8 +34,8 @@ def test_every_result_is_counted_and_every_case_that_did_not_pass_is_named(folde
 
 
 def test_a_missing_collection_is_named(folder):
-    (folder / "archives" / "cases.csv").unlink()
-    with pytest.raises(InputError, match="no results of 'archives'"):
+    (folder / "biomodels" / "cases.csv").unlink()
+    with pytest.raises(InputError, match="no results of 'biomodels'"):
         read_runs(folder)
 
 
