@@ -12,7 +12,6 @@ import argparse
 import importlib.util
 import json
 import random
-import resource
 import subprocess
 import sys
 import tempfile
@@ -68,8 +67,9 @@ class Watch:
     def tell(self) -> None:
         """How far it has come."""
         from ketamech.core.atomic_files import atomic_write
+        from ketamech.core.environment import peak_memory
 
-        memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+        memory = (peak_memory() or 0.0) * 2**20
         told = {"runs": self.runs, "first": self.first, "slowest": self.slowest, "memory": memory}
         told["wrong"] = sum(self.seen.values())
         atomic_write(self.log.with_suffix(".count"), json.dumps(told).encode())  # the process may be ended at any time

@@ -7,6 +7,7 @@ import sys
 from fnmatch import fnmatch
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -44,6 +45,12 @@ def test_a_target_with_more_good_files_than_runs_ends_after_them():
     """libFuzzer without runs left would go on until the limit of time."""
     result = one_target("unit_text", runs=3, seed=1)
     assert (result["runs"], result["wrong"], result["ended"]) == (len(fuzz_targets.seeds("unit_text")), 0, "")
+
+
+def test_the_memory_of_a_target_is_its_own():
+    """The largest resident set that the system counts for a new process begins with that of its parent."""
+    held = np.ones(300_000_000, dtype=np.uint8)
+    assert 0 < one_target("unit_text", runs=3, seed=1)["memory"] < held.nbytes
 
 
 def test_inputs_that_the_fuzzer_found_are_refused():
