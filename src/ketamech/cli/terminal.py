@@ -5,6 +5,7 @@ In a table, cells fold between words, and columns that do not fit the width of t
 
 from __future__ import annotations
 
+import errno
 import re
 import shlex
 import sys
@@ -251,11 +252,12 @@ def check_folder(folder: Path) -> None:
     from ketamech.exchange.output_folder import require_own_folder
 
     try:
-        final = folder.resolve()
-    except (OSError, RuntimeError):
-        expected = "a folder to write to"
-        raise InputError(f"'{folder}' is a symbolic link in a circle", key="--out", expected=expected) from None
-    require_own_folder(final)
+        folder.stat()
+    except OSError as problem:
+        if problem.errno == errno.ELOOP:
+            expected = "a folder to write to"
+            raise InputError(f"'{folder}' is a symbolic link in a circle", key="--out", expected=expected) from None
+    require_own_folder(folder.resolve())
 
 
 def refuse_file(folder: Path) -> None:

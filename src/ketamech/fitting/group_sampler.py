@@ -1,10 +1,11 @@
 """Posterior draws of a group by Gibbs sampling, in chains that are solved together.
 
 A sweep updates means and SDs together with all persons, then the persons, then means, covariance and residual SDs given
-the persons. In the first update a person keeps its deviation from its most probable parameters given the group, in SDs
-of their uncertainty, both by a normal approximation of its measurements. This deviation hardly depends on the group, so
-that means and SDs move as far as the measurements of all persons allow, be they many or few (Papaspiliopoulos, Roberts
-and Skold 2007, Stat Sci 22:59, on reparametrisation by the data).
+the persons. The first update has two parametrisations. In one, a person keeps its deviation from the mean, in SDs
+between people. In the other, it keeps its deviation from its most probable parameters given the group, in SDs of their
+uncertainty, both by a normal approximation of its measurements; this deviation hardly depends on the group, so that
+means and SDs move as far as the measurements of all persons allow, be they many or few (Papaspiliopoulos, Roberts and
+Skold 2007, Stat Sci 22:59, on reparametrisation by the data).
 
 The first two updates are surrogate transitions (Liu 2001, Monte Carlo Strategies in Scientific Computing, section
 9.4.3): an inner chain of Metropolis steps under polynomials that approximate the predictions about the most probable
@@ -44,7 +45,7 @@ MAX_DRAWS = 6000  # of each chain, where their number is not given
 INNER_STEPS, GROUP_STEPS = 20, 20  # steps under the surrogate: of persons, and of the group in each parametrisation
 EXACT_STEPS = 2  # of persons in a sweep
 TOLERANCE = 1e-5  # of the solver; predictions then differ by less than a thousandth of a residual error
-DEGREE, MOST_TERMS = 4, 210  # of the polynomials of the surrogate; a lower degree where they have more terms, but 2
+DEGREE, MOST_TERMS = 4, 210  # of the polynomials of the surrogate; the degree is lower, at least 2, above these terms
 POINTS_OF_TERM, SURROGATE_SPREAD = 4, 1.5  # at which they are fitted, in SDs of the Laplace approximation
 FARTHEST = 5.0  # distance from the most probable parameters, in these SDs, beyond which polynomials stay constant
 MAX_LOG_CHANGE = 20.0  # of the logarithm of a prediction of the surrogate
