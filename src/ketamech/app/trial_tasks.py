@@ -41,7 +41,8 @@ from ketamech.trials.posterior_draws import load_posterior, posterior_hash
 from ketamech.trials.run_trial import joined_replicates, run_trial
 from ketamech.trials.trial_reader import TRIALS, load_trial, shipped_trial
 
-FILE, ARMS, RELAPSE, LAST_DAY = "trial.yaml", "arms: ", "relapse: ", 730
+FILE, ARMS, LAST_DAY = "trial.yaml", "arms: ", 730
+RELAPSE = "MADRS > 50 % of baseline from {day} d"  # of a trial that is written at the desk
 LATEST_PRIMARY_DAY = 28  # of a course of doses, unless the request names a day
 PARTS = 12
 DOUBLE_DUMMY = "double-dummy"
@@ -98,7 +99,7 @@ def trial_keys(request: TrialRequest) -> dict[str, Any]:
         scale, times = TOLERABILITY_VISITS
         keys["visits"] = {**keys["visits"], scale: times}
         keys["tolerability"] = TOLERABILITY
-    return {**keys, "relapse": f"MADRS > 50 % of baseline from {visits[0]}"} if len(visits) > 2 else keys
+    return {**keys, "relapse": RELAPSE.format(day=days[0])} if len(visits) > 2 else keys
 
 
 def planned_trial(app_state: AppState, request: TrialRequest) -> tuple[Trial, str]:
@@ -375,7 +376,7 @@ def _trial_response(
         "assumptions": list(trial.assumptions),
         "cautions": _cautions(analysis, trial, task.criterion),
         "enrolled_by_rating": trial.eligibility is not None,
-        "relapse_rule": _relapse_rule(task.file),
+        "relapse_rule": RELAPSE.format(day=min(task.request.days)) if task.file and trial.relapse else "",
         "responses": {name: trial.scales[name].response for name in analysis.shares},
         "arms": arms,
         "replicates": task.request.replicates,
@@ -396,12 +397,6 @@ def _trial_response(
         "not_estimated": analysis.not_estimated,
         "failed_share": round(analysis.failed, 5),
     }
-
-
-def _relapse_rule(file: str) -> str:
-    """The relapse of a trial file in words; empty where there is none."""
-    rules = [line.removeprefix(RELAPSE) for line in file.splitlines() if line.startswith(RELAPSE)]
-    return str(json.loads(rules[0])) if rules else ""
 
 
 def _cautions(analysis: TrialAnalysis, trial: Trial, criterion: SuccessCriterion) -> list[str]:
