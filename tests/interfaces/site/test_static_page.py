@@ -173,8 +173,14 @@ def test_nothing_moves_where_an_address_leads_to_a_chapter(page, site_address, c
     assert largest_window(page.evaluate("window.shifts")) < 0.05
     hidden = "getComputedStyle(document.querySelector('#mood')).visibility === 'hidden'"
     assert page.evaluate(hidden), "behind the drawing"
-    page.keyboard.press("ArrowUp")
+    height = "document.querySelector('#mood').offsetHeight"
+    kept = page.evaluate(height)
+    page.keyboard.press("Shift")
     helpers.until(page, f"!({hidden})")
+    helpers.until(page, f"{height} > {kept}")
+    page.wait_for_timeout(500)
+    assert page.evaluate(top) == pytest.approx(landed, abs=2), "the chapters above have their own height"
+    assert largest_window(page.evaluate("window.shifts")) < 0.05
 
 
 def test_a_slider_changes_the_curves_and_reset_restores_them(story):

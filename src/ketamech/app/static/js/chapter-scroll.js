@@ -11,28 +11,29 @@ const JUST_CHOSEN = 1000; // ms: a time chosen so shortly before a chapter comes
 
 const GROWING = 12_000; // ms during which figures above a chapter may still grow
 const MOVED = 2; // px
+const MOVES = ["wheel", "touchstart", "pointerdown", "keydown"];
 const KEEPS_PLACE = CSS.supports("overflow-anchor", "auto"); // the browser scrolls by what grows above
 
-// Keeps a chapter that a link or an address leads to at the top while the page grows, until the reader moves.
+// Keeps a chapter that a link or an address leads to at its place while the page grows, until the reader moves: the chapters
+// above keep the height that they have now (story.css), and get their own in one step.
 export function landOn(node) {
-  const scroll = () => node.scrollIntoView({ behavior: "instant" });
+  find(".chapter.landed")?.classList.remove("landed");
+  node.scrollIntoView({ behavior: "instant" });
   const top = () => node.getBoundingClientRect().top;
-  scroll();
   const landed = top();
-  // A scroll beside the browser's own would count as a shift of the layout, so that it is only made where that fails.
-  const check = () => Math.abs(top() - landed) > MOVED && scroll();
-  const growth = new ResizeObserver(KEEPS_PLACE ? () => requestAnimationFrame(check) : scroll);
+  for (const chapter of document.querySelectorAll(".chapter")) chapter.style.setProperty("--landed-height", `${chapter.offsetHeight}px`);
+  node.classList.add("landed");
   const end = new AbortController();
   const stop = () => {
-    growth.disconnect();
     end.abort();
+    const before = top();
     node.classList.remove("landed");
+    if (!KEEPS_PLACE) scrollBy({ top: top() - before, behavior: "instant" });
   };
-  find(".chapter.landed")?.classList.remove("landed");
-  node.classList.add("landed");
-  growth.observe(find("#chapters"));
-  for (const name of ["wheel", "touchstart", "pointerdown", "keydown"]) addEventListener(name, stop, { passive: true, signal: end.signal });
-  setTimeout(stop, GROWING);
+  for (const name of MOVES) addEventListener(name, stop, { passive: true, signal: end.signal });
+  addEventListener("scroll", () => Math.abs(top() - landed) > MOVED && stop(), { passive: true, signal: end.signal });
+  const timer = setTimeout(stop, GROWING);
+  end.signal.addEventListener("abort", () => clearTimeout(timer));
 }
 
 // After every link to a chapter.
