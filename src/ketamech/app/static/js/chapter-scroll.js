@@ -12,7 +12,6 @@ const JUST_CHOSEN = 1000; // ms: a time chosen so shortly before a chapter comes
 const GROWING = 12_000; // ms during which figures above a chapter may still grow
 const MOVED = 2; // px
 const MOVES = ["wheel", "touchstart", "pointerdown", "keydown"];
-const KEEPS_PLACE = CSS.supports("overflow-anchor", "auto"); // the browser scrolls by what grows above
 
 // Keeps a chapter that a link or an address leads to at its place while the page grows, until the reader moves: the chapters
 // above keep the height that they have now (story.css), and get their own in one step.
@@ -28,7 +27,7 @@ export function landOn(node) {
     end.abort();
     const before = top();
     node.classList.remove("landed");
-    if (!KEEPS_PLACE) scrollBy({ top: top() - before, behavior: "instant" });
+    scrollBy({ top: top() - before, behavior: "instant" });
   };
   for (const name of MOVES) addEventListener(name, stop, { passive: true, signal: end.signal });
   addEventListener("scroll", () => Math.abs(top() - landed) > MOVED && stop(), { passive: true, signal: end.signal });
