@@ -111,7 +111,7 @@ def _run(changed, *words):
     }
     done = subprocess.run(
         [sys.executable, *words], env=environment, cwd=changed.package.parent, capture_output=True, encoding="utf-8",
-        check=False, timeout=300,
+        check=False, timeout=240,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     return done.stdout

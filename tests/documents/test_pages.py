@@ -48,7 +48,7 @@ def test_the_site_builds_without_a_warning(tmp_path):
     pytest.importorskip("furo")
     settings = ["-q", "-W", "--keep-going", "-D", "nb_execution_mode=off", "-d", str(tmp_path / "trees")]
     line = [sys.executable, "-m", "sphinx", *settings, str(ROOT / "docs"), str(tmp_path / "out")]
-    found = subprocess.run(line, capture_output=True, encoding="utf-8", timeout=300)
+    found = subprocess.run(line, capture_output=True, encoding="utf-8", timeout=240)
     assert found.returncode == 0, found.stderr[-4000:]
     for page in (tmp_path / "out").rglob("*.html"):
         text = page.read_text(encoding="utf-8")

@@ -4,6 +4,7 @@ import os
 import shutil
 
 import pytest
+from browser_helpers import SIZES, new_page
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 MISSING = "no Chromium: apt-get install chromium, or set KETAMECH_CHROMIUM to a browser of that kind"
@@ -26,9 +27,6 @@ def browser():
         found.close()
 
 
-SIZES = {"phone": {"width": 390, "height": 844}, "desktop": {"width": 1366, "height": 850}}
-
-
 @pytest.fixture
 def width(request):
     """Desktop, unless the test is marked `@at_both_widths`."""
@@ -38,12 +36,11 @@ def width(request):
 @pytest.fixture
 def page(browser, width):
     """A fresh page at one width; `console_errors` holds what its console reports."""
-    context = browser.new_context(viewport=SIZES[width], accept_downloads=True, reduced_motion="reduce")
-    opened = context.new_page()
+    opened = new_page(browser, *SIZES[width])
     opened.console_errors = []
     opened.on(
         "console", lambda message: opened.console_errors.append(message.text) if message.type == "error" else None
     )
     opened.on("pageerror", lambda error: opened.console_errors.append(str(error)))
     yield opened
-    context.close()
+    opened.context.close()

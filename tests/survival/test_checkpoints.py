@@ -268,7 +268,7 @@ def one(i):
     time.sleep(0.01)
     return {{"x": np.arange(i + 1.0), "word": np.array(f"unit {{i}}")}}
 with open_checkpoint({str(tmp_path)!r}, {JOB!r}) as pieces:
-    for n, _ in enumerate(Executor(pieces).map({{f"u{{i}}": i for i in range(200)}}, one)):
+    for n, _ in enumerate(Executor(pieces).map({{f"u{{i}}": i for i in range(2000)}}, one)):
         print(n, flush=True)
 """
     running = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, stderr=subprocess.PIPE)

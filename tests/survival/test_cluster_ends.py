@@ -9,12 +9,12 @@ import threading
 import time
 
 import pytest
+from waits import PATIENCE, until_true
 
 from ketamech.core import InputError, dask_executor
 from ketamech.core.dask_executor import connect
 
 distributed = pytest.importorskip("distributed")
-START = 60  # s that a scheduler and a worker may take to start
 PAUSES = [0.05] * 24
 
 
@@ -37,7 +37,7 @@ def scheduler(tmp_path):
         address = f"tcp://127.0.0.1:{free.getsockname()[1]}"
     parts = {
         "scheduler": ["--host", "127.0.0.1", "--port", address.rpartition(":")[2], "--no-dashboard"],
-        "worker": [address, "--nthreads", "2", "--no-dashboard", "--no-nanny", "--death-timeout", str(START)],
+        "worker": [address, "--nthreads", "2", "--no-dashboard", "--no-nanny", "--death-timeout", str(PATIENCE)],
     }
     began = [
         subprocess.Popen(
@@ -46,7 +46,7 @@ def scheduler(tmp_path):
         for name, words in parts.items()
     ]
     try:
-        listens(address)
+        until_true(lambda: is_listening(address))
         yield address, began[0]
     finally:
         for process in began:
@@ -54,14 +54,12 @@ def scheduler(tmp_path):
             process.wait(10)
 
 
-def listens(address):
-    until = time.monotonic() + START
-    while True:
-        try:
-            return dask_executor.require_listener(address)
-        except ConnectionRefusedError:
-            assert time.monotonic() < until, "the scheduler did not start"
-            time.sleep(0.05)
+def is_listening(address):
+    try:
+        dask_executor.require_listener(address)
+    except ConnectionRefusedError:
+        return False
+    return True
 
 
 def each_unit(address, then, one=time.sleep, units=PAUSES):
@@ -110,12 +108,14 @@ def test_what_listens_and_never_answers_is_no_scheduler(short_waits):
             pass
 
 
-def test_a_result_that_goes_away_with_the_last_worker_is_not_awaited_for_ever(short_waits):
+def test_a_result_that_goes_away_with_the_last_worker_is_not_awaited_for_ever(monkeypatch):
     """Units 1 and 2 are done, 1 is fetched, and the only copy of 2 goes away."""
     with distributed.LocalCluster(n_workers=1, threads_per_worker=1, host="127.0.0.1", dashboard_address=None) as made:
 
         def leave(number, dask):
             if number == 0:
+                for name in ("RECONNECT_SECONDS", "POLL_SECONDS"):  # a slow scheduler may take longer to answer
+                    monkeypatch.setattr(dask_executor, name, 0.5)
                 until_true(lambda: all(each.status == "finished" for each in dask._client.futures.values()))
             if number == 1:
                 made.scale(0)
@@ -123,10 +123,3 @@ def test_a_result_that_goes_away_with_the_last_worker_is_not_awaited_for_ever(sh
 
         with pytest.raises(InputError, match="all workers are lost"):
             each_unit(made.scheduler_address, leave)
-
-
-def until_true(question):
-    until = time.monotonic() + START
-    while not question():
-        assert time.monotonic() < until
-        time.sleep(0.01)

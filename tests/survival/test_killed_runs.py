@@ -16,7 +16,7 @@ OFTEN = int(os.environ.get("KETAMECH_KILLS", "20"))  # of a real cohort; `make s
 @pytest.mark.parametrize(("kind", "kills"), [("toy", 200), ("cohort", OFTEN)])
 def test_kills_at_random_instants_lose_nothing(kind, kills, model, tmp_path):
     command = [sys.executable, str(LOOP), kind, str(tmp_path), str(kills), "11"]
-    done = subprocess.run(command, capture_output=True, encoding="utf-8", check=False, timeout=300)
+    done = subprocess.run(command, capture_output=True, encoding="utf-8", check=False, timeout=240)
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout)
     print(found)

@@ -259,7 +259,7 @@ def test_a_quick_run_writes_what_it_says(tmp_path):
         "--markdown",
         str(page),
     ]
-    done = subprocess.run(command, capture_output=True, cwd=Path(__file__).parents[3], check=False, timeout=300)
+    done = subprocess.run(command, capture_output=True, cwd=Path(__file__).parents[3], check=False, timeout=240)
     assert done.returncode == 0, done.stderr.decode("utf-8", errors="replace")
     found = json.loads((tmp_path / "b" / "benchmark.json").read_text(encoding="utf-8"))
     expected = {"task", "machine", "versions", "quick", "reference", "peers", "comparison", "headline", "scaling"}

@@ -125,7 +125,7 @@ def test_r_computes_our_rates_of_change(texts, patient, model, tmp_path):
         ("e.R", EVALUATE),
     ):
         (tmp_path / name).write_text(text, encoding="utf-8")
-    done = subprocess.run(["Rscript", "e.R"], cwd=tmp_path, capture_output=True, text=True, timeout=300)
+    done = subprocess.run(["Rscript", "e.R"], cwd=tmp_path, capture_output=True, text=True, timeout=240)
     found = {name: float(value) for name, value in (line.split() for line in done.stdout.splitlines())}
     state = np.array(list(patient.starts.values())) + 0.01 * np.array([s.scale for s in system.states])
     ours = plain_function(system)(state, np.array([patient.values[name] for name in system.inputs]))

@@ -124,7 +124,7 @@ def test_the_compliance_checker_of_cf_finds_no_error(results, tmp_path):
         "--output=-",
         str(place),
     ]
-    done = subprocess.run(check, capture_output=True, encoding="utf-8", check=False, timeout=250)
+    done = subprocess.run(check, capture_output=True, encoding="utf-8", check=False, timeout=240)
     found = json.loads(done.stdout[done.stdout.index("{") :])["cf:1.11"]
     groups = ("high_priorities", "medium_priorities", "low_priorities")
     messages = {text for group in groups for one in found[group] for text in one["msgs"]}

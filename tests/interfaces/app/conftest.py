@@ -2,13 +2,11 @@
 
 import socket
 import threading
-import time
 
 import pytest
+from waits import until_true
 
 pytest.importorskip("fastapi", reason="the page is not installed: pip install 'ketamech[web]'")
-
-START = 30.0  # s that a server may take to start
 
 
 @pytest.fixture(scope="session")
@@ -41,10 +39,7 @@ def address(model):
     server = uvicorn.Server(uvicorn.Config(make_app(AppState(model)), log_level="error"))
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
     thread.start()
-    until = time.monotonic() + START
-    while not server.started:
-        assert time.monotonic() < until, "the server did not start"
-        time.sleep(0.01)
+    until_true(lambda: server.started)
     yield f"http://127.0.0.1:{listening.getsockname()[1]}"
     server.should_exit = True
     thread.join(5)

@@ -6,7 +6,7 @@ A page that then differs from one just opened, because the test changed somethin
 
 from contextlib import contextmanager
 
-from browser_helpers import open_story, until
+from browser_helpers import SETTLED, new_page, open_story, until
 
 STATE = """() => ({
   address: location.hash,
@@ -20,21 +20,21 @@ STATE = """() => ({
   look: [document.body.className, JSON.stringify({ ...document.documentElement.dataset }), scrollY].join(),
   stored: JSON.stringify({ ...localStorage }),
 })"""
-BACK_TO_THE_BEGINNING = """async (hours) => {
-  const { selectedTime } = await import('/js/time-slider.js');
-  const wait = (milliseconds) => new Promise((done) => setTimeout(done, milliseconds));
+BACK_TO_THE_BEGINNING = f"""async (hours) => {{
+  const {{ selectedTime }} = await import('/js/time-slider.js');
+  const settle = {SETTLED};
   document.activeElement.blur();
-  if (scrollY) {
-    scrollTo({ top: 0, behavior: 'instant' });
-    await wait(200);  // the chapter in view sets level and clock
-  }
+  if (scrollY) {{
+    scrollTo({{ top: 0, behavior: 'instant' }});
+    await settle(150);  // the chapter in view sets level and clock
+  }}
   if (document.querySelector('.drawing[data-state=shown]')?.dataset.level !== 'synapse')
     document.querySelector('button[data-level=synapse]').click();
-  if (selectedTime.hours !== hours) {
+  if (selectedTime.hours !== hours) {{
     selectedTime.set(hours);
-    await wait(400);  // the address follows the clock
-  }
-}"""
+    await settle(400);  // the address follows the clock
+  }}
+}}"""
 FIRST_HOUR = 2 / 3  # of a page just opened
 MOST_OPEN = 6
 
@@ -71,8 +71,7 @@ class SharedStories:
         self._pages.pop(size)[0].context.close()
 
     def _opened(self, width, height):
-        viewport = {"width": width, "height": height}
-        page = self._browser.new_context(viewport=viewport, accept_downloads=True, reduced_motion="reduce").new_page()
+        page = new_page(self._browser, width, height)
         open_story(page, self._address)
         until(page, "document.querySelector('.people-row') !== null")  # computed last
         return page, self._state_at_the_beginning(page)

@@ -12,9 +12,11 @@ from browser_helpers import (
     at_sizes,
     findings,
     fits_the_width,
+    new_page,
     open_story,
     open_workbench,
     set_slider,
+    settle,
     show_few_people,
     until,
     upload,
@@ -29,7 +31,7 @@ def test_every_chapter_of_the_story_is_drawn_and_captioned(page, address):
     for name in CHAPTERS:
         page.locator(f"#{name}").scroll_into_view_if_needed()
         content = page.locator(f"#{name} figure path.curve, #{name} tbody tr, #{name} .claim")
-        content.locator("visible=true").first.wait_for(timeout=20_000)
+        content.locator("visible=true").first.wait_for()
         until(page, f"document.querySelector('#{name} [data-caption], #{name} .claim').textContent.length > 20")
     assert fits_the_width(page)
     assert all(url.startswith((address, "data:", "blob:")) for url in requested), "another server was contacted"
@@ -76,7 +78,7 @@ def test_the_time_slider_works_by_keyboard_and_sets_the_time_of_every_figure(sto
     assert "1 minute" in story.locator("#time-bar .selected-time").inner_text()
 
 
-@at_sizes("phone", "full")
+@at_sizes("phone", "desktop")
 def test_a_badge_opens_its_evidence_and_returns_the_focus_when_closed(story):
     story.wait_for_selector("#felt .claim")
     badge = story.locator("#felt [data-claim=esketamine-no-dissociation]")
@@ -106,7 +108,7 @@ def test_the_other_theme_is_accessible_and_is_kept_after_a_reload(page, address)
     chosen = page.evaluate("document.documentElement.dataset.theme")
     assert findings(page) == []
     page.reload()
-    page.wait_for_selector("#panel path.curve", timeout=20_000)
+    page.wait_for_selector("#panel path.curve")
     assert page.evaluate("document.documentElement.dataset.theme") == chosen
 
 
@@ -140,9 +142,9 @@ def test_a_link_reopens_a_case(page, address, browser):
     until(page, "location.hash.includes('tab=population')")
     until(page, f"{LINK_CONTENT}.includes('habenula') && {LINK_CONTENT}.includes('esketamine 0.3')")
     link = page.url
-    other = browser.new_context(viewport={"width": 900, "height": 800}).new_page()
+    other = new_page(browser, 900, 800)
     other.goto(link)
-    other.wait_for_selector("#panel path.band", timeout=20_000)
+    other.wait_for_selector("#panel path.band")
     assert other.locator("[data-key='treatments[0]']").first.input_value() == "esketamine 0.3 mg/kg IV over 40 min"
     assert not other.locator("[data-key='pathways.habenula']").first.is_checked()
     assert other.locator("#tab-population").get_attribute("aria-selected") == "true"
@@ -248,7 +250,7 @@ def test_figures_data_and_reports_can_be_saved(page, address):
 def test_the_population_is_simulated_again_when_the_dose_changes(page, address):
     open_workbench(page, address)
     page.click("#tab-population")
-    page.wait_for_selector("#panel path.band", timeout=20_000)
+    page.wait_for_selector("#panel path.band")
     before = page.locator("#panel path.band").first.get_attribute("d")
     set_slider(page, page.locator(".case [data-dose]").first, 0.6)
     until(page, "d => document.querySelector('#panel path.band').getAttribute('d') !== d", arg=before)
@@ -261,13 +263,13 @@ def test_a_trial_runs_with_progress_and_can_be_cancelled(page, address):
     page.get_by_role("spinbutton", name="Patients per arm").fill("12")
     page.get_by_role("spinbutton", name="Replicates", exact=True).fill("2")
     page.get_by_role("button", name="Run the trial").click()
-    page.wait_for_selector("#panel .figure-grid figure", timeout=60_000)
+    page.wait_for_selector("#panel .figure-grid figure")
     assert findings(page) == []
     page.get_by_role("spinbutton", name="Patients per arm").fill("200")
     page.get_by_role("spinbutton", name="Replicates", exact=True).fill("100")
     page.get_by_role("button", name="Run the trial").click()
     page.get_by_role("button", name="Cancel").click()
-    page.wait_for_selector("text=Cancelled.", timeout=30_000)
+    page.wait_for_selector("text=Cancelled.")
     page.get_by_role("spinbutton", name="Replicates", exact=True).fill("500")
     page.get_by_role("button", name="Run the trial").click()
     page.wait_for_selector("#panel .error-box")
@@ -285,7 +287,7 @@ def test_a_lost_connection_is_reported_and_recovered(page, address):
     until(page, "document.querySelectorAll('#dose figure.stale').length === 2")  # curves of the dose before
     assert "Trying again" in page.locator(".connection-lost").inner_text()
     page.unroute("**/api/**")
-    page.wait_for_selector(".connection-lost", state="hidden", timeout=15_000)
+    page.wait_for_selector(".connection-lost", state="hidden")
     until(page, "document.querySelector('#dose [data-caption]').textContent.includes('ng/mL')")
     until(page, "document.querySelectorAll('#dose figure.stale').length === 0")
     assert "1.8" in page.locator("#time-bar").text_content()  # a phone has no room for the treatment
@@ -296,8 +298,7 @@ def test_a_late_response_to_an_earlier_request_does_not_end_the_report_of_a_lost
     page.route("**/engine/kernel.wasm", lambda route: route.fulfill(status=404, body="{}"))  # the server simulates
     page.route("**/api/published-values", lambda route: held.append(route))
     open_story(page, address)
-    while not held:
-        page.wait_for_timeout(50)
+    until(page, lambda: held)
     page.route("**/api/**", lambda route: route.abort())
     set_slider(page, page.locator("#dose [data-dose]"), 0.9)
     page.wait_for_selector(".connection-lost:not([hidden])")
@@ -308,9 +309,10 @@ def test_a_late_response_to_an_earlier_request_does_not_end_the_report_of_a_lost
           new MutationObserver(() => (window.changesOfReport += 1)).observe(report, { attributes: true });
         }"""
     )
-    with page.expect_response("**/api/published-values"):
+    with page.expect_response("**/api/published-values") as late:
         held[0].continue_()
-    page.wait_for_timeout(300)
+    late.value.finished()
+    settle(page)
     assert page.evaluate("window.changesOfReport") == 0
     assert "Trying again" in page.locator(".connection-lost").inner_text()
 
@@ -326,7 +328,7 @@ def test_the_other_tabs_open_without_an_accessibility_finding(page, address, tab
     show_few_people(page)
     page.goto(f"{address}/workbench#tab={tab}")
     content = {"attribution": "form", "dose": "path.band", "equations": ".equation"}
-    page.wait_for_selector(f"#panel {content.get(tab, 'tbody tr')}", timeout=120_000)
+    page.wait_for_selector(f"#panel {content.get(tab, 'tbody tr')}")
     assert findings(page) == []
     assert fits_the_width(page)
     assert page.console_errors == []

@@ -32,7 +32,7 @@ def test_the_story_never_asks_the_server_for_a_simulation(page, address):
     open_story(page, address)
     move_a_slider(page)
     page.locator("#comparison").scroll_into_view_if_needed()
-    page.wait_for_selector("#comparison path.curve", timeout=30_000)
+    page.wait_for_selector("#comparison path.curve")
     assert {method for method, _ in requested} == {"GET"}
     assert page.console_errors == []
 
@@ -52,7 +52,7 @@ def test_the_workbench_never_asks_the_server_for_what_the_browser_simulates(page
     until(page, "document.querySelector('.parsed-treatments').textContent.includes('ketamine 1.2 mg/kg')")
     until(page, "document.querySelectorAll('#panel .published-point').length > 3")
     page.click("#tab-population")
-    page.wait_for_selector("#panel path.band", timeout=20_000)
+    page.wait_for_selector("#panel path.band")
     assert {method for method, _ in requested} == {"GET"}
     page.get_by_label("Patients", exact=True).select_option("1000")  # more than the browser has
     until(page, "document.querySelector('#panel figure').textContent.includes('1,000 virtual patients')")

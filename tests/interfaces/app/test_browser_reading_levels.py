@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from browser_helpers import CHAPTERS, at_both_widths, findings, fits_the_width, open_story, until
+from browser_helpers import CHAPTERS, at_both_widths, findings, fits_the_width, new_page, open_story, settle, until
 
 from ketamech.app.routes.metadata import load_story, load_story_texts
 
@@ -77,7 +77,7 @@ def draw(page, guess, shares):
     """A line by mouse through heights, as shares of the axis, evenly spaced from left to right."""
     area = guess.locator(".guess-area")
     area.scroll_into_view_if_needed()
-    page.wait_for_timeout(300)
+    settle(page)
     box = area.bounding_box()
     places = [
         (box["x"] + 1 + (box["width"] - 2) * i / (len(shares) - 1), box["y"] + box["height"] * (1 - share))
@@ -157,17 +157,16 @@ def test_a_guess_is_drawn_by_the_keyboard_alone(page, address):
 
 
 def test_a_guess_is_drawn_by_touch(browser, address):
-    context = browser.new_context(viewport={"width": 390, "height": 844}, has_touch=True, reduced_motion="reduce")
-    page = context.new_page()
+    page = new_page(browser, 390, 844, has_touch=True)
     open_story(page, address)
     area = page.locator("#guess-felt .guess-area")
     area.evaluate("e => e.scrollIntoView({ block: 'end' })")
-    page.wait_for_timeout(500)
+    settle(page)
     box = area.bounding_box()
     page.touchscreen.tap(box["x"] + 0.5 * box["width"], box["y"] + 0.5 * box["height"])
     assert page.locator("#guess-felt .guess-handle.is-drawn").count() == 1
     assert page.locator("#guess-felt svg").first.evaluate("e => getComputedStyle(e).touchAction") == "none"
-    context.close()
+    page.context.close()
 
 
 def test_numbers_in_the_text_can_be_dragged(page, address):

@@ -11,12 +11,15 @@ from browser_helpers import (
     SIZES,
     at_both_widths,
     at_sizes,
+    new_page,
     open_story,
     open_workbench,
     press_until,
     set_slider,
+    settle,
     until,
     upload,
+    wait_for_computed,
 )
 
 NOW = "document.querySelector('#mood-now').textContent"
@@ -26,10 +29,11 @@ LABELS = Path(__file__).with_name("labels.js").read_text(encoding="utf-8")
 
 def choose(page, route, chapter="dose"):
     """Press a choice until it is made: the choices of a chapter are drawn again after a change."""
-    choice = f"#{chapter} input[value={route}]"
-    while not page.evaluate(f"document.querySelector('{choice}')?.checked"):
-        page.locator(choice).first.evaluate("input => input.click()")
-        page.wait_for_timeout(100)
+    pressed = """choice => {
+      const isMade = () => document.querySelector(choice)?.checked;
+      return isMade() || (document.querySelector(choice)?.click(), isMade());
+    }"""
+    until(page, pressed, f"#{chapter} input[value={route}]")
 
 
 def scenario(page):
@@ -52,7 +56,7 @@ def test_undo_and_back_take_changes_back_and_stay_on_the_page(page, address):
     open_story(page, address)
     assert page.locator("#undo").is_hidden()
     choose(page, "nasal")
-    page.wait_for_timeout(800)
+    until(page, "location.hash.includes('route=nasal')")
     page.locator("#signalling [data-toggle=nbqx]").check()
     until(page, "location.hash.includes('block=nbqx')")
     page.go_back()
@@ -90,9 +94,9 @@ def test_the_address_holds_the_whole_state_of_the_story(page, address, browser):
     page.focus("#time-slider")
     page.keyboard.press("End")
     until(page, "location.hash.includes('hours=731') && location.hash.startsWith('#networks&')")
-    other = browser.new_context(viewport={"width": 1366, "height": 850}, reduced_motion="reduce").new_page()
+    other = new_page(browser, 1366, 850)
     other.goto(page.url)
-    other.wait_for_selector("#networks path.curve", timeout=30_000)
+    other.wait_for_selector("#networks path.curve")
     assert other.evaluate(SCENARIO) == scenario(page) == "esketamine 84 mg nasal spray, twice weekly for 4 weeks"
     assert other.locator("#networks [data-toggle=habenula]").is_checked()
     assert not other.locator("[data-people]").first.is_checked()
@@ -203,21 +207,21 @@ DRAWN = """[...document.querySelectorAll('figure[data-track]')].filter((figure) 
 }).every((figure) => figure.querySelector('path.curve') && !figure.innerText.includes('Computing'))"""
 
 
-@at_sizes("full", "laptop", "tablet", "200 %", "phone", "400 %")
+@at_sizes("desktop", "laptop", "tablet", "200 %", "phone", "400 %")
 def test_no_label_lies_over_another_and_nothing_is_clipped(story):
     for chapter in ("start", "mood", "felt", "dose", "receptor", "glutamate", "synapses", "networks", "comparison"):
         story.evaluate("id => document.getElementById(id).scrollIntoView()", chapter)
-        story.wait_for_timeout(250)  # the chapter sets level and clock
+        settle(story)  # the chapter sets level and clock
         until(story, DRAWN)
         found = story.evaluate(LABELS)
         assert found == {"overlaps": [], "clipped": [], "scrolls": False}, chapter
     story.evaluate("document.getElementById('even-clock').click()")
-    story.wait_for_timeout(300)
+    settle(story)
     assert story.evaluate(LABELS) == {"overlaps": [], "clipped": [], "scrolls": False}
     story.evaluate("document.getElementById('even-clock').click()")
 
 
-@at_sizes("tablet", "full", "phone", "laptop", "small laptop")
+@at_sizes("tablet", "desktop", "phone", "laptop", "small laptop")
 def test_figure_dose_and_clock_fit_one_screen(story, story_size):
     until(story, f"{NOW}.includes('nine in ten')")
     dock = story.locator("#time-bar").bounding_box()
@@ -282,12 +286,12 @@ INSIDE = """() => {
 }"""
 
 
-@at_sizes("tablet", "full", "phone")
+@at_sizes("tablet", "desktop", "phone")
 def test_words_levels_and_chips_of_the_scene_are_in_view(story, story_size):
     """Nothing that says what happens is hidden, and header and clock cover no part of the scene."""
     for level in ("body", "brain", "synapse", "spine"):
         story.click(f"button[data-level={level}]")
-        story.wait_for_timeout(200)
+        settle(story)
         assert story.evaluate(INSIDE) == 0, level
         assert story.evaluate(HIDDEN, ".scene-sentence, #mood-now, .scene-values summary") == 0
     if story_size != SIZES["tablet"]:
@@ -319,7 +323,7 @@ def test_no_label_lies_over_the_new_spine(story):
     story.click("button[data-level=synapse]")
     for hours in (24, 72, 168):
         story.evaluate(SET_TIME, hours)
-        story.wait_for_timeout(100)
+        settle(story)
         assert story.evaluate(LABELS_OVER_SPINE) == []
 
 
@@ -328,7 +332,7 @@ def test_at_every_time_a_laptop_shows_the_whole_synapse_and_what_its_colours_mea
     found = set()
     for hours in (1 / 60, 2 / 3, 4, 24, 72, 168, 720):
         story.evaluate(SET_TIME, hours)
-        story.wait_for_timeout(100)
+        settle(story)
         names = story.evaluate(f"{VISIBLE}('.drawing[data-level=synapse] .label').map(e => e.textContent)")
         assert {"Habenula", "Inhibitory axon", "NMDA", "Sending cell", "Branch of thereceiving cell"} <= set(names)
         assert story.locator(".inset .frame").is_visible()
@@ -351,10 +355,12 @@ def test_a_link_to_a_chapter_ends_at_its_heading(page, address, way):
         page.locator(".chapter-nav summary").click()
         page.locator("#chapter-list a[href='#safety']").click()
     until(page, "[...document.querySelectorAll('#safety path.curve')].length > 0")
-    page.wait_for_timeout(2500)
+    wait_for_computed(page)
+    settle(page)
     assert abs(page.locator("#safety").bounding_box()["y"] - 67) < 40, "below the header"
     page.mouse.wheel(0, 300)
-    page.wait_for_timeout(300)
+    until(page, "document.querySelector('#safety').getBoundingClientRect().top < 0")
+    settle(page)
     assert page.locator("#safety").bounding_box()["y"] < 0, "the reader moves on"
 
 
@@ -394,7 +400,7 @@ def test_a_phone_has_a_chip_for_the_habenula(story):
 @at_sizes("phone")
 def test_a_phone_shows_every_part_of_the_dose_and_every_area(story):
     story.click("button[data-level=body]")
-    story.wait_for_timeout(200)
+    settle(story)
     shown = f"{VISIBLE}('.scene-legend li').map(e => e.dataset.row)"
     assert {"bag", "blood", "tissue", "liver", "metabolite", "eliminated"} <= set(story.evaluate(shown))
     inside = f"""() => {{ const stage = document.querySelector('.stage').getBoundingClientRect();
@@ -402,7 +408,7 @@ def test_a_phone_shows_every_part_of_the_dose_and_every_area(story):
         .every(e => e.getBoundingClientRect().bottom <= stage.bottom + 2) }}"""
     assert story.evaluate(inside), "hexagons lie outside the picture"
     story.click("button[data-level=brain]")
-    story.wait_for_timeout(200)
+    settle(story)
     names = "[...document.querySelectorAll('.drawing[data-level=brain] .label text')]"
     assert story.evaluate(f"{names}.filter(e => e.getBoundingClientRect().width).length") == 11
     assert story.evaluate(f"{VISIBLE}('.area-value').filter(e => Number(e.textContent) > 50).length") == 11
@@ -457,7 +463,7 @@ def test_response_rates_stand_in_one_table(story):
 
 def test_the_comparison_ranks_nothing_and_shows_the_published_effect_of_ect(story):
     story.locator("#comparison").scroll_into_view_if_needed()
-    story.wait_for_selector(".published-comparison table", timeout=60_000)
+    story.wait_for_selector(".published-comparison table")
     title = story.locator("#comparison-figures h3").first.inner_text()
     assert "which treatment is best, the curves do not show" in title
     assert not re.search("psychotherapy|ECT|TMS", title)
@@ -522,12 +528,12 @@ def test_a_new_spine_is_called_mature_where_it_is_drawn_mature(story):
     for hours, name in ((24, "thin"), (168, "mature")):
         story.evaluate("async h => (await import('/js/time-slider.js')).selectedTime.set(h)", hours)
         story.click("button[data-level=synapse]")
-        story.wait_for_timeout(150)
+        settle(story)
         assert name in story.locator("[data-id=new-spine]").text_content()
         drawn = "e => e.dataset.mature === 'yes'"
         assert story.locator(".synapse .new-spine").evaluate(drawn) == (name == "mature")
         story.click("button[data-level=spine]")
-        story.wait_for_timeout(150)
+        settle(story)
         assert story.locator(".spine-row[data-now=yes] .new-spine[data-mature=yes]").count() == (name == "mature")
         chip = story.locator("[data-row=site_heads] b").inner_text()
         assert (chip == "0 of 100") == (name == "thin")
@@ -637,7 +643,7 @@ def test_every_place_states_the_same_size_of_a_way(story, effects, shares, infus
         for chapter, label in (("networks", "habenula"), ("synapses", "synapse and spines")):
             caption = story.locator(f"#{chapter} [data-way]")
             caption.scroll_into_view_if_needed()
-            story.wait_for_timeout(400)  # the chapter moves the clock
+            settle(story)  # the chapter moves the clock
             story.evaluate(SET_TIME, hours)
             said = re.search(r"([\d.]+) of the ([\d.]+) points that the drug adds at this time", caption.text_content())
             assert list(map(float, said.groups())) == [bar[label], pytest.approx(fall - bar["expectancy"], abs=0.01)]
@@ -668,7 +674,7 @@ def test_the_ribbon_has_a_caption_and_names_every_band(page, address, client):
     assert page.locator("#ways path.band").count() == 0
 
 
-@at_sizes("laptop", "full", "small laptop")
+@at_sizes("laptop", "desktop", "small laptop")
 def test_the_first_screen_says_which_way_leads_and_what_each_adds_now(story):
     until(story, "document.querySelector('#leading-way').textContent.length > 20")
     dock = story.locator("#time-bar").bounding_box()["y"]
@@ -733,7 +739,7 @@ def test_a_chapter_brings_its_own_time(page, address):
     hours = "(async () => (await import('/js/time-slider.js')).selectedTime.hours)()"
     for chapter, expected in (("synapses", 72), ("networks", 24), ("receptor", 2 / 3), ("pathways", 24)):
         page.evaluate("id => document.getElementById(id).scrollIntoView()", chapter)
-        page.wait_for_timeout(500)
+        settle(page)
         assert page.evaluate(hours) == pytest.approx(expected, rel=1e-3), chapter
     assert page.locator(".stage-mood").is_visible(), "the chapter speaks of mood"
     notice = page.locator(".clock-notice")
@@ -748,7 +754,7 @@ def test_a_chapter_brings_its_own_time(page, address):
     page.wait_for_timeout(1100)  # a time just chosen is kept
     for chapter, is_shown in (("synapses", True), ("receptor", False)):
         page.evaluate("id => document.getElementById(id).scrollIntoView()", chapter)
-        page.wait_for_timeout(500)
+        settle(page)
         assert notice.is_visible() == is_shown, "there is a way back where the clock is not at the reader's own time"
     page.focus("#time-slider")
     page.keyboard.press("End")
@@ -757,7 +763,7 @@ def test_a_chapter_brings_its_own_time(page, address):
 
 def test_the_comparison_has_a_clock_of_even_days(story):
     story.locator("#comparison").scroll_into_view_if_needed()
-    story.wait_for_selector("#comparison-figures path.curve", timeout=60_000)
+    story.wait_for_selector("#comparison-figures path.curve")
     ticks = story.locator("#comparison-figures svg text").all_text_contents()
     assert {"start", "4 weeks", "8 weeks", "12 weeks"} <= set(ticks)
     assert "12 weeks" not in story.locator("#mood-figure .figure > svg").text_content()
@@ -772,11 +778,11 @@ SMALL = """() => {
 }"""
 
 
-@at_sizes("full", "phone")
+@at_sizes("desktop", "phone")
 def test_no_text_is_smaller_than_thirteen_pixels(story):
     for level in ("body", "brain", "synapse", "spine"):
         story.click(f"button[data-level={level}]")
-        story.wait_for_timeout(150)
+        settle(story)
         assert story.evaluate(SMALL) == [], level
 
 
@@ -807,7 +813,7 @@ def test_claims_left_open_and_claims_spoken_against_stand_in_two_lists(story):
 
 def test_other_treatments_are_stated_from_the_first_week_on(story):
     story.locator("#comparison").scroll_into_view_if_needed()
-    story.wait_for_selector(".published-comparison table", timeout=60_000)
+    story.wait_for_selector(".published-comparison table")
     caption = story.locator('[data-caption="comparison"]')
     move = "async hours => (await import('/js/time-slider.js')).selectedTime.set(hours)"
     story.evaluate(move, 2 / 3)

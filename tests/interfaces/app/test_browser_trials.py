@@ -16,7 +16,7 @@ def run_small_trial(page):
     page.get_by_role("spinbutton", name="Replicates", exact=True).fill("2")
     page.get_by_label("Visit days").fill("1, 7")
     page.get_by_role("button", name="Run the trial").click()
-    page.wait_for_selector("#panel .findings", timeout=90_000)
+    page.wait_for_selector("#panel .findings")
 
 
 def test_a_run_begins_with_its_difference_is_stored_compared_and_exported(page, address):
@@ -86,7 +86,7 @@ def test_arms_written_here_may_be_adaptive_and_errors_appear_at_them(page, addre
     page.get_by_label("Primary endpoint: MADRS at day").select_option("7")
     page.get_by_role("spinbutton", name="Replicates", exact=True).fill("2")
     page.get_by_role("button", name="Find the sample size").click()
-    page.wait_for_selector("#panel .job-progress, #panel .findings", timeout=60_000)
+    page.wait_for_selector("#panel .job-progress, #panel .findings")
     request = json.loads(bodies[-1])
     assert list(request["arms"].values()) == [ARM]
     assert (request["control"], request["target_power"], request["dropout"]) == ("double-dummy", 0.5, "2 %")
@@ -94,7 +94,7 @@ def test_arms_written_here_may_be_adaptive_and_errors_appear_at_them(page, addre
     page.locator(".jobs").evaluate("one => { one.open = true }")
     until(page, "document.querySelector('.job-list')?.textContent.includes('Sample size')")
     page.evaluate("document.querySelector('[aria-label^=\"Cancel Sample size\"]')?.click()")  # it may have ended
-    until(page, "/(cancelled|finished)/.test(document.querySelector('.job-list li').textContent)", seconds=60)
+    until(page, "/(cancelled|finished)/.test(document.querySelector('.job-list li').textContent)")
     former = {"effects": [{"arm": "a", "success_percent": 60}], "dropout_percent": {"a": 12}, "failed_percent": 0,
               "missed": ["a: an old sentence"],
               "response_rates": {"MADRS": [{"arm": "a", "response": 50, "response_low": None, "hour": 24}]},
@@ -112,7 +112,7 @@ def test_arms_written_here_may_be_adaptive_and_errors_appear_at_them(page, addre
 def test_the_drawing_of_the_chain_opens_a_stage_with_its_papers(page, address):
     open_workbench(page, address)
     page.click("#tab-equations")
-    page.wait_for_selector("#panel .stage-box", timeout=30_000)
+    page.wait_for_selector("#panel .stage-box")
     page.locator("[data-stage=spines]").press("Enter")
     until(page, "document.querySelector('#panel .equation')?.textContent.includes('nascent')")
     assert page.locator("[data-stage=spines]").get_attribute("aria-pressed") == "true"
@@ -147,7 +147,7 @@ def test_contributions_follow_the_selected_time(page, address):
     open_workbench(page, address)
     page.click("#tab-attribution")
     page.get_by_role("button", name="Attribute").click()
-    page.wait_for_selector("#panel .contributions tbody tr", timeout=60_000)
+    page.wait_for_selector("#panel .contributions tbody tr")
     before = page.locator("#panel .contributions").inner_text()
     page.focus("#time-slider")
     page.keyboard.press("End")
@@ -165,7 +165,7 @@ def test_the_exercises_show_their_answers_and_open_in_the_workbench(page, addres
     assert fits_the_width(page)
     assert findings(page) == []
     page.get_by_role("link", name="Simulate it in the workbench").last.click()
-    page.wait_for_selector("#panel path.curve", timeout=20_000)
+    page.wait_for_selector("#panel path.curve")
     assert page.locator(".case").count() == 2
     assert page.console_errors == []
 

@@ -3,7 +3,17 @@
 import json
 
 import pytest
-from browser_helpers import LINK_CONTENT, LINK_TIME, card, findings, open_story, open_workbench, press_until, until
+from browser_helpers import (
+    LINK_CONTENT,
+    LINK_TIME,
+    card,
+    findings,
+    new_page,
+    open_story,
+    open_workbench,
+    press_until,
+    until,
+)
 
 from ketamech.core import SolverError
 
@@ -46,7 +56,7 @@ def test_a_trial_shows_errors_at_its_fields_and_can_be_downloaded(page, address)
     assert "days from 1 to 730" in page.locator("#panel .field .field-error:not(:empty)").inner_text()
     page.get_by_label("Visit days").fill("1, 7, 28")
     page.get_by_role("button", name="Run the trial").click()
-    page.wait_for_selector("#panel .figure-grid figure", timeout=60_000)
+    page.wait_for_selector("#panel .figure-grid figure")
     assert page.locator("#panel [aria-invalid=true]").count() == 0
     assert "dropout" in page.get_by_role("region", name="Arms, 2 trials").inner_text()
     with page.expect_download() as saved:
@@ -67,7 +77,7 @@ def test_a_link_holds_the_settings_of_the_tabs_and_the_selected_time(page, addre
     page.get_by_label("Patients per arm").fill("33")
     page.keyboard.press("Tab")
     until(page, f"{LINK_CONTENT}.includes('33') && {LINK_TIME} > 700")  # 30 days, in hours
-    other = browser.new_context(viewport={"width": 900, "height": 800}).new_page()
+    other = new_page(browser, 900, 800)
     other.goto(page.url)
     other.wait_for_selector("#panel form")
     assert other.get_by_label("Patients per arm").input_value() == "33"
@@ -117,7 +127,7 @@ def test_tabs_recover_from_a_lost_connection(page, address):
     assert "does not respond" in page.locator("#panel .error-box").inner_text()
     page.wait_for_selector(".connection-lost:not([hidden])")
     page.unroute("**/api/**")
-    page.wait_for_selector("#panel .equation", timeout=30_000)
+    page.wait_for_selector("#panel .equation")
     page.wait_for_selector(".connection-lost", state="hidden")
 
 
@@ -193,7 +203,7 @@ def test_bands_of_people_are_shown_on_the_time_courses_and_kept_in_the_link(page
     address_with_people = page.url
     page.goto("about:blank")
     page.goto(address_with_people)
-    page.wait_for_selector("#panel path.band", timeout=60_000)
+    page.wait_for_selector("#panel path.band")
     assert page.locator("#curves-people").is_checked()
     page.locator("#curves-people").uncheck()
     until(page, "document.querySelector('#panel path.band') === null")
@@ -229,7 +239,7 @@ def test_a_linear_time_range_is_chosen_and_kept_in_the_link(page, address, brows
     page.keyboard.press("End")
     assert "84 days" in page.locator("#time-bar .selected-time").inner_text()
     until(page, f"{LINK_CONTENT}.includes('course') && {LINK_TIME} > 2000")  # 84 days, in hours
-    other = browser.new_context(viewport={"width": 900, "height": 800}).new_page()
+    other = new_page(browser, 900, 800)
     other.goto(page.url)
     other.wait_for_selector("#panel path.curve")
     assert other.locator("#time-range").input_value() == "course"
@@ -239,7 +249,7 @@ def test_a_linear_time_range_is_chosen_and_kept_in_the_link(page, address, brows
 
 def test_links_of_the_former_address_open_the_workbench(page, address):
     page.goto(f"{address}/bench#tab=evidence")
-    page.wait_for_selector("#panel tbody tr", timeout=20_000)
+    page.wait_for_selector("#panel tbody tr")
     assert page.url.startswith(f"{address}/workbench#")
     assert page.locator("#tab-evidence").get_attribute("aria-selected") == "true"
 
@@ -276,7 +286,7 @@ def test_pathway_contributions_are_drawn_in_the_colours_of_the_table(page, addre
     ended = "document.querySelector('#pathways .job-progress') === null"  # finished just before it was cancelled
     until(page, f"document.querySelector('#pathways').textContent.includes('Cancelled.') || {ended}")
     page.get_by_role("button", name="Attribute").click()
-    until(page, "document.querySelectorAll('#pathways path.band').length > 3", seconds=60)
+    until(page, "document.querySelectorAll('#pathways path.band').length > 3")
     fills = page.evaluate(
         "[...document.querySelectorAll('#pathways path.band')].map((one) => one.getAttribute('fill'))"
     )
@@ -291,4 +301,4 @@ def test_a_page_that_does_not_exist_leads_back_to_the_story(page, address):
     assert "Page not found" in page.locator("h1").inner_text()
     assert findings(page) == []
     page.get_by_role("link", name="story", exact=True).click()
-    page.wait_for_selector("#dose path.curve", timeout=20_000)
+    page.wait_for_selector("#dose path.curve")

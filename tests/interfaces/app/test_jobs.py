@@ -9,6 +9,7 @@ import zipfile
 
 import pytest
 from pydantic import ValidationError
+from waits import PATIENCE, until_true
 
 from ketamech.app.app_state import Limits, LruCache
 from ketamech.app.jobs import Jobs, LimitExceeded, ResultWithFiles
@@ -205,9 +206,7 @@ def test_an_invalid_trial_is_refused_before_it_starts(client, change, what):
 
 
 def waiting(jobs, job):
-    until = time.monotonic() + 5
-    while job.state not in ("done", "failed", "cancelled") and time.monotonic() < until:
-        time.sleep(0.01)
+    until_true(lambda: job.state in ("done", "failed", "cancelled"))
     return job.state
 
 
@@ -225,7 +224,7 @@ def test_a_cancelled_job_stops_at_its_next_progress_report_and_a_waiting_one_nev
             time.sleep(0.005)
 
     first, second = jobs.start("x", "first", {}, endless), jobs.start("x", "second", {}, endless)
-    went_on.wait(2)
+    assert went_on.wait(PATIENCE)
     with pytest.raises(LimitExceeded, match="2 jobs"):
         jobs.start("x", "third", {}, endless)
     jobs.cancel(second)
@@ -242,8 +241,8 @@ LONG_TRIAL = {"arms": {name: "racemic 0.5 mg/kg IV over 40 min every 12 h for 30
 def test_a_trial_is_cancelled_within_a_step(client):
     """The single step of this trial would take a minute."""
     begun = client.post("/api/jobs/trial", json=LONG_TRIAL).json()
-    time.sleep(1.0)
-    assert client.get(f"/api/jobs/{begun['id']}").json()["state"] == "running"
+    until_true(lambda: client.get(f"/api/jobs/{begun['id']}").json()["state"] == "running")
+    time.sleep(0.5)  # the step has begun
     cancelled = time.process_time()
     client.delete(f"/api/jobs/{begun['id']}")
     assert finished(client, begun["id"])[-1]["state"] == "cancelled"
@@ -285,11 +284,11 @@ def test_a_job_that_waits_for_the_result_of_another_can_be_cancelled(engine):
 
     def slow():
         going.set()
-        done.wait(20)
+        done.wait(PATIENCE)
         return b"x"
 
     jobs.start("x", "first", {}, lambda tell: cache.get("same", slow))
-    going.wait(5)
+    assert going.wait(PATIENCE)
     second = jobs.start("x", "second", {}, lambda tell: cache.get("same", slow))
     time.sleep(0.2)
     jobs.cancel(second)

@@ -6,7 +6,7 @@ from pathlib import Path
 from runpy import run_path
 
 import pytest
-from browser_helpers import open_story, until
+from browser_helpers import new_page, open_story, until
 
 import ketamech.app
 from ketamech.analysis.claims import load_claims
@@ -301,14 +301,13 @@ def test_a_published_point_opens_its_paper_by_mouse_and_by_keyboard(story):
 
 
 def test_a_published_point_opens_its_paper_by_touch(browser, address):
-    context = browser.new_context(viewport={"width": 1366, "height": 768}, has_touch=True, reduced_motion="reduce")
-    page = context.new_page()
+    page = new_page(browser, 1366, 768, has_touch=True)
     open_story(page, address)
     page.wait_for_selector("#mood-figure .published-point .hit", state="attached")
     page.wait_for_load_state("networkidle")  # the figure is drawn again while the page loads
     page.locator("#mood-figure .published-point .hit").first.tap()  # at the node that is drawn by then
     page.wait_for_selector("dialog[open] .evidence-list a")
-    context.close()
+    page.context.close()
 
 
 def test_a_claim_states_its_words_verdict_lean_and_in_whom(story):

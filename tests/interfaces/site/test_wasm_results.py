@@ -81,5 +81,5 @@ def test_another_process_with_an_empty_cache_writes_the_same_bytes(model, tmp_pa
         "Path(sys.argv[1]).write_bytes(load_model().kernel.webassembly().code)"
     )
     environment = {**os.environ, "KETAMECH_CACHE": str(tmp_path / "cache"), "PYTHONHASHSEED": "7"}
-    subprocess.run([sys.executable, "-c", code, target], check=True, env=environment, timeout=280)
+    subprocess.run([sys.executable, "-c", code, target], check=True, env=environment, timeout=240)
     assert Path(target).read_bytes() == model.kernel.webassembly().code

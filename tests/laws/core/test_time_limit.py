@@ -18,7 +18,7 @@ def test_hung():
 
 
 def test_every_test_has_a_limit(pytestconfig):
-    assert 0 < float(pytestconfig.getini("timeout")) <= 600
+    assert 0 < float(pytestconfig.getini("timeout")) <= 300
     assert pytestconfig.getini("timeout_method") == "thread"
 
 

@@ -1,6 +1,7 @@
 """A few mangled inputs for everything that the program reads: an answer or an error of ours, and never a traceback."""
 
 import contextlib
+import gc
 import random
 import re
 import sys
@@ -33,6 +34,14 @@ def test_valid_invalid_and_damaged_files_are_read_or_refused(name):
     chance, good = random.Random(5), fuzz_targets.seeds(name)
     for data in [*good, *(mangled(chance, good, fuzz_targets.WORDS) for _ in range(FEW))]:
         answered(name, data)
+
+
+@pytest.mark.filterwarnings("error::pytest.PytestUnraisableExceptionWarning")
+def test_a_damaged_netcdf_file_leaves_no_open_file_that_fails_when_it_is_deleted():
+    (good,) = fuzz_targets.seeds("results_netcdf")
+    for place in range(0, 2000, 20):
+        answered("results_netcdf", good[:place] + b"\xff" * 8 + good[place + 8 :])
+    gc.collect()
 
 
 @pytest.mark.parametrize("name", ["sentence", "unit_text", "dose_table", "posterior", "connectome", "journal"])

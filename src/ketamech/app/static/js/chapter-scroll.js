@@ -9,13 +9,14 @@ const MOVE = 700; // ms
 const SETTLE = 120; // ms: a chapter that is only passed changes nothing
 const JUST_CHOSEN = 1000; // ms: a time chosen so shortly before a chapter comes into view is kept
 
-const GROWING = 12_000; // ms during which figures above a chapter may still grow
+const GROWING = 12_000; // ms after everything is computed during which figures above a chapter may still grow
 const MOVED = 2; // px
 const MOVES = ["wheel", "touchstart", "pointerdown", "keydown"];
 
 // Keeps a chapter that a link or an address leads to at its place while the page grows, until the reader moves: the chapters
-// above keep the height that they have now (story.css), and get their own in one step.
-export function landOn(node) {
+// above keep the height that they have now (story.css), and get their own in one step. `computed` resolves when the
+// figures of the page are computed, which takes a slow machine long.
+export function landOn(node, computed) {
   find(".chapter.landed")?.classList.remove("landed");
   node.scrollIntoView({ behavior: "instant" });
   const top = () => node.getBoundingClientRect().top;
@@ -27,20 +28,22 @@ export function landOn(node) {
     end.abort();
     const before = top();
     node.classList.remove("landed");
-    scrollBy({ top: top() - before, behavior: "instant" });
+    scrollBy({ top: top() - before, behavior: "instant" }); // the browser's own anchoring gives way to a wheel
   };
   for (const name of MOVES) addEventListener(name, stop, { passive: true, signal: end.signal });
   addEventListener("scroll", () => Math.abs(top() - landed) > MOVED && stop(), { passive: true, signal: end.signal });
-  const timer = setTimeout(stop, GROWING);
-  end.signal.addEventListener("abort", () => clearTimeout(timer));
+  computed.then(() => {
+    const timer = setTimeout(() => end.signal.aborted || stop(), GROWING);
+    end.signal.addEventListener("abort", () => clearTimeout(timer));
+  });
 }
 
 // After every link to a chapter.
-export function followChapterLinks() {
+export function followChapterLinks(computed) {
   document.addEventListener("click", ({ target }) => {
     const link = target.closest?.('a[href^="#"]');
     const node = link && document.getElementById(link.getAttribute("href").slice(1));
-    if (node?.matches(".chapter")) landOn(node);
+    if (node?.matches(".chapter")) landOn(node, computed);
   });
 }
 

@@ -113,19 +113,19 @@ async function start() {
   const badges = loadBadges().then(() => showOpenClaims(find("#open-claims"), allClaims()));
   state.onChange(update);
   state.onChange(debounce(350, updateMore));
-  followChapterLinks();
+  const computed = new Promise((done) => setTimeout(() => updateMore().finally(done), 700));
+  followChapterLinks(computed);
   const linked = address.chapter && document.getElementById(address.chapter);
-  if (linked) landSoon(linked, [badges, fullSimulation.run()]);
+  if (linked) landSoon(linked, [badges, fullSimulation.run()], computed);
   else simulationInView.run();
   setTimeout(fetchReference, 900);
-  setTimeout(updateMore, 700);
 }
 
 // Leads to the chapter of the address when the cards and curves above it have their size, unless the reader moves before.
-async function landSoon(node, growing) {
+async function landSoon(node, growing, computed) {
   await Promise.race([Promise.all(growing), new Promise((resolve) => setTimeout(resolve, LATEST_LANDING))]);
   await nextFrame();
-  if (scrollY === 0) landOn(node);
+  if (scrollY === 0) landOn(node, computed);
 }
 
 function addFigure(key, figure) {
