@@ -455,9 +455,9 @@ def _comparison(result: TrialAnalysis, criterion: SuccessCriterion) -> list[dict
 
 
 def _power(data: xr.Dataset, task: TrialTask) -> pd.DataFrame | None:
-    """Power at the sizes that were simulated; none for one arm or a crossover."""
+    """Power at the sizes that were simulated; none for one arm."""
     trial = task.trial
-    if len(trial.arms) < 2 or trial.washout:
+    if len(trial.arms) < 2:
         return None
     simulated = min(smallest_arms(data, trial.primary[1]).values())
     if simulated < 4:

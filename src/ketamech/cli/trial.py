@@ -63,7 +63,10 @@ class TrialOptions:
         str, typer.Option(help="Posterior of the parameters: 'shipped', 'none' (the parameter tables) or a file")
     ] = "shipped"
     power: Annotated[
-        str | None, typer.Option("--power", help="Power for these numbers of patients per arm, e.g. '20, 40, 80'")
+        str | None,
+        typer.Option(
+            "--power", help="Power for these numbers of patients per arm (crossover: in all), e.g. '20, 40, 80'"
+        ),
     ] = None
     sample_size: Annotated[
         str | None,

@@ -1,4 +1,4 @@
-"""Words that people type for words in the names of outputs and parameters, and for keys (data/synonyms)."""
+"""Words that people type for words in the names of outputs and parameters, for keys and for scales (data/synonyms)."""
 
 from __future__ import annotations
 
@@ -20,6 +20,12 @@ def synonyms() -> dict[str, tuple[str, ...]]:
 def key_synonyms() -> dict[str, tuple[str, ...]]:
     """{word: keys of scenario and trial files} in lower case. Raises InputError for a word without a meaning."""
     return _read("keys.csv")
+
+
+@cache
+def scale_synonyms() -> dict[str, tuple[str, ...]]:
+    """{word: rating scales} in lower case; several are forms of one scale. Raises InputError as the others."""
+    return _read("scales.csv")
 
 
 def _read(name: str) -> dict[str, tuple[str, ...]]:

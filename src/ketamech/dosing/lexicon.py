@@ -226,6 +226,7 @@ class _Context(NamedTuple):
     second: Word
     third: Word
     heading: Word  # the word that began the current list of numbers, if there is one
+    written: str  # the word as it stands in the text
 
     def in_a_list(self) -> bool:
         """Whether a comma or 'and' here joins two numbers of one list ("days 1, 4 and 8", "day 1 and day 4")."""
@@ -255,6 +256,18 @@ def _minus(place: _Context) -> str:
     return "HYPHEN" if place.before == "NUMBER" and place.next.kind == "LY" else ""
 
 
+AFTER_IN_TERMINALS = ("NUMBER", "A", "HALF", "MINUS", "SITE", "LAST", "ANY", "CONSECUTIVE")
+
+
+def _in(place: _Context) -> str:
+    """IN, or a route: 84 mg IN twice weekly, 84 mg i.n.; but 35 MG IV IN 40 MIN, 84 mg IN 2 times a week."""
+    if not (place.written.isupper() or "." in place.written):
+        return "IN"
+    counted = place.next.kind == "NUMBER" and place.second.kind in ("TIMES", "X")
+    of_visits = place.next.kind == "EVERY" and place.second.kind == "VISIT"
+    return "IN" if of_visits or (place.next.kind in AFTER_IN_TERMINALS and not counted) else "ROUTE"
+
+
 JOINABLE_TERMINALS = ("NAME", "CRITERION", "NO", "OPEN")  # beginnings of names and conditions that 'and' joins
 
 
@@ -269,6 +282,7 @@ CONTEXT_RULES: dict[str, Callable[[_Context], str]] = {
     "A": lambda place: "A" if place.next.kind == "UNIT" else "",
     "AND": _and,
     "COMMA": lambda place: "LIST" if place.in_a_list() else "",
+    "IN": _in,
     "DOSE": lambda place: "DOSE" if place.before in ("NUMBER", "MISSING") else "",
     "MINUS": _minus,
     "SEP": lambda place: "SEP" if place.before not in ("", "SEP") and place.next.kind else "",
@@ -287,7 +301,8 @@ def _in_context(words: list[Word], text: str) -> list[Word]:
         if word.kind in ("COMMA", "AND") and ahead[i + 1].kind == "AND":
             continue  # "2, 4, and 8"
         before = placed[-1].kind if placed else ""
-        place = _Context(word, before, ahead[i + 1], ahead[i + 2], ahead[i + 3], heading)
+        written = text[word.start : word.end]
+        place = _Context(word, before, ahead[i + 1], ahead[i + 2], ahead[i + 3], heading, written)
         kind = CONTEXT_RULES[word.kind](place) if word.kind in CONTEXT_RULES else word.kind
         if kind not in LIST_TERMINALS:
             heading = word._replace(kind=kind) if kind in HEADING_TERMINALS else END_OF_TEXT

@@ -228,6 +228,10 @@ class TreeReader(Transformer):
             self._raise_error(meta, "is not a dosing frequency", "schedule", "such as 5 days a week")
         return self.times(meta, [number, weeks])
 
+    def apart(self, meta: Any, children: Children) -> Frequency:
+        """Doses a time apart, such as one week."""
+        return self.every(meta, children[-2:-1])
+
     def times(self, meta: Any, children: Children) -> Frequency:
         """Twice weekly, 3 times a day."""
         once = isinstance(children[0], Token) and children[0].type == "ONCE"

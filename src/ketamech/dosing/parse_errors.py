@@ -42,6 +42,7 @@ TIME_KEYS = ("over", "schedule", "at", "lag")
 MASSES = "a number and one of mg, mg/kg, mg/m2, ug/kg, ng/kg, mg/h, mg/kg/h, ug/kg/min"
 UNITS = tuple(words[-1] for words in TIME_UNIT_SPELLINGS.values())  # one word of each, so that no two are equally near
 TIMES = "a number and one of min, h, days, weeks, months"
+AFTER_IN = f"{TIMES}; the route is 'nasal' or, in capitals, IN"
 NUMBER_TERMINALS = ("NUMBER", "MINUS", "HYPHEN", "TO", "DOSE", "LIST", "A", "HALF")
 CONJUNCTIONS = (["and"], ["or"], ["no"], ["of"])  # words of a condition that a scale follows
 AGE_PATTERN = re.compile(r"\b(\d+(?:\.\d+)?)[ -]years?[ -]old\b", re.IGNORECASE)
@@ -87,6 +88,8 @@ def unexpected_word_error(
         return _unknown_word_error(start, text, words, at, span)
     else:
         what = f"{quoted(text, words[at].start, words[at].end)} does not fit here in '{shorten_text(text)}'"
+    if at and words[at - 1].kind == "IN" and key == "over":
+        return InputError(what, key=key, expected=AFTER_IN, type_this="nasal")
     if key in ("over", "lag"):
         return InputError(what, key=key, expected=TIMES, type_this=f"{key} 40 min")
     return InputError(what, key=key, expected=_expected_of(start))

@@ -16,6 +16,7 @@ from typing import Any
 from ketamech.core import InputError, UnknownNameError, closest_match, convert, unit
 from ketamech.core.csv_table import CsvRow, read_table
 from ketamech.core.environment import DATA
+from ketamech.core.units import DAY
 from ketamech.dosing.dose_events import DoseEvent, ParameterLookup
 from ketamech.dosing.drugs import not_modelled_error
 from ketamech.dosing.lexicon import Lexicon, Meaning, route_words
@@ -180,7 +181,16 @@ def _name(known: Mapping[str, Perturbation], word: str | None) -> str | None:
     return known[word].name if word else None
 
 
-MAX_LEAD_H = 14 * 24.0
+LIMITS = DATA / "perturbations" / "limits.csv"
+LIMIT_COLUMNS = ("limit", "value", "unit", "status", "why")
+
+
+@cache
+def perturbation_limits() -> dict[str, float]:
+    """The latest lead before the treatment (`lead`, h), and the most usual doses in a day (`daily_doses`)."""
+    return {row["limit"]: row.number("value") for row in read_table(LIMITS, LIMIT_COLUMNS)}
+
+
 SAME_KINDS = {"before": "start", "after": "start"}
 
 
@@ -274,8 +284,9 @@ def apply_phrase(text: str, phrase: Phrase) -> AppliedPerturbation:
         raise unknown_perturbation_error(text)
     perturbation = perturbations_by_name()[items["name"].lower()]
     dose, is_constant = items.get("amount"), "held" in items
-    fraction = _target_fraction(perturbation, dose, items.get("route", ""), text)
     time, duration = items.get("start"), items.get("lasting")
+    days = duration.hours / DAY if duration else 0.0
+    fraction = _target_fraction(perturbation, dose, items.get("route", ""), days, text)
     hours = perturbation.at if time is None else time.hours
     _check_perturbation(perturbation, dose is not None, is_constant, hours, text)
     return AppliedPerturbation(perturbation, fraction, hours, is_constant, text, duration.hours if duration else 0.0)
@@ -293,8 +304,11 @@ def _items_by_kind(phrase: Phrase, text: str) -> dict[str, Any]:
     return items
 
 
-def _target_fraction(perturbation: Perturbation, dose: Amount | None, route: str, text: str) -> float:
-    """Fraction of the usual level that a dose by a route gives; the usual dose if none is named."""
+def _target_fraction(perturbation: Perturbation, dose: Amount | None, route: str, days: float, text: str) -> float:
+    """Fraction of the usual level that a dose by a route gives; the usual dose if none is named.
+
+    A dose over several `days` may be as many times larger than a single one.
+    """
     if perturbation.kind not in DOSABLE_KINDS:
         return 1.0
     form = _form_by_route(perturbation, route, text)
@@ -307,6 +321,11 @@ def _target_fraction(perturbation: Perturbation, dose: Amount | None, route: str
         raise InputError(f"a dose in {dose.unit} of {perturbation.name}", key="with", expected=expected) from problem
     if not dose.number >= 0:
         raise InputError(f"a dose of {dose.number:g} {dose.unit} in '{text}'", key="with", expected="a positive number")
+    most = perturbation_limits()["daily_doses"]
+    if dose.number > most * usual * max(1.0, days):
+        what = f"{dose.number:g} {dose.unit} of {perturbation.name} is above the limit in '{text}'"
+        expected = f"at most {most:g} usual doses of {form.amount:g} {form.unit} a day"
+        raise InputError(what, key="with", expected=expected)
     return form.level * dose.number / usual
 
 
@@ -326,6 +345,7 @@ def _check_perturbation(perturbation: Perturbation, has_dose: bool, is_constant:
     if is_constant and (len(held) != 1 or held[0] not in load_parameters()):
         what = f"{perturbation.name} cannot be held constant"
         raise InputError(what, key="with", expected="a dose at a time", type_this=perturbation.name)
-    if time < -MAX_LEAD_H:
-        expected = f"at most {MAX_LEAD_H:g} h before the start"
+    earliest = perturbation_limits()["lead"]
+    if time < -earliest:
+        expected = f"at most {earliest:g} h before the start"
         raise InputError(f"'{text}' is given too early", key="with", expected=expected)

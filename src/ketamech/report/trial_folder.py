@@ -23,7 +23,7 @@ from ketamech.report.palette import OKABE_ITO, RULE_GREY
 from ketamech.report.style import draw, page
 from ketamech.simulation.nca_tables import adpp, wide_table
 from ketamech.trials.analysis.analyse import TrialAnalysis, adpc, adqs, adsl
-from ketamech.trials.analysis.power import ALPHA, p_value
+from ketamech.trials.analysis.power import ALPHA, CARRY_OVER, p_value
 from ketamech.trials.design import Trial
 from ketamech.trials.rating_scales import load_scales
 
@@ -38,11 +38,12 @@ def difference_rows(trial_analysis: TrialAnalysis, trial: Trial, alpha: float = 
     """Every comparison of arms, one row each: difference with 95 % interval and p, the analysis, and text.
 
     The primary comparison by analysis of covariance and by the mixed model at the same visit, and the difference in
-    response. For several replicates: mean difference, its 95 % range, and the number of replicates with p below
+    response; of a crossover within patients, by the mixed model and in the first period alone, and what is carried
+    over. For several replicates: mean difference, its 95 % range, and the number of replicates with p below
     `alpha`; the mixed model is that of the first.
     """
     scale, visit = trial.primary
-    period = ", first period" if trial.washout else ""
+    first = ", first period" if trial.washout else ""
     direction = trial.scales[scale].better
     lower_is_better = direction != "higher"
     mixed_model = (
@@ -51,10 +52,15 @@ def difference_rows(trial_analysis: TrialAnalysis, trial: Trial, alpha: float = 
         else trial_analysis.repeated
     )
     several = len(trial_analysis.primary) and trial_analysis.primary["replicate"].nunique() > 1
-    analyses = [
-        ("ANCOVA", trial_analysis.primary, f"{scale} at {visit}{period}", lower_is_better),
-        ("MMRM, first trial" if several else "MMRM", mixed_model, f"{scale} at {visit}{period}", lower_is_better),
-        ("Fisher, Newcombe", trial_analysis.response, f"share of responders on {scale} at {visit}{period}", False),
+    primary_method, mixed_method = ("within patients", "mixed model") if trial.washout else ("ANCOVA", "MMRM")
+    mixed_method += ", first trial" if several else ""
+    endpoint, carried_over = f"{scale} at {visit}", CARRY_OVER.format(scale=scale)
+    analyses: list[tuple[str, pd.DataFrame, str, bool | None]] = [
+        (primary_method, trial_analysis.primary, endpoint, lower_is_better),
+        (mixed_method, mixed_model, endpoint, lower_is_better),
+        ("ANCOVA", trial_analysis.first_period, f"{endpoint}{first}", lower_is_better),
+        ("ANCOVA", trial_analysis.carry_over, carried_over, None),
+        ("Fisher, Newcombe", trial_analysis.response, f"share of responders on {endpoint}{first}", False),
     ]
     rows: list[Row] = []
     for method, table, endpoint, is_lower_better in analyses:
@@ -63,8 +69,10 @@ def difference_rows(trial_analysis: TrialAnalysis, trial: Trial, alpha: float = 
             if not len(part):
                 continue
 
-            def better(difference: float, arm: str = arm, is_lower_better: bool = is_lower_better) -> str:
-                """The better arm; the lower one on a scale without a better direction."""
+            def better(difference: float, arm: str = arm, is_lower_better: bool | None = is_lower_better) -> str:
+                """The better arm; the lower one on a scale without a better direction; what is carried over."""
+                if is_lower_better is None:
+                    return f"{'lower' if difference < 0 else 'higher'} after {arm}"
                 better_arm = arm if (difference < 0) == is_lower_better else trial_analysis.reference
                 return f"{better_arm} is {'lower' if direction == 'none' else 'better'}"
 
@@ -202,6 +210,7 @@ def write_trial(
         relapse=[] if analysis.relapse is None else rows_as_text(analysis.relapse.median.to_dict("records")),
         events=rows_as_text(analysis.events),
         repeated=rows_as_text(_with_p(analysis.repeated).to_dict("records")),
+        is_crossover=bool(trial.washout),
     )
     target = folder / "report.html"
     target.write_text(page, encoding="utf-8")
@@ -225,7 +234,10 @@ def _result_tables(analysis: TrialAnalysis, trial: Trial) -> dict[str, pd.DataFr
     means = [table.assign(scale=name, unit=units[name]) for name, table in analysis.means.items()]
     shares = [table.assign(scale=name, unit="1") for name, table in analysis.shares.items()]
     primary_scale = {"scale": trial.primary[0], "unit": units.get(trial.primary[0], "")}
-    comparisons = (("primary", analysis.primary), ("mmrm", analysis.repeated))
+    comparisons = (
+        ("primary", analysis.primary), ("mixed_model" if trial.washout else "mmrm", analysis.repeated),
+        ("first_period", analysis.first_period), ("carry_over", analysis.carry_over),
+    )  # fmt: skip
     tables = {name: table.assign(**primary_scale) for name, table in comparisons}
     tables["response_difference"] = analysis.response.assign(scale=trial.primary[0], unit="1")
     tables |= {"exposure": wide_table(analysis.exposure), "adpp": adpp(analysis.exposure, trial.title)}

@@ -9,9 +9,10 @@ from pathlib import Path
 
 import numpy as np
 
-from ketamech.core import require_known
+from ketamech.core import UnknownNameError, require_known
 from ketamech.core.csv_table import CsvRow, read_table
 from ketamech.core.environment import DATA
+from ketamech.core.synonyms import scale_synonyms
 from ketamech.core.units import DAY
 from ketamech.parameters.concentration_units import DISPLAY_UNIT, shown
 
@@ -137,8 +138,13 @@ def load_scales(file: Path = FILE) -> dict[str, RatingScale]:
 
 
 def scale(name: str) -> RatingScale:
-    """One scale. Raises UnknownNameError with the nearest."""
+    """One scale by its name or another name of it. Raises UnknownNameError with the nearest."""
     known = load_scales()
+    if name not in known and (means := scale_synonyms().get(name.lower())):
+        if len(means) == 1:
+            return known[means[0]]
+        what, expected = f"'{name}' does not say which form", ", ".join(means)
+        raise UnknownNameError(what, key="visits", expected=expected, nearest=means[0])
     require_known(name, known, f"there is no scale '{name}'", key="visits", expected=", ".join(known))
     return known[name]
 

@@ -16,7 +16,7 @@ from ketamech.simulation.citations import papers_behind, with_papers
 from ketamech.simulation.model import Model, load_model
 from ketamech.trials.analysis.analyse import TrialAnalysis, analyse, reference_arm
 from ketamech.trials.analysis.power import ALPHA, TRIALS_PER_REPLICATE, check_comparison, power, success_criterion
-from ketamech.trials.analysis.sample_size import sample_sizes
+from ketamech.trials.analysis.sample_size import sample_sizes, total_patients
 from ketamech.trials.design import Trial
 from ketamech.trials.posterior_draws import PosteriorSource, canonical_draws
 from ketamech.trials.run_trial import run_trial
@@ -42,7 +42,7 @@ class TrialResult:
         return analyse(self.dataset, self.trial)
 
     def analyse(self) -> TrialAnalysis:
-        """Means, response rates, the primary comparison (ANCOVA) of each replicate, repeated measures, relapse."""
+        """Means, response rates, the primary comparison of each replicate, repeated measures, relapse."""
         return self.analysis
 
     @renamed_arguments(draws="trials_per_replicate")
@@ -57,7 +57,8 @@ class TrialResult:
         --power`. Each replicate gives up to `trials_per_replicate` smaller trials, with no patient in two of them.
         Columns: patients, arm, patients_per_arm, power with its 95 % interval low to high (share of trials with p <
         `alpha`, or not inferior by `margin` points), trials. Raises InputError for more patients than were simulated,
-        for a trial of one arm or a crossover, and where not one of the two kinds of size is given.
+        for a trial of one arm, and where not one of the two kinds of size is given. In a crossover each of the
+        `patients` is in every arm.
         """
         import pandas as pd
 
@@ -66,9 +67,13 @@ class TrialResult:
             raise InputError(what, key="patients", expected="patients in all, or patients_per_arm", type_this="[80]")
         check_comparison(self.trial)
         arms = self.trial.arms
-        sizes = [{arm.name: round(arm.n * total / self.trial.patients) for arm in arms} for total in patients or ()]
+        each_in_all = bool(self.trial.washout)
+        sizes = [
+            {arm.name: total if each_in_all else round(arm.n * total / self.trial.patients) for arm in arms}
+            for total in patients or ()
+        ]
         sizes += [{arm.name: number for arm in arms} for number in patients_per_arm or ()]
-        totals = patients or [number * len(arms) for number in patients_per_arm or ()]
+        totals = patients or [total_patients(self.trial, size) for size in sizes]
         criterion = success_criterion(self.trial, alpha, margin)
         comparison = (scale or self.trial.primary[0], visit or self.trial.primary[1], reference_arm(self.trial))
         tables = [
@@ -85,7 +90,7 @@ class TrialResult:
 
         One row for each compared arm: arm, target, patients in all with the interval low to high (missing where it is
         above the simulated number), patients_per_arm, limit (the power that no number exceeds), type_2_error (share of
-        trials of that size that do not succeed), text ... Raises InputError for a trial of one arm or a crossover.
+        trials of that size that do not succeed), text ... Raises InputError for a trial of one arm.
         """
         import pandas as pd
 

@@ -12,9 +12,11 @@ FREQUENCIES = (
     (
         "daily", "twice weekly", "3 times a week", "every 12 h", "every other day", "q2w", "bid", "weekly", "q.d.",
         "TIW", "every third day", "5 days a week", "8 hourly", "2-weekly", "twice a day", "monthly", "every 2 weeks",
-        "fortnightly", "3x/week", "once weekly", "each day",
+        "fortnightly", "3x/week", "once weekly", "each day", "MWF", "on weekdays", "2 days apart", "a week apart",
+        "on mondays and thursdays",
     ),
-    ("4 weekly", "biweekly", "nine times a week", "2.5 times a week", "every 1 h 30 min", "prn", "every 2 to 3 days"),
+    ("4 weekly", "biweekly", "nine times a week", "2.5 times a week", "every 1 h 30 min", "prn",
+     "every 2 to 3 days", "on Mondays", "1 h 30 min apart", "apart"),
 )  # fmt: skip
 DOSES = (("0.5", "28", "1", "0,5", ".25", "0.75", "1.0"), ("-3", "0", "6000", "two", "1e3", "1.2.3", "1,000", "84"))
 UNITS = (
@@ -29,7 +31,8 @@ STARTS = (
     ),
 )  # fmt: skip
 ADHERENCE = (
-    ("missing 10 %", "lag 30 min", "at steady state", "with a lag of 1 h", "as hydrochloride", "missing dose 2"),
+    ("missing 10 %", "lag 30 min", "at steady state", "with a lag of 1 h", "as hydrochloride", "missing dose 2",
+     "skip dose 2"),
     ("missing dose 30", "missing doses 2 and 5", "missing 100%", "lag 30 h", "missing dose 0", "missing doses 1 to 3"),
 )  # fmt: skip
 COUNTS = (("for 4 weeks", "x 8 doses", "6 doses", "for 10 sessions", "for 35 days"), ("x2w", "for 1 h", "once", "x"))
@@ -39,7 +42,19 @@ def _choose(words: tuple[tuple[str, ...], tuple[str, ...]], chance: random.Rando
     return chance.choice(words[chance.random() > 0.93])
 
 
-INSERTED = ("with NBQX 10 mg/kg IP", "and", "banana", "to", "re-induce at relapse", "%", "plus", "for")
+INSERTED = (
+    "IN",
+    "in",
+    "i.n.",
+    "with NBQX 10 mg/kg IP",
+    "and",
+    "banana",
+    "to",
+    "re-induce at relapse",
+    "%",
+    "plus",
+    "for",
+)
 
 
 def random_regimen(chance: random.Random) -> str:
@@ -58,7 +73,7 @@ def _treatment(chance: random.Random) -> str:
         words.append(f"{_choose(DOSES, chance)}{chance.choice((' ', ''))}{_choose(UNITS, chance)}")
     if route and chance.random() < 0.97:
         spelled = [word for word, name in load_routes().items() if name == route or chance.random() < 0.01]
-        words.append(chance.choice(spelled))
+        words.append(chance.choice((*spelled, *(["IN", "i.n."] if route == "nasal" else []))))
     if chance.random() < (0.5 if route in ("IV", "SC") else 0.02):
         words.append(f"over {_choose(SPANS, chance)}")
     words += [_choose(STARTS, chance)] if chance.random() < 0.3 else []

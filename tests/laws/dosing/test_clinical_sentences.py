@@ -76,7 +76,21 @@ UNDERSTOOD = {
     "ketamine 0.5 mg/kg IV over 40 min q12h for 3 doses": f"{INFUSION} twice daily for 36 h",
     "6 infusions of ketamine 0.5 mg/kg IV over 40 min, 3 times a week": f"{INFUSION} 3 times a week for 2 weeks",
     "ketamine 0.5 mg/kg IV over 40 min once monthly for 6 months": f"{INFUSION} monthly for 6 months",
+    "esketamine 84 mg IN twice weekly for 4 weeks": "esketamine 84 mg nasal twice weekly for 4 weeks",
+    "esketamine 84 mg i.n.": "esketamine 84 mg nasal",
+    "esketamine 84 mg IN 2 times weekly": "esketamine 84 mg nasal twice weekly",
+    "KETAMINE 0.5 MG/KG IV IN 40 MIN": INFUSION,
+    "ketamine 0.5 mg/kg IVPB over 40 min": INFUSION,
+    "ketamine 0.5 mg/kg IV over 40 min MWF for 2 weeks": f"{INFUSION} 3 times a week for 2 weeks",
+    "ketamine 0.5 mg/kg IV over 40 min Mon/Wed/Fri x 2 weeks": f"{INFUSION} 3 times a week for 2 weeks",
+    "ketamine 0.5 mg/kg IV over 40 min on weekdays for 2 weeks": f"{INFUSION} 5 times a week for 2 weeks",
+    "ketamine 0.5 mg/kg IV over 40 min on Mondays and Thursdays": f"{INFUSION} twice weekly",
+    "ketamine 0.5 mg/kg IV over 40 min, 2 doses one week apart": f"{INFUSION} every week for 2 weeks",
+    "ketamine 0.5 mg/kg IV over 40 min, 3 doses, each 48 h apart": f"{INFUSION} every 2 days for 6 days",
+    "ketamine 0.5 mg/kg IV over 40 min, 3 doses at intervals of 2 days": f"{INFUSION} every 2 days for 6 days",
+    "ketamine 0.5 mg/kg IV over 40 min weekly x 4, skip dose 2": f"{INFUSION} weekly for 4 weeks, missing dose 2",
     # on which days
+    "esketamine 56 mg IN day 1, day 4 and day 8": "esketamine 56 mg nasal on days 1, 4 and 8",
     "esketamine 56 mg intranasal on days 1, 4, 8": "esketamine 56 mg nasal on days 1, 4 and 8",
     "esketamine 56 mg nasal day 1, day 4 and day 8": "esketamine 56 mg nasal on days 1, 4 and 8",
     "esketamine 56 mg nasal on days 0, 3, and 7": "esketamine 56 mg nasal on days 1, 4 and 8",
@@ -181,6 +195,9 @@ REFUSED = {
     "ketamine 35 mg IV weekly or every 2 weeks by remission": "trial files",
     "6 infusions of ketamine 35 mg IV weekly for 4 weeks": "'6 infusions' (character 1)",
     "esketamine 56 mg nasal on day 1, then 84 mg weekly for 4 weeks missing dose 2": "ambiguous",
+    "esketamine 84 mg in twice weekly": "the route is 'nasal' or, in capitals, IN",
+    "ketamine 35 mg IV on Tuesdays": "the first dose is on day 1, whatever the day of the week",
+    "ketamine 35 mg IV 1 h 30 min apart": "can be read in two ways",
 }
 
 

@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 
 from ketamech import simulate
+from ketamech.analysis.perturbation_scorecard import COLUMNS, PATH
 from ketamech.core import InputError, UnknownNameError
+from ketamech.core.csv_table import read_table
 from ketamech.dosing.dose_events import DoseEvent, parameter_lookup
 from ketamech.dosing.perturbations import load_perturbations, read_perturbation
 from ketamech.dosing.regimen_reader import parse_sentence
@@ -125,11 +127,30 @@ def test_with_a_lag_is_no_perturbation():
         "BDNF knock-out 3 mg": "has no dose",
         "MK-801 throughout": "cannot be held",
         "NBQX at -90 days": "too early",
+        "naltrexone 1e9 mg oral": "at most 20 usual doses of 50 mg a day",
+        "NBQX 1 g/kg IP": "1 g/kg of NBQX is above the limit",
+        "riluzole 20000 mg oral over 7 d": "above the limit",
     }.items(),
 )
 def test_one_clear_error(phrase, said):
     with pytest.raises(InputError, match=said):
         read_perturbation(phrase)
+
+
+def test_a_dose_over_days_may_be_that_of_each_day():
+    assert read_perturbation("riluzole 14000 mg oral over 7 d").target_fraction == pytest.approx(42)
+    assert read_perturbation("naltrexone 1000 mg oral").target_fraction == pytest.approx(20)
+
+
+def test_no_published_row_is_near_the_largest_dose():
+    """The table of limits says that none is above 3.3 usual doses a day."""
+    largest = 0.0
+    for row in read_table(PATH, COLUMNS):
+        for phrase in row.listed("with"):
+            one = read_perturbation(phrase)
+            usual = max((form.level for form in one.perturbation.doses), default=1.0)
+            largest = max(largest, one.target_fraction / usual / max(1.0, one.duration / 24))
+    assert 3 < largest < 3.35
 
 
 def test_the_nearest_knock_out_is_named():

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from ketamech.core import InputError, UnknownNameError
+from ketamech.core.synonyms import scale_synonyms
 from ketamech.simulation.model import load_model
-from ketamech.trials.rating_scales import scale
+from ketamech.trials.rating_scales import load_scales, scale
 from ketamech.trials.run_trial import run_trial
 from ketamech.trials.trial_reader import load_trial, shipped_trial
 
@@ -157,3 +158,20 @@ def test_every_shipped_trial_can_be_read():
     assert len(names) >= 15
     for name in names:
         assert shipped_trial(name).arms
+
+
+def test_a_scale_is_known_by_its_other_names():
+    assert scale("HAMD-17") is scale("HAM-D17") is scale("HDRS-17")
+    keys = {"title": "t", "arms": {"drug": {"treatment": "racemic 35 mg IV over 40 min", "n": 4}}}
+    trial = load_trial({**keys, "visits": {"HAM-D-21": ["24 h"]}, "primary": "HAM-D-21 at 24 h"})
+    assert trial.scales["HAM-D-21"] == scale("HDRS-21")
+    with pytest.raises(UnknownNameError, match="'HAM-D' does not say which form") as refused:
+        load_trial({**keys, "visits": {"HAM-D": ["24 h"]}, "primary": "HAM-D at 24 h"})
+    assert refused.value.nearest == "HDRS-17"
+    assert refused.value.key == "visits.HAM-D"
+
+
+def test_other_names_of_scales_are_names_of_scales():
+    for word, means in scale_synonyms().items():
+        assert set(means) <= set(load_scales()), word
+        assert word not in {name.lower() for name in load_scales()}

@@ -57,7 +57,8 @@ def dosing_tables() -> dict[str, Any]:
         "dose_units": {f"{mass}{per}": _unit(f"{mass}{per}") for mass in sorted(_mass_words()) for per in PER},
         "starts": parse_errors.STARTS,
         "keys": parse_errors.KEYS,
-        "texts": {"masses": parse_errors.MASSES, "times": parse_errors.TIMES, "frequencies": lexicon.FREQUENCIES},
+        "texts": {"masses": parse_errors.MASSES, "times": parse_errors.TIMES, "after_in": parse_errors.AFTER_IN,
+                  "frequencies": lexicon.FREQUENCIES},
         "surface": dose_events.body_surface_constants(),
         "timed_routes": timed_routes(),
         "tablets": routes_without_visit(),
@@ -67,7 +68,8 @@ def dosing_tables() -> dict[str, Any]:
             "text": lexicon.MAX_TEXT_LENGTH, "part": lexicon.MAX_PART_LENGTH,
             "shown": parse_errors.MAX_SHOWN_CHARACTERS,
             "doses": treatment.MAX_DOSES, "horizon": treatment.MAX_HORIZON_H, "lag": treatment.MAX_LAG_H,
-            "a_week": parse.MAX_TIMES_A_WEEK, "numbers": parse.MAX_LIST_LENGTH, "lead": perturbations.MAX_LEAD_H,
+            "a_week": parse.MAX_TIMES_A_WEEK, "numbers": parse.MAX_LIST_LENGTH,
+            **perturbations.perturbation_limits(),
         },
     }  # fmt: skip
 

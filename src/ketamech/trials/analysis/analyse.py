@@ -17,6 +17,15 @@ import xarray as xr
 from ketamech.dosing.drugs import KETAMINE
 from ketamech.simulation.nca import NcaDose
 from ketamech.simulation.nca_tables import AnalysedProfile, ConcentrationProfile, analysed
+from ketamech.trials.analysis.crossover import (
+    carry_over,
+    compare_arms,
+    first_period,
+    is_crossover,
+    mixed_model,
+    period_baselines,
+    sequence_names,
+)
 from ketamech.trials.analysis.repeated_measures import mmrm
 from ketamech.trials.analysis.survival import RelapseAnalysis, time_to_relapse
 from ketamech.trials.analysis.treatment_effects import (
@@ -37,13 +46,18 @@ UNITS = ("AGE", "WEIGHTBL", "DCTTM")  # columns whose unit is in a further colum
 
 
 def adsl(dataset: xr.Dataset) -> pd.DataFrame:
-    """One row for each subject: STUDYID, REPLIC, USUBJID, TRT01P, AGE, AGEU, ..., DCTTM, DCTTMU, DCREASCD, SOLVST."""
+    """One row for each subject: STUDYID, REPLIC, USUBJID, TRT01P, AGE, AGEU, ..., DCTTM, DCTTMU, DCREASCD, SOLVST.
+
+    In a crossover also TRT02P ... and TRTSEQP, the sequence of treatments.
+    """
     r, i, subjects = _subjects(dataset)
     behind = {"left": "DCTTM", **SUBJECT_COLUMNS}
     columns = {
         "STUDYID": str(dataset.attrs.get("title", "")), "REPLIC": dataset["replicate"].values[r], "USUBJID": subjects,
-        "TRT01P": dataset["arm"].values[r, i, 0],
+        **{f"TRT{k + 1:02}P": dataset["arm"].values[r, i, visit] for k, visit in enumerate(period_baselines(dataset))},
     }  # fmt: skip
+    if is_crossover(dataset):
+        columns["TRTSEQP"] = sequence_names(dataset)[r, i]
     columns |= {column: dataset[name].values[r, i] for name, column in SUBJECT_COLUMNS.items() if name in dataset}
     columns |= {"DCTTM": dataset["left"].values[r, i], "DCREASCD": dataset["why_left"].values[r, i]}
     columns |= {"DECISION": dataset["decision"].values[r, i], "SOLVST": dataset["solve_status"].values[r, i]}
@@ -57,7 +71,7 @@ def adsl(dataset: xr.Dataset) -> pd.DataFrame:
 def adqs(dataset: xr.Dataset) -> pd.DataFrame:
     """One row for each rating: USUBJID, TRTP, PARAM, PARAMCD, AVISIT, AVISITN, ATM, AVAL, AVALU, BASE, CHG, PCHG ...
 
-    PARAM names the scale and its unit; PCHG is in percent of BASE.
+    PARAM names the scale and its unit; PCHG is in percent of BASE, the baseline of the period APERIOD of a crossover.
     """
     return _long(dataset, [name for name in _scales(dataset) if name not in LEVELS])
 
@@ -80,6 +94,7 @@ def _long(dataset: xr.Dataset, names: list[str]) -> pd.DataFrame:
                 continue
             cells = {
                 "REPLIC": dataset["replicate"].values[r], "USUBJID": subjects, "TRTP": dataset["arm"].values[r, i, k],
+                **({"APERIOD": int(dataset["period"].values[k])} if is_crossover(dataset) else {}),
                 "PARAM": f"{name} ({unit})" if unit else name, "PARAMCD": name, "AVISIT": visit, "AVISITN": k,
                 "ATM": dataset["visit_time"].values[r, i, k], "ATMU": _unit(dataset, "visit_time"),
                 "AVAL": score, "AVALU": unit, "BASE": base, "CHG": score - base,
@@ -146,6 +161,8 @@ class TrialAnalysis:
     `means` and `shares` (of patients with response and remission) by scale; the `primary` comparison in every replicate
     by analysis of covariance (ANCOVA), and the difference in `response` at the same visit;
     `repeated`: all visits of the first replicate, by a mixed model for repeated measures (MMRM); `relapse`;
+    of a crossover, `primary` is within patients and `repeated` has a random patient; `first_period`: ANCOVA of the
+    first period, as `response`; `carry_over`: what is left of the first treatment (both empty for parallel arms);
     `exposure`: levels of the patients of the first replicate, analysed by NCA; `dropout`: share of each arm;
     `failed`: fraction of patients that could not be solved; `events`: share of each arm with each event. What cannot
     be estimated is NaN.
@@ -162,15 +179,20 @@ class TrialAnalysis:
     dropout: dict[str, float]
     failed: float
     events: tuple[dict[str, Any], ...] = ()
+    first_period: pd.DataFrame = field(default_factory=pd.DataFrame)
+    carry_over: pd.DataFrame = field(default_factory=pd.DataFrame)
     seconds: float = field(default=0.0, compare=False)
 
     @property
     def not_estimated(self) -> dict[str, str]:
         """What cannot be estimated from these patients, and why."""
         by_table = {}
+        paired = len(self.first_period) > 0
         for name, table in (
-            ("difference (ANCOVA)", self.primary),
-            ("difference (MMRM)", self.repeated),
+            ("difference (within patients)" if paired else "difference (ANCOVA)", self.primary),
+            ("difference (mixed model)" if paired else "difference (MMRM)", self.repeated),
+            ("difference (ANCOVA, first period)", self.first_period),
+            ("carry-over", self.carry_over),
             ("difference in response", self.response),
         ):
             reasons = dict.fromkeys(text for text in table.get("reason", ()) if text)
@@ -187,23 +209,26 @@ def analyse(dataset: xr.Dataset, trial: Trial) -> TrialAnalysis:
     falling = [name for name in rated if trial.scales[name].response > 0]
     reference = reference_arm(trial)
     scale, visit = trial.primary
-    last = f"period 1: {visit}" if trial.washout else visit
-    several = len(trial.arms) > 1 and scale in rated
-    primary = ancova(dataset, scale, last, reference) if several else pd.DataFrame()
+    several, none = len(trial.arms) > 1 and scale in rated, pd.DataFrame()
+    paired = several and bool(trial.washout)
+    last = first_period(visit) if trial.washout else visit
+    repeated = mixed_model if paired else mmrm
     return TrialAnalysis(
         reference,
         {name: mean_change_by_arm(dataset, name) for name in trial.scales},
         {n: responders(dataset, n, trial.scales[n].response, trial.scales[n].remission) for n in falling},
-        primary,
+        compare_arms(dataset, scale, visit, reference) if several else none,
         response_differences(dataset, scale, last, reference, trial.scales[scale].response)
         if several and trial.scales[scale].response > 0
-        else pd.DataFrame(),
-        mmrm(dataset, scale, reference) if several and not trial.washout else pd.DataFrame(),
+        else none,
+        repeated(dataset, scale, reference) if several else none,
         time_to_relapse(dataset, order=_groups(trial)) if trial.relapse else None,
         exposure_of_visits(dataset, LEVELS),
         _dropout_shares(dataset),
         float((dataset["solve_status"].values != "ok").mean()),
         event_shares(dataset, trial.events),
+        ancova(dataset, scale, last, reference) if paired else none,
+        carry_over(dataset, scale, reference) if paired else none,
     )
 
 

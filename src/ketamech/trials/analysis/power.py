@@ -16,7 +16,8 @@ import xarray as xr
 from ketamech.core import InputError
 from ketamech.core.statistics import interval
 from ketamech.trials.analysis.analyse import TrialAnalysis
-from ketamech.trials.analysis.treatment_effects import ancova, arm_names, difference_interval, share_interval
+from ketamech.trials.analysis.crossover import compare_arms, is_crossover, sequence_names
+from ketamech.trials.analysis.treatment_effects import arm_names, difference_interval, share_interval, visit_index
 from ketamech.trials.design import Trial
 
 ALPHA = 0.05
@@ -83,11 +84,11 @@ def power(
     dataset: xr.Dataset, scale: str, visit: str, reference: str, sizes: Sequence[int | Mapping[str, int]], *,
     trials_per_replicate: int = TRIALS_PER_REPLICATE, criterion: SuccessCriterion = SUPERIORITY,
 ) -> pd.DataFrame:  # fmt: skip
-    """Share of trials of each of `sizes` that succeed (default: p < 0.05, two-sided, adjusted for baseline).
+    """Share of trials of each of `sizes` that succeed (default: p < 0.05, two-sided, by `compare_arms`).
 
-    A size is the number of patients in every arm, or {arm: number}. Columns: arm, patients_per_arm, power, low, high
-    (Wilson over trials), trials; `attrs` holds the criterion in words. Raises InputError for more patients than were
-    simulated.
+    A size is the number of patients in every arm, or {arm: number}; in a crossover all patients are in every arm.
+    Columns: arm, patients_per_arm, power, low, high (Wilson over trials), trials; `attrs` holds the criterion in words.
+    Raises InputError for more patients than were simulated.
     """
     successes = trial_successes(
         dataset, scale, visit, reference, sizes, trials_per_replicate=trials_per_replicate, criterion=criterion
@@ -123,14 +124,13 @@ def trial_successes(
     names = list(simulated)
     if len(names) < 2:
         raise InputError("power of a single arm", key="--power", expected="a trial of two arms or more")
-    arm = dataset["arm"].sel(visit=visit).values
     parts = []
     for i, size in enumerate(sizes):
         numbers = size if isinstance(size, Mapping) else dict.fromkeys(names, size)
         _check_sizes(numbers, simulated, equal=not isinstance(size, Mapping))
         separate = min(simulated[name] // numbers[name] for name in names)
         for subsample in range(min(trials_per_replicate, separate)):
-            sample = _subsample(dataset, arm, numbers, subsample, scale, visit, reference)
+            sample = _subsample(dataset, numbers, subsample, scale, visit, reference)
             sizes_of_arms, met = sample["arm"].map(numbers), criterion.is_met(sample)
             table = sample[["replicate", "arm"]].assign(size=i, subsample=subsample)
             parts.append(table.assign(patients_per_arm=sizes_of_arms, met=met))
@@ -140,21 +140,25 @@ def trial_successes(
 
 
 def smallest_arms(dataset: xr.Dataset, visit: str) -> dict[str, int]:
-    """The number of patients of each arm at a visit in the replicate in which that arm is smallest."""
-    arm = dataset["arm"].sel(visit=visit).values
+    """The number of patients of each arm at a visit in the replicate in which that arm is smallest.
+
+    In a crossover every patient is in each arm.
+    """
+    if is_crossover(dataset):
+        return dict.fromkeys(arm_names(dataset["arm"].values), dataset.sizes["patient"])
+    arm = dataset["arm"].values[:, :, visit_index(dataset, visit)]
     return {name: int((arm == name).sum(axis=1).min()) for name in arm_names(arm)}
 
 
 def check_comparison(trial: Trial, wanted: str = "power") -> None:
-    """Raise InputError for a trial of a single arm and for a crossover, whose power is not computed."""
-    if len(trial.arms) < 2 or trial.washout:
-        what = f"the {wanted} of a {'crossover' if trial.washout else 'single arm'}"
-        raise InputError(what, key="arms", expected="two or more parallel arms")
+    """Raise InputError for a trial of a single arm."""
+    if len(trial.arms) < 2:
+        raise InputError(f"the {wanted} of a single arm", key="arms", expected="two or more arms")
 
 
 def check_power_sizes(trial: Trial, sizes: Sequence[int]) -> None:
     """Raise InputError for numbers of patients in each arm that subsamples of the trial cannot have."""
-    planned = {arm.name: arm.n for arm in trial.arms}
+    planned = {arm.name: trial.patients if trial.washout else arm.n for arm in trial.arms}
     for size in sizes:
         _check_sizes(dict.fromkeys(planned, size), planned, equal=True)
 
@@ -169,42 +173,64 @@ def _check_sizes(numbers: Mapping[str, int], simulated: Mapping[str, int], *, eq
 
 
 def _subsample(
-    dataset: xr.Dataset,
-    arm: np.ndarray,
-    numbers: Mapping[str, int],
-    number: int,
-    scale: str,
-    visit: str,
-    reference: str,
+    dataset: xr.Dataset, numbers: Mapping[str, int], number: int, scale: str, visit: str, reference: str
 ) -> pd.DataFrame:
-    """The comparison in trials of the patients number * n to number * n + n of each arm; n = numbers[arm]."""
+    """The comparison in trials of the patients number * n to number * n + n of each arm; n = numbers[arm].
 
-    def rows(row: np.ndarray) -> np.ndarray:
-        return np.concatenate(
-            [np.flatnonzero(row == name)[number * n : (number + 1) * n] for name, n in numbers.items()]
-        )
-
-    places = xr.DataArray(np.array([rows(row) for row in arm]), dims=("replicate", "patient"))
+    In a crossover those of all patients, in an order in which the sequences alternate.
+    """
+    if is_crossover(dataset):
+        n = max(numbers.values())
+        chosen = [_alternating(row)[number * n : (number + 1) * n] for row in sequence_names(dataset)]
+    else:
+        chosen = [
+            np.concatenate([np.flatnonzero(row == name)[number * n : (number + 1) * n] for name, n in numbers.items()])
+            for row in dataset["arm"].values[:, :, visit_index(dataset, visit)]
+        ]
+    places = xr.DataArray(np.array(chosen), dims=("replicate", "patient"))
     needed = dataset[[scale, "arm"]].drop_vars("patient")
-    return ancova(needed.isel(patient=places), scale, visit, reference)
+    return compare_arms(needed.isel(patient=places), scale, visit, reference)
+
+
+def _alternating(names: np.ndarray) -> np.ndarray:
+    """Indices of patients in an order in which their sequences, `names` [patient], alternate."""
+    _, name = np.unique(names, return_inverse=True)
+    rank = np.zeros(len(names), dtype=int)
+    for k in range(int(name.max()) + 1):
+        rank[name == k] = np.arange((name == k).sum())
+    return np.lexsort((name, rank))
 
 
 MIN_PRINTED_P = 1e-4
 
 
+CARRY_OVER = "Carry-over, {scale} at the baseline of the second period"
+
+
 def difference_sentences(analysis: TrialAnalysis, trial: Trial, criterion: SuccessCriterion) -> list[str]:
-    """One sentence for each arm that is compared with the reference arm; empty for a trial of one arm."""
+    """One sentence for each arm that is compared with the reference arm; empty for a trial of one arm.
+
+    Of a crossover, the comparison within patients, that of the first period alone, and what is carried over.
+    """
     scale, visit = trial.primary
+    within = ", within patients" if trial.washout else ""
+    any_difference = SuccessCriterion(criterion.alpha, better="none")
+    beginnings = (
+        (analysis.primary, f"{scale} at {visit}{within}", "on", criterion),
+        (analysis.first_period, f"{scale} at {visit}, first period alone", "on", criterion),
+        (analysis.carry_over, CARRY_OVER.format(scale=scale), "after", any_difference),
+    )
     return [
-        f"{scale} at {visit}: {_sentence(part, arm, analysis.reference, criterion)}"
-        for arm, part in _compared(analysis, trial)
+        f"{beginning}: {_sentence(part, arm, analysis.reference, test, preposition)}"
+        for table, beginning, preposition, test in beginnings
+        for arm, part in _compared(table, trial)
     ]
 
 
-def _compared(analysis: TrialAnalysis, trial: Trial) -> Iterator[tuple[str, pd.DataFrame]]:
-    """Every arm that is compared with the reference, with its primary comparisons of all trials."""
+def _compared(table: pd.DataFrame, trial: Trial) -> Iterator[tuple[str, pd.DataFrame]]:
+    """Every arm that is compared with the reference, with its comparisons of all trials."""
     for arm in (arm.name for arm in trial.arms):
-        comparisons = analysis.primary[analysis.primary["arm"] == arm] if len(analysis.primary) else analysis.primary
+        comparisons = table[table["arm"] == arm] if len(table) else table
         if len(comparisons):
             yield arm, comparisons
 
@@ -214,7 +240,7 @@ def effect_table(analysis: TrialAnalysis, trial: Trial, criterion: SuccessCriter
     its 95 % interval (success_low, success_high), which is wide where few trials were simulated.
     """
     rows = []
-    for arm, comparisons in _compared(analysis, trial):
+    for arm, comparisons in _compared(analysis.primary, trial):
         mean, low, high = mean_difference(comparisons, criterion.alpha)
         if math.isfinite(mean):
             met = criterion.is_met(comparisons)
@@ -244,7 +270,7 @@ def error_table(analysis: TrialAnalysis, trial: Trial, criterion: SuccessCriteri
 
     Columns: arm, and the fields of ErrorChance.
     """
-    compared = [(arm, rows) for arm, rows in _compared(analysis, trial) if len(rows) > 1]
+    compared = [(arm, rows) for arm, rows in _compared(analysis.primary, trial) if len(rows) > 1]
     return pd.DataFrame([{"arm": arm, **asdict(chance_of_error(rows, criterion))} for arm, rows in compared])
 
 
@@ -276,11 +302,13 @@ def chance_of_error(comparisons: pd.DataFrame, criterion: SuccessCriterion) -> E
     return ErrorChance(f"it is not {true_effect} in the model, and {text}: {chance}.", FALSE_SUCCESS, share)
 
 
-def _sentence(part: pd.DataFrame, arm: str, reference: str, criterion: SuccessCriterion) -> str:
+def _sentence(
+    part: pd.DataFrame, arm: str, reference: str, criterion: SuccessCriterion, preposition: str = "on"
+) -> str:
     mean, low, high = mean_difference(part, criterion.alpha)
     if not math.isfinite(mean):
         return f"the difference between {arm} and {reference} cannot be estimated ({part['reason'].iloc[0]})."
-    beginning = f"{directed(mean)} on {arm} than on {reference}"
+    beginning = f"{directed(mean)} {preposition} {arm} than {preposition} {reference}"
     met = criterion.is_met(part)
     if len(part) == 1:
         line = part.iloc[0]

@@ -4,12 +4,13 @@ Every subject has one score at some of the same visits; scores of a subject have
 restricted to the visits that were observed, and subjects are independent. Sigma is unstructured and estimated by
 restricted maximum likelihood (REML). Tests use Satterthwaite degrees of freedom (Giesbrecht and Burns 1985). Scores
 that are missing may depend on scores that were observed (missing at random). With complete data this is the
-multivariate analysis of variance; with one visit it is least squares.
+multivariate analysis of variance; with one visit it is least squares. In a crossover (`crossover.py`) the periods take
+the place of the visits, and Sigma is that of a random patient.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -32,12 +33,17 @@ class NotEstimableError(KetaMechError):
 
 @dataclass(frozen=True)
 class RepeatedMeasures:
-    """`score` [observation], `design` [observation, coefficient], `subject` and `visit` (0, 1, ...) of each."""
+    """`score` [observation], `design` [observation, coefficient], `subject` and `visit` (0, 1, ...) of each.
+
+    Sigma is unstructured, or with `exchangeable` visits (compound symmetry) has one variance and one covariance: a
+    random patient and a residual, where a negative correlation is allowed so that tests keep their level.
+    """
 
     score: np.ndarray
     design: np.ndarray
     subject: np.ndarray
     visit: np.ndarray
+    exchangeable: bool = False
 
     @property
     def visits(self) -> int:
@@ -82,8 +88,8 @@ class PaddedScores:
 class MixedModelFit:
     """Coefficients with their `covariance`, Sigma, and the error of Sigma.
 
-    `derivatives` [element, coefficient, coefficient] of the covariance by each element of Sigma (lower triangle);
-    `sigma_covariance` [element, element] of the elements.
+    `derivatives` [element, coefficient, coefficient] of the covariance by each element of Sigma (lower triangle; with
+    exchangeable visits the residual variance and the covariance); `sigma_covariance` [element, element] of these.
     """
 
     coefficients: np.ndarray
@@ -108,35 +114,71 @@ def fit_repeated_measures(data: RepeatedMeasures) -> MixedModelFit:
 
     start = _starting_sigma(data)
     scale = np.sqrt(np.diag(start))
-    lower = np.tril_indices(data.visits)
+    parameters = _exchangeable(start) if data.exchangeable else _cholesky(start, scale)
 
     def cost(theta: np.ndarray) -> tuple[float, np.ndarray]:
-        factor = np.zeros_like(start)
-        factor[lower] = theta
-        scaled = scale[:, None] * factor
+        sigma, chain = parameters.sigma(theta)
         try:
-            value, slope, _, _ = restricted_likelihood(data, scaled @ scaled.T)
+            value, slope, _, _ = restricted_likelihood(data, sigma)
         except np.linalg.LinAlgError:
             return np.inf, np.zeros_like(theta)
-        return -value, -(2 * scale[:, None] * (slope @ scaled))[lower]
+        return -value, -chain(slope)
 
-    begin = np.linalg.cholesky(start / np.outer(scale, scale))[lower]
-    minimum = minimize(cost, begin, jac=True, method="BFGS", options={"gtol": GRADIENT_TOLERANCE, "maxiter": 500})
-    factor = np.zeros_like(start)
-    factor[lower] = minimum.x
-    sigma = (scale[:, None] * factor) @ (scale[:, None] * factor).T
+    minimum = minimize(
+        cost, parameters.begin, jac=True, method="BFGS", options={"gtol": GRADIENT_TOLERANCE, "maxiter": 500}
+    )
+    sigma, _ = parameters.sigma(minimum.x)
     eigenvalues = np.linalg.eigvalsh(sigma / np.outer(scale, scale))
     if not np.isfinite(minimum.fun) or eigenvalues[0] < MIN_EIGENVALUE_RATIO * eigenvalues[-1]:
         raise NotEstimableError("the estimated covariance of the visits is singular")
     if np.max(np.abs(minimum.jac)) > 1e-2:
         raise NotEstimableError("the fit did not converge")
     value, _, coefficients, covariance = restricted_likelihood(data, sigma)
-    derivatives = _derivatives(data, sigma, covariance)
+    derivatives, information = _derivatives(data, sigma, covariance), error_information(data, sigma)
+    if data.exchangeable:
+        elements = np.array([(float(j == k), 1.0) for j, k in _elements(data.visits)])
+        derivatives, information = np.tensordot(elements.T, derivatives, 1), elements.T @ information @ elements
     try:
-        errors = np.linalg.inv(error_information(data, sigma))
+        errors = np.linalg.inv(information)
     except np.linalg.LinAlgError:
         raise NotEstimableError("the covariance of the visits is not determined") from None
     return MixedModelFit(coefficients, covariance, sigma, value, derivatives, errors)
+
+
+@dataclass(frozen=True)
+class _SigmaParameters:
+    """Free parameters of Sigma: where the search begins; `sigma` gives Sigma and, from the slope of the likelihood by
+    Sigma [visit, visit], that by the parameters."""
+
+    begin: np.ndarray
+    sigma: Callable[[np.ndarray], tuple[np.ndarray, Callable[[np.ndarray], np.ndarray]]]
+
+
+def _cholesky(start: np.ndarray, scale: np.ndarray) -> _SigmaParameters:
+    """An unstructured Sigma by its Cholesky factor, with rows divided by `scale`."""
+    lower = np.tril_indices(len(start))
+
+    def sigma(theta: np.ndarray) -> tuple[np.ndarray, Callable[[np.ndarray], np.ndarray]]:
+        factor = np.zeros_like(start)
+        factor[lower] = theta
+        scaled = scale[:, None] * factor
+        return scaled @ scaled.T, lambda slope: (2 * scale[:, None] * (slope @ scaled))[lower]
+
+    return _SigmaParameters(np.linalg.cholesky(start / np.outer(scale, scale))[lower], sigma)
+
+
+def _exchangeable(start: np.ndarray) -> _SigmaParameters:
+    """Sigma of exchangeable visits by the logarithms of its eigenvalues: within patients, and of their means."""
+    visits = len(start)
+    of_mean = np.full((visits, visits), 1 / visits)
+    parts = (np.eye(visits) - of_mean, of_mean)
+    variances = [np.sum(start * parts[0]) / max(visits - 1, 1), np.sum(start * parts[1])]
+
+    def sigma(theta: np.ndarray) -> tuple[np.ndarray, Callable[[np.ndarray], np.ndarray]]:
+        scaled = [np.exp(log) * part for log, part in zip(theta, parts, strict=True)]
+        return scaled[0] + scaled[1], lambda slope: np.array([np.sum(slope * part) for part in scaled])
+
+    return _SigmaParameters(np.log(variances), sigma)
 
 
 def _starting_sigma(data: RepeatedMeasures) -> np.ndarray:
@@ -260,13 +302,15 @@ def mmrm(dataset: xr.Dataset, scale: str, reference: str, replicate: int = 0) ->
     lines = []
     for a, name in enumerate(rated.others):
         for j, k in enumerate(rated.visits):
-            numbers, why = _compared(fit, rated.column(a, j)) if fit else (dict.fromkeys(NUMBERS, float("nan")), reason)
+            numbers, why = (
+                coefficient_test(fit, rated.column(a, j)) if fit else (dict.fromkeys(NUMBERS, float("nan")), reason)
+            )
             n = int(((rated.time == j) & ((rated.arm == name) | (rated.arm == reference))).sum())
             lines.append({"arm": name, "visit": str(dataset["visit"].values[k]), **numbers, "n": n, "reason": why})
     return pd.DataFrame(lines, columns=COLUMNS)
 
 
-def _compared(fit: MixedModelFit, column: int) -> tuple[dict[str, float], str]:
+def coefficient_test(fit: MixedModelFit, column: int) -> tuple[dict[str, float], str]:
     """One coefficient with its t test and 95 % interval, and why a number is missing."""
     from scipy.stats import t
 

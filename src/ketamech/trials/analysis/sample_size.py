@@ -8,7 +8,7 @@ setting. Power then stays below 1 however many patients there are.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -37,6 +37,8 @@ MIN_TARGET, MAX_TARGET = 0.5, 0.99
 class SampleSize:
     """The number of patients in all arms together (`patients`) at which the comparison of `arm` has the power `target`.
 
+    In a `crossover` every patient is in each arm.
+
     `low` and `high`: 95 % interval by resampling the simulated trials; None for infinity. Where no number is found,
     there is a `reason`, and `low` may still be known.
     `limit` is the power that no number of patients exceeds, and `type_2_error` the share of trials of this size that do
@@ -54,6 +56,7 @@ class SampleSize:
     simulated: int
     trials: int
     reason: str = ""
+    crossover: bool = False
 
     @property
     def text(self) -> str:
@@ -65,8 +68,9 @@ class SampleSize:
         numbers = set(self.patients_per_arm.values())
         arms = ", ".join(f"{n} in {name}" for name, n in self.patients_per_arm.items())
         each = f"{numbers.pop()} patients in each arm" if len(numbers) == 1 else arms
+        each = f"{self.patients} patients, each in every arm" if self.crossover else f"{each}, {self.patients} in all"
         return (
-            f"{self.arm}: {each}, {self.patients} in all (95 % interval {self.low} to {high} in all), for a power of "
+            f"{self.arm}: {each} (95 % interval {self.low} to {high} in all), for a power of "
             f"{100 * self.target:g} %. A trial of this size misses the effect with a chance of "
             f"{100 * self.type_2_error:.0f} % (type II error)."
         )
@@ -143,11 +147,16 @@ def _sizes(data: xr.Dataset, trial: Trial) -> tuple[list[int], list[dict[str, in
     if set(most) != {arm.name for arm in trial.arms}:
         what = f"the groups at {trial.primary[1]} are {', '.join(most)}"
         raise InputError(what, key="primary", expected="a visit at which the groups are the arms of the trial")
-    total, smallest = sum(most.values()), min(most.values())
+    total, smallest = total_patients(trial, most), min(most.values())
     scales = np.geomspace(min(1.0, MIN_PER_ARM / smallest), 1.0, N_SIZES)
     sizes = [{arm.name: max(2, math.floor(most[arm.name] * scale + 1e-9)) for arm in trial.arms} for scale in scales]
-    by_total = {sum(size.values()): size for size in sizes if sum(size.values()) <= total}
+    by_total = {total_patients(trial, size): size for size in sizes if total_patients(trial, size) <= total}
     return list(by_total), list(by_total.values())
+
+
+def total_patients(trial: Trial, patients_per_arm: Mapping[str, int]) -> int:
+    """Patients in all: in a crossover every patient is in each arm."""
+    return max(patients_per_arm.values()) if trial.washout else sum(patients_per_arm.values())
 
 
 def _size_of_arm(
@@ -168,14 +177,18 @@ def _size_of_arm(
     trials = int(counts.sum())
     low, high = _interval(totals, hits, counts, z, wanted)
     lowest = math.floor(low) if math.isfinite(low) else None
-    none = SampleSize(arm, target, None, lowest, None, {}, limit, 1 - reached, largest, trials, reason)
+    none = SampleSize(
+        arm, target, None, lowest, None, {}, limit, 1 - reached, largest, trials, reason, bool(trial.washout)
+    )
     if number > largest:
         return none
     patients = math.ceil(number)
-    patients_per_arm = {one.name: math.ceil(one.n * patients / trial.patients) for one in trial.arms}
+    patients_per_arm = {
+        one.name: patients if trial.washout else math.ceil(one.n * patients / trial.patients) for one in trial.arms
+    }
     missed = 1 - float(success_probability(np.array([patients]), effect, spread, z)[0])
     return replace(
-        none, patients=sum(patients_per_arm.values()), high=math.ceil(high) if math.isfinite(high) else None,
+        none, patients=total_patients(trial, patients_per_arm), high=math.ceil(high) if math.isfinite(high) else None,
         patients_per_arm=patients_per_arm, type_2_error=missed, reason="",
     )  # fmt: skip
 

@@ -91,60 +91,93 @@ def ancova(dataset: xr.Dataset, scale: str, visit: str, reference: str) -> pd.Da
     patients do not determine is NaN, with a `reason`. Raises InputError for an arm or visit that is not there.
     """
     values, base, arm = scores(dataset, scale)
-    place = _place(dataset, visit)
+    place = visit_index(dataset, visit)
+    return covariance_table(
+        dataset, values[:, :, place] - base[:, :, place], base[:, :, place], arm[:, :, place], reference
+    )
+
+
+def covariance_table(
+    dataset: xr.Dataset, change: np.ndarray, start: np.ndarray, arm: np.ndarray, reference: str
+) -> pd.DataFrame:
+    """The table of `ancova` of changes, starts and arms, each [replicate, patient]."""
+    others = compared_arms(arm, reference)
+    rows = []
+    for r in range(len(change)):
+        known = np.isfinite(change[r]) & np.isfinite(start[r])
+        fits = _differences(change[r, known], start[r, known], arm[r, known], reference, others)
+        counts = [int((known & np.isin(arm[r], (name, reference))).sum()) for name in others]
+        rows += comparison_rows(dataset, r, others, fits, counts)
+    return pd.DataFrame(rows, columns=COMPARISON_COLUMNS)
+
+
+COMPARISON_COLUMNS = ["replicate", "arm", "difference", "se", "df", "p", "low", "high", "n", "reason"]
+
+
+def compared_arms(arm: np.ndarray, reference: str) -> list[str]:
+    """The other arms. Raises InputError for a reference that is no arm."""
     others = [name for name in arm_names(arm) if name != reference]
     if reference not in arm:
         raise InputError(f"there is no arm '{reference}'", key="reference", expected=", ".join(others))
-    lines = []
-    for r in range(len(values)):
-        change, start = values[r, :, place] - base[r, :, place], base[r, :, place]
-        known = np.isfinite(change) & np.isfinite(start)
-        fits = _differences(change[known], start[known], arm[r, known, place], reference, others)
-        number = int(dataset["replicate"].values[r])
-        for name, fit in zip(others, fits, strict=True):
-            compared = known & np.isin(arm[r, :, place], (name, reference))
-            lines.append({"replicate": number, "arm": name, **fit, "n": int(compared.sum())})
-    columns = ["replicate", "arm", "difference", "se", "df", "p", "low", "high", "n", "reason"]
-    return pd.DataFrame(lines, columns=columns)
+    return others
+
+
+def comparison_rows(
+    dataset: xr.Dataset, replicate: int, others: list[str], fits: list[dict[str, Any]], counts: list[int]
+) -> list[dict[str, Any]]:
+    """Rows of a comparison of one replicate: those of `fits` with the arm and the number of patients."""
+    number = int(dataset["replicate"].values[replicate])
+    return [
+        {"replicate": number, "arm": name, **fit, "n": n} for name, fit, n in zip(others, fits, counts, strict=True)
+    ]
 
 
 def _differences(
     change: np.ndarray, start: np.ndarray, arm: np.ndarray, reference: str, others: list[str]
 ) -> list[dict[str, Any]]:
     """Difference of each other arm from the reference among rated patients [patient], or why there is none."""
+    columns = [np.ones(len(arm)), start - start.mean() if len(start) else start]
+    columns += [(arm == name).astype(float) for name in others]
+    return least_squares(np.column_stack(columns), change, arm, reference, others, of="arm and baseline")
+
+
+def least_squares(
+    design: np.ndarray, change: np.ndarray, arm: np.ndarray, reference: str, others: list[str], *, of: str,
+    absorbed: int = 0,
+) -> list[dict[str, Any]]:  # fmt: skip
+    """Difference of each other arm, whose columns of `design` are the last ones, or why there is none.
+
+    `of`: what the design consists of, for the reasons. `absorbed`: means of groups of rows that were subtracted before.
+    """
     check_interrupt()
     if not (arm == reference).any():
         return [_not_estimable(f"no patient in '{reference}' is rated")] * len(others)
-    columns = [np.ones(len(arm)), start - start.mean(), *((arm == name).astype(float) for name in others)]
-    design = np.column_stack(columns)
     inverse = np.linalg.pinv(design.T @ design)
     estimable = np.abs(design.T @ design @ inverse - np.eye(design.shape[1])).max(axis=0) < ROUNDING
     beta = inverse @ design.T @ change
-    free = len(change) - np.linalg.matrix_rank(design)
+    free = len(change) - absorbed - np.linalg.matrix_rank(design)
     residual = float(np.sum((change - design @ beta) ** 2))
     if residual <= ROUNDING**2 * float(np.sum(change**2)):
         residual = 0.0
     rows = []
-    for i, name in enumerate(others, start=2):
+    for i, name in enumerate(others, start=design.shape[1] - len(others)):
         if not (arm == name).any():
             rows.append(_not_estimable(f"no patient in '{name}' is rated"))
         elif not estimable[i]:
-            rows.append(_not_estimable(f"{len(change)} patients do not separate the effects of arm and baseline"))
+            rows.append(_not_estimable(f"{absorbed or len(change)} patients do not separate the effects of {of}"))
         else:
-            rows.append(_tested(float(beta[i]), residual, float(inverse[i, i]), int(free)))
+            rows.append(_tested(float(beta[i]), residual, float(inverse[i, i]), int(free), of))
     return rows
 
 
-def _tested(difference: float, residual: float, inverse: float, free: int) -> dict[str, Any]:
+def _tested(difference: float, residual: float, inverse: float, free: int, of: str) -> dict[str, Any]:
     """A difference with standard error, t test and 95 % interval, given `free` degrees of freedom."""
     from scipy.stats import t
 
     if free < 1:
         return _not_estimable("no degrees of freedom are left to estimate the error", difference)
     if residual == 0:
-        return _not_estimable(
-            "arm and baseline explain every change, so that there is no error to estimate", difference
-        )
+        return _not_estimable(f"{of} explain every change, so that there is no error to estimate", difference)
     se = float(np.sqrt(residual / free * inverse))
     reach = float(t.ppf(0.975, free)) * se
     p = float(2 * t.sf(abs(difference / se), free))
@@ -209,7 +242,7 @@ def response_differences(dataset: xr.Dataset, scale: str, visit: str, reference:
     from scipy.stats import fisher_exact
 
     values, base, arm = scores(dataset, scale)
-    place = _place(dataset, visit)
+    place = visit_index(dataset, visit)
     hit = values[:, :, place] <= (1 - response) * base[:, :, place]
     others = [name for name in arm_names(arm) if name != reference]
     lines = []
@@ -265,7 +298,8 @@ def share_interval(counts: np.ndarray, n: np.ndarray) -> tuple[float, float]:
     return float(middle - half), float(middle + half)
 
 
-def _place(dataset: xr.Dataset, visit: str) -> int:
+def visit_index(dataset: xr.Dataset, visit: str) -> int:
+    """Index of a visit. Raises InputError."""
     names = [str(name) for name in dataset["visit"].values]
     if visit not in names:
         raise InputError(f"there is no visit '{visit}'", key="visit", expected=", ".join(names))

@@ -30,6 +30,9 @@ export function unexpectedWordError(start, text, words, position, lexicon, table
   const where = at < words.length ? quoted(text, words[at].start, words[at].end) : null;
   const shown = shortenText(text);
   const what = where ? `${where} does not fit here in '${shown}'` : `something is missing after '${shown}'`;
+  if (key === "over" && words[at - 1]?.kind === "IN") {
+    return new InputError(what, { key, expected: tables.texts.after_in, typeThis: "nasal" });
+  }
   if (key === "over" || key === "lag") {
     return new InputError(what, { key, expected: tables.texts.times, typeThis: `${key} 40 min` });
   }

@@ -190,6 +190,11 @@ class TreeReader {
     return frequency(what.hours, null);
   }
 
+  // Doses a time apart, such as one week.
+  apart(children, place) {
+    return this.every([children.at(-2)], place);
+  }
+
   // "8 hourly" is every 8 hours; "4 weekly" is 4 times a week to some and every 4 weeks to others.
   number_ly([number, unit], place) {
     if (unit.value !== HOUR) {

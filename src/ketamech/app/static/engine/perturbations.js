@@ -1,6 +1,7 @@
 // Perturbations from phrases such as "NBQX 10 mg/kg IP at -30 min", with the rules of perturbations.py.
 
 import { general, InputError } from "./errors.js";
+import { DAY } from "./units.js";
 
 const SAME_KINDS = { before: "start", after: "start" };
 const refuse = (what, extras = {}) => {
@@ -74,8 +75,9 @@ function itemsByKind({ items }, text) {
   return found;
 }
 
-// Fraction of the usual level that a dose by a route gives; the usual dose if none is named.
-function targetFraction(name, { dosable, doses }, { amount, route = "" }, text, tables) {
+// Fraction of the usual level that a dose by a route gives; the usual dose if none is named. A dose over several days
+// may be as many times larger than a single one.
+function targetFraction(name, { dosable, doses }, { amount, lasting, route = "" }, text, tables) {
   if (!dosable) return 1;
   const form = doses.find((one) => !route || one.route === route);
   if (!form) {
@@ -91,7 +93,13 @@ function targetFraction(name, { dosable, doses }, { amount, route = "" }, text, 
     const what = `a dose of ${general(amount.number)} ${amount.unit} in '${text}'`;
     refuse(what, { expected: "a positive number" });
   }
-  return (form.level * amount.number) / ((form.amount * usual) / factor);
+  const ownUsual = (form.amount * usual) / factor;
+  const most = tables.limits.daily_doses;
+  if (amount.number > most * ownUsual * Math.max(1, (lasting?.hours ?? 0) / DAY)) {
+    const what = `${general(amount.number)} ${amount.unit} of ${name} is above the limit in '${text}'`;
+    refuse(what, { expected: `at most ${general(most)} usual doses of ${general(form.amount)} ${form.unit} a day` });
+  }
+  return (form.level * amount.number) / ownUsual;
 }
 
 function check({ name, perturbation, items, isHeld, time, text }, { limits }, parameters) {

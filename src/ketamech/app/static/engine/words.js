@@ -126,6 +126,7 @@ const MEASURED = ["NUMBER", "A", "EVERY", "OTHER", "PER", "SLASH", "ORDINAL", "N
 const COUNTED = ["UNIT", "MASS", "TIMES", "X", "PERCENT", "DOSE", "SLASH", "PER"]; // what a number may belong to
 const HEADINGS = ["AT", "LABEL", "DOSE"];
 const IN_A_LIST = ["NUMBER", "LIST", "MINUS", "TO", ""];
+const AFTER_IN = ["NUMBER", "A", "HALF", "MINUS", "SITE", "LAST", "ANY", "CONSECUTIVE"];
 const END = { kind: "", value: null, start: 0, end: 0 };
 
 // Words whose terminal depends on their neighbours; "" means that the word is ignored here.
@@ -137,6 +138,13 @@ const CONTEXT_RULES = {
   MINUS({ before, next }) {
     if (next.kind === "NUMBER") return before === "NUMBER" ? "TO" : "MINUS";
     return before === "NUMBER" && next.kind === "LY" ? "HYPHEN" : "";
+  },
+  // 84 mg IN twice weekly, 84 mg i.n.; but 35 MG IV IN 40 MIN, 84 mg IN 2 times a week
+  IN({ written, next, second }) {
+    if (!written.includes(".") && (written !== written.toUpperCase() || written === written.toLowerCase())) return "IN";
+    const isCounted = next.kind === "NUMBER" && ["TIMES", "X"].includes(second.kind);
+    const isOfVisits = next.kind === "EVERY" && second.kind === "VISIT";
+    return isOfVisits || (AFTER_IN.includes(next.kind) && !isCounted) ? "IN" : "ROUTE";
   },
   SEP: ({ before, next }) => (!["", "SEP"].includes(before) && next.kind ? "SEP" : ""),
   UNIT({ word, before, next, second, heading }) {
@@ -164,7 +172,8 @@ function inContext(found, text) {
   found.forEach((word, i) => {
     if (["COMMA", "AND"].includes(word.kind) && at(i + 1).kind === "AND") return; // "2, 4, and 8"
     const before = placed.at(-1)?.kind ?? "";
-    const place = { word, before, next: at(i + 1), second: at(i + 2), third: at(i + 3), heading };
+    const written = text.slice(word.start, word.end);
+    const place = { word, before, next: at(i + 1), second: at(i + 2), third: at(i + 3), heading, written };
     const kind = CONTEXT_RULES[word.kind]?.(place) ?? word.kind;
     if (!IN_A_LIST.includes(kind)) heading = HEADINGS.includes(kind) ? { ...word, kind } : END;
     if (kind === "NUMBER") placed.push(...numbers(word, text, ["LABEL", "DOSE"].includes(heading.kind)));
