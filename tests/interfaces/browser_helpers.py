@@ -4,6 +4,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
+
 from waits import PATIENCE, until_true
 
 at_both_widths = pytest.mark.parametrize("width", ["phone", "desktop"], indirect=True)
@@ -81,6 +82,8 @@ def open_story(page, address):
 def open_workbench(page, address, hash_=""):
     page.goto(f"{address}/workbench{hash_}")
     page.wait_for_selector("#panel path.curve")
+    if page.locator("#toggle-cases").is_visible():
+        page.click("#toggle-cases")
 
 
 def show_few_people(page, count=20):

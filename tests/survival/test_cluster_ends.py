@@ -9,10 +9,10 @@ import threading
 import time
 
 import pytest
-from waits import PATIENCE, until_true
 
 from ketamech.core import InputError, dask_executor
 from ketamech.core.dask_executor import connect
+from waits import PATIENCE, until_true
 
 distributed = pytest.importorskip("distributed")
 PAUSES = [0.05] * 24

@@ -7,7 +7,7 @@ import math
 import secrets
 import time
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from itertools import accumulate
@@ -27,6 +27,7 @@ class Cancelled(KetaMechError):
 JobProgress = Callable[[float, str], None]  # fraction done, and a message
 Work = Callable[[JobProgress], Any]
 FINAL_STATES = ("done", "failed", "cancelled")
+MAX_SETTINGS, MAX_SETTING = 4, 60  # differing settings of a job, and the length of each
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,7 @@ class Job:
     """One long computation. `request` is stored for the list of jobs and for the report of a failure.
 
     `write_files` writes the files of the result to a folder, from data of `file_bytes` bytes; None where there are
-    none, or no longer any. The work must end before `deadline` (s, monotonic).
+    none, or no longer any. `started`: seconds since 1970; the work must end before `deadline` (s, monotonic).
     """
 
     kind: str
@@ -58,6 +59,7 @@ class Job:
     file_bytes: int = 0
     error: KetaMechError | None = None
     cancelled: bool = False
+    started: float = field(default_factory=time.time)
     began: float = field(default_factory=time.monotonic)
     ended: float = 0.0
     deadline: float = math.inf
@@ -78,6 +80,29 @@ class Job:
     def seconds(self) -> float:
         """Seconds since the job was requested, or its duration once it has ended."""
         return round((self.ended or time.monotonic()) - self.began, 2)
+
+
+def differing_settings(jobs: Sequence[Job]) -> dict[str, str]:
+    """By id: the settings of each job that differ from those of other jobs of its kind and title."""
+    texts = {}
+    for job in jobs:
+        alike = [_flat(other.request) for other in jobs if (other.kind, other.title) == (job.kind, job.title)]
+        own = _flat(job.request)
+        names = list(dict.fromkeys(name for settings in (own, *alike) for name in settings))
+        differing = [name for name in names if len({settings.get(name, "") for settings in alike}) > 1]
+        words = [f"{name} {own.get(name, '') or 'none'}" for name in differing]
+        more = len(words) - MAX_SETTINGS
+        texts[job.id] = "; ".join([*words[:MAX_SETTINGS], *([f"and {more} more"] if more > 0 else [])])
+    return texts
+
+
+def _flat(value: Any, name: str = "") -> dict[str, str]:
+    """A request as texts by name, e.g. patients per arm: 60."""
+    if isinstance(value, dict):
+        parts = [_flat(one, f"{name} {key}".strip().replace("_", " ")) for key, one in value.items()]
+        return {key: text for part in parts for key, text in part.items()}
+    text = ", ".join(map(str, value)) if isinstance(value, list) else "" if value is None else str(value)
+    return {name: text if len(text) <= MAX_SETTING else f"{text[: MAX_SETTING - 1]}…"}
 
 
 class Jobs:

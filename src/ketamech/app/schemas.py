@@ -122,6 +122,11 @@ class TrialRequest(Request):
         description="placebo: an arm of placebo at the visits of the arm with the most, where no arm is placebo; "
         "double-dummy: each arm also has the visits of the others, by placebo, unless open-label or adaptive",
     )
+    reference: str = Field(
+        "",
+        max_length=60,
+        description="the arm with which the others are compared; none: a placebo or other control arm, else the last",
+    )
     blinding: Literal["double", "open"] = "double"
     dropout: Dropout = Field("0 %", max_length=20, description="probability to leave in a week, e.g. 2 %")
     alpha: float = Field(0.05, gt=0, le=0.5, description="two-sided level of significance")
@@ -288,6 +293,8 @@ class JobState(BaseModel):
     progress: float
     message: str = ""
     seconds: float
+    started: float = Field(0, description="when it was requested, in seconds since 1970 (UTC)")
+    settings: str = Field(default="", description="in the list: settings that differ from other jobs of its kind and title")
     error: ErrorResponse | None = None
     has_files: bool = Field(False, description="whether the files of the result can be saved")
     request: dict[str, Any] | None = Field(None, description="what was requested; with the result only")

@@ -31,7 +31,9 @@ from ketamech.trials.analysis.power import (
     difference_sentences,
     effect_table,
     error_table,
+    is_withdrawal,
     power,
+    relapse_sentence,
     smallest_arms,
     success_criterion,
 )
@@ -110,6 +112,8 @@ def planned_trial(app_state: AppState, request: TrialRequest) -> tuple[Trial, st
     trial = load_trial(keys, table)
     keys["primary"] = f"MADRS at {_primary_day(request, trial)} d"
     controls = [arm.name for arm in trial.arms if is_control(arm.regimen)]
+    if request.reference:
+        keys["reference"] = request.reference
     if request.control != "none" and controls:
         keys["assumed"] = [f"no placebo arm is added, because '{name}' is a control arm" for name in controls[:1]]
     elif request.control != "none":
@@ -317,7 +321,7 @@ def _write_files(
 
     metadata = provenance_of_many(trial.title, trial.fingerprint, task.app_state.model, scripts["command"])
     write_trial(
-        folder, data.assign_attrs(metadata), trial, analysis, power=table, alpha=task.criterion.alpha,
+        folder, data.assign_attrs(metadata), trial, analysis, power=table, criterion=task.criterion,
         command_line=scripts["command"],
     )  # fmt: skip
     if task.file:
@@ -363,13 +367,12 @@ def _trial_response(
     arms = [
         {"name": arm.name, "n": arm.n, "treatment": arm.treatment or "nothing"} for arm in _simulated_arms(task, trial)
     ]
-    relapse: dict[str, Any] = {"survival": [], "relapse": [], "hazard_ratio": {}}
+    relapse: dict[str, Any] = {"survival": [], "relapse": []}
     if analysis.relapse is not None:
         curves = analysis.relapse.curves
         relapse = {
             "survival": json_rows(curves.iloc[:: max(1, len(curves) // MOST_SURVIVAL_STEPS)]),
             "relapse": json_rows(analysis.relapse.median),
-            "hazard_ratio": {name: x for name, x in analysis.relapse.hazard_ratio.items() if math.isfinite(x)},
         }
     return {
         "title": trial.title,
@@ -391,12 +394,21 @@ def _trial_response(
         "means": {scale: json_rows(rows) for scale, rows in analysis.means.items()},
         "response_rates": {scale: json_rows(rows) for scale, rows in analysis.shares.items()},
         "comparison": _comparison(analysis, task.criterion),
+        "is_withdrawal": is_withdrawal(analysis, trial),
+        "relapse_note": _relapse_note(analysis, trial, task),
         **relapse,
         "power": [] if table is None else json_rows(table),
         "dropout_share": {name: json_cell(value) for name, value in analysis.dropout.items()},
         "not_estimated": analysis.not_estimated,
         "failed_share": round(analysis.failed, 5),
     }
+
+
+def _relapse_note(analysis: TrialAnalysis, trial: Trial, task: TrialTask) -> str:
+    """The hazard ratio of relapse of a single trial where it is no finding: responders are no groups drawn by lot."""
+    if task.request.replicates > 1 or is_withdrawal(analysis, trial):
+        return ""
+    return relapse_sentence(analysis, task.criterion.alpha)
 
 
 def _cautions(analysis: TrialAnalysis, trial: Trial, criterion: SuccessCriterion) -> list[str]:
@@ -410,7 +422,7 @@ def _cautions(analysis: TrialAnalysis, trial: Trial, criterion: SuccessCriterion
     if criterion.margin is not None and _reference_is_control(analysis, trial):
         lines.append(
             f"'{analysis.reference}' is a control without the drug: an arm that is not inferior to it need not have an "
-            "effect. Without a further control arm the arms are compared with the last of them"
+            "effect. Choose the arm with the drug to compare with as the reference arm"
         )
     return lines
 

@@ -212,7 +212,7 @@ def _run(
             if options.sizes:
                 powers = power(data, *trial.primary, analysis.reference, options.sizes, criterion=criterion)
             data = data.assign_attrs(provenance_of_many(trial.title, trial.fingerprint, model, line))
-            page = write_trial(draft, data, trial, analysis, power=powers, alpha=options.alpha, command_line=line)
+            page = write_trial(draft, data, trial, analysis, power=powers, criterion=criterion, command_line=line)
             weighted_arms = write_weighted_arms(draft, data, arms) if arms else None
     _print_differences(trial, analysis, criterion, search, powers)
     console.print(_conditions(trial, data, analysis))

@@ -142,13 +142,13 @@ class Evidence:
         use: str | None = None,
         text: str | None = None,
     ) -> list[Observation]:
-        """Rows of a stage and use (exact), with `drug` inside the drug and `text` anywhere (any case)."""
+        """Rows of a stage and use (exact), with `drug` inside the drug or a compound and `text` anywhere (any case)."""
         return [
             row
             for row in self.observations.values()
             if (stage is None or row.stage == stage)
             and (use is None or row.use == use)
-            and (drug is None or drug.lower() in row.drug.lower())
+            and (drug is None or drug.lower() in "; ".join((row.drug, *row.compounds)).lower())
             and (text is None or text.lower() in self._search_text(row))
         ]
 

@@ -6,8 +6,11 @@ import math
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 
 from ketamech.core.constants import Z95
+from ketamech.core.csv_table import read_table
+from ketamech.core.environment import DATA
 
 NUMBER = r"([-+]?\d+(?:\.\d+)?(?:[eE][-+]?\d+)?)"
 _NUMBER_PAIR = NUMBER + r"\s*(?:-|to)\s*" + NUMBER
@@ -86,9 +89,10 @@ _ADDRESS = re.compile(r"https?://[^/\s]+\.[^/\s]+/|10\.\d{4,}/|PMC\d+$|[A-Za-z0-
 class Observation:
     """One published number, in the published and in canonical units.
 
-    `value`, `unit` and `spread` are as published; `canonical_value` = `value` * `factor` in `canonical_unit`. `time_h`
-    is hours after the dose where the text names one time. `use`: calibrate or context (compare). `source_location` is
-    the address where the number was read, `locator` the table or page in it, and `reading_source` says how it was read:
+    `value`, `unit` and `spread` are as published, and `drug` has the words of the source; `canonical_value` = `value` *
+    `factor` in `canonical_unit`. `time_h` is hours after the dose where the text names one time. `use`: calibrate or
+    context (compare). `source_location` is the address where the number was read, `locator` the table or page in it,
+    and `reading_source` says how it was read:
     source, transcription (a secondary copy) or recalled (unconfirmed). `duplicate_of` is the id of another row that
     reports the same number, so that it is not counted twice; `derived_from` are rows from which this number follows by
     arithmetic. `trial` is the key shared by all reports, subgroups and pools of one trial (default: the reference).
@@ -127,6 +131,11 @@ class Observation:
     use: str
 
     @property
+    def compounds(self) -> tuple[str, ...]:
+        """The compounds, or other treatments, that `drug` stands for, by one name each."""
+        return load_compounds().get(self.drug, (self.drug,))
+
+    @property
     def has_public_source(self) -> bool:
         """Whether `source_location` is a public address: a web address, DOI, PMCID, or a path in a repository."""
         return bool(_ADDRESS.match(self.source_location))
@@ -138,6 +147,13 @@ class Observation:
     def canonical(self, printed: float) -> float:
         """A number in the published unit (such as `spread.low`) expressed in `canonical_unit`."""
         return printed * self.factor
+
+
+@cache
+def load_compounds() -> dict[str, tuple[str, ...]]:
+    """The names of the compounds by the words of sources that are not such a name themselves."""
+    rows = read_table(DATA / "evidence" / "compounds.csv", ("words", "compounds", "why"))
+    return {row["words"]: row.listed("compounds") for row in rows}
 
 
 def log_standard_error(row: Observation) -> float:

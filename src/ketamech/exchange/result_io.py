@@ -260,7 +260,7 @@ def _opened(path: Path) -> xr.DataTree:
         import_optional("h5netcdf", "h5netcdf", "reading or writing NetCDF")
         h5py = import_optional("h5py", "h5py", "reading NetCDF")
         with h5py.File(path) as file:
-            file.attrs.get("_nc3_strict")  # a file object of h5netcdf that fails here prints an error when it is deleted
+            file.attrs.get("_nc3_strict")  # fails here: h5netcdf would print an error when its file object is deleted
         return xr.open_datatree(path, engine="h5netcdf")
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", ".*consolidated", RuntimeWarning)  # a cohort grows chunk by chunk

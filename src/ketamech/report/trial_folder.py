@@ -23,7 +23,14 @@ from ketamech.report.palette import OKABE_ITO, RULE_GREY
 from ketamech.report.style import draw, page
 from ketamech.simulation.nca_tables import adpp, wide_table
 from ketamech.trials.analysis.analyse import TrialAnalysis, adpc, adqs, adsl
-from ketamech.trials.analysis.power import ALPHA, CARRY_OVER, p_value
+from ketamech.trials.analysis.power import (
+    ALPHA,
+    CARRY_OVER,
+    SUPERIORITY,
+    SuccessCriterion,
+    difference_sentences,
+    p_value,
+)
 from ketamech.trials.design import Trial
 from ketamech.trials.rating_scales import load_scales
 
@@ -178,9 +185,9 @@ def _with_p(table: pd.DataFrame) -> pd.DataFrame:
 
 def write_trial(
     folder: Path, dataset: xr.Dataset, trial: Trial, analysis: TrialAnalysis, *, power: pd.DataFrame | None = None,
-    alpha: float = ALPHA, command_line: str = "",
+    criterion: SuccessCriterion = SUPERIORITY, command_line: str = "",
 ) -> Path:  # fmt: skip
-    """Write everything about a trial and return the path of its page; `alpha`: level of significance."""
+    """Write everything about a trial and return the path of its page."""
     folder.mkdir(parents=True, exist_ok=True)
     dataset.drop_encoding().to_zarr(folder / "trial.zarr", mode="w", zarr_format=2)
     few = dataset.isel(replicate=slice(0, MAX_REPLICATES_IN_TABLES))
@@ -195,8 +202,9 @@ def write_trial(
     figures = _figures(analysis, trial.title, power)
     for name, make in figures.items():
         draw(folder / "figures", name, make)
-    differences = difference_rows(analysis, trial, alpha)
+    differences = difference_rows(analysis, trial, criterion.alpha)
     summary_values = _summary(dataset, trial, analysis, differences, command_line)
+    summary_values["findings"] = difference_sentences(analysis, trial, criterion)
     (folder / "summary.json").write_text(json.dumps(summary_values, indent=1, allow_nan=False), encoding="utf-8")
     svg_figures = [(name, (folder / "figures" / f"{name}.svg").read_text(encoding="utf-8")) for name in figures]
     page = render(
@@ -206,7 +214,7 @@ def write_trial(
         figures=svg_figures,
         primary_title=TITLE,
         primary=rows_as_text(differences),
-        hazard=rows_as_text(relapse_rows(analysis, alpha)),
+        hazard=rows_as_text(relapse_rows(analysis, criterion.alpha)),
         relapse=[] if analysis.relapse is None else rows_as_text(analysis.relapse.median.to_dict("records")),
         events=rows_as_text(analysis.events),
         repeated=rows_as_text(_with_p(analysis.repeated).to_dict("records")),

@@ -215,6 +215,7 @@ class Trial(metaclass=LoadedByCall, loader="read"):
     probability that a visit is not held, `adherence` the probability that a dose is taken. `block` is the size of
     permuted blocks (0: one block of all patients) within `strata` {factor: {level: fraction}}. `add_on` is given to all
     patients in addition to the arms. `events` {name: condition} are counted in each arm at the end of the trial.
+    `reference`: the arm with which the others are compared (default: see `reference_arm`).
     `study_size`: patients of the published or planned trial, on which its mean effects depend, whatever number is
     simulated (default: `patients`). Without `eligibility` the population is that of the enrolled patients. With
     `paired_arms` (no crossover) every arm has the same virtual patients, so that arms do not differ by chance.
@@ -248,6 +249,7 @@ class Trial(metaclass=LoadedByCall, loader="read"):
     eligibility: Eligibility | None = None
     crossover_rule: Rule | None = None
     latest_crossover: float = 0.0
+    reference: str = ""
     study_size: int | None = None
     paired_arms: bool = False
     source: str = field(default="", repr=False)

@@ -65,6 +65,8 @@ def _trial(file: SourceFile, keys: TrialFile, source: str) -> Trial:
     decisions = steps(file, keys, visits, belief)
     names = [*keys.arms, *(name for decision in decisions for name in decision.names)]
     crossover_rule, latest = crossover(file, keys, visits)
+    if keys.reference is not None:
+        file.check_known(("reference",), keys.reference, keys.arms, f"there is no arm '{keys.reference}'")
     trial = Trial(
         title=keys.title,
         description=keys.description,
@@ -94,6 +96,7 @@ def _trial(file: SourceFile, keys: TrialFile, source: str) -> Trial:
         eligibility=eligibility(file, keys.eligibility),
         crossover_rule=crossover_rule,
         latest_crossover=latest,
+        reference=keys.reference or "",
         source=source,
     )
     _check_no_early_events(file, trial)

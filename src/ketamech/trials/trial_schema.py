@@ -157,6 +157,11 @@ class TrialFile(BaseModel, extra="forbid", title="KetaMech trial"):
     steps: list[StepKeys] = Field([], description="decisions during the trial, e.g. a randomised withdrawal")
     rescue: list[StepKeys] = Field([], description="treatment that is added once to patients who meet a condition")
     primary: str | None = Field(None, description="e.g. MADRS at 24 h [default: the last visit of the first scale]")
+    reference: str | None = Field(
+        None,
+        description="the arm with which the others are compared [default: the first with a placebo or active placebo, "
+        "else the first without ketamine, else the last]",
+    )
     relapse: str | RelapseKeys | None = Field(
         None, description="what ends a response, e.g. 'MADRS > 50 % of baseline from day 12', or keys when:, since: ..."
     )

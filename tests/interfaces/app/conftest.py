@@ -4,6 +4,7 @@ import socket
 import threading
 
 import pytest
+
 from waits import until_true
 
 pytest.importorskip("fastapi", reason="the page is not installed: pip install 'ketamech[web]'")

@@ -2,7 +2,8 @@
 
 import json
 
-from browser_helpers import findings, fits_the_width, open_story, open_workbench, until
+import pytest
+from browser_helpers import LINK_CONTENT, findings, fits_the_width, open_story, open_workbench, until
 
 from ketamech.analysis.exercises import load_exercises
 
@@ -209,3 +210,63 @@ def test_keys_lead_through_the_chapters_in_full_screen_only(page, address):
     page.get_by_role("button", name="Leave full screen").click()
     until(page, "!document.body.classList.contains('presentation')")
     assert page.console_errors == []
+
+
+@pytest.mark.parametrize("width", ["phone"], indirect=True)
+def test_on_a_phone_the_cases_are_folded_so_that_a_tab_is_reached_at_once(page, address):
+    page.goto(f"{address}/workbench")
+    page.wait_for_selector("#panel path.curve")
+    assert not page.locator(".case").first.is_visible()
+    assert page.locator("#cases-summary span").all_inner_texts()[0] == "A Ketamine infusion"
+    page.click("#tab-trial")
+    trial = page.get_by_role("combobox", name="Trial").bounding_box()
+    assert trial["y"] + trial["height"] < page.locator("#time-bar").bounding_box()["y"], "in the first screen"
+    assert findings(page) == []
+    page.get_by_role("button", name="Edit the cases").click()
+    page.get_by_label("Title of case A").fill("Another name")
+    assert findings(page) == []
+    page.get_by_role("button", name="Close the cases").click()
+    assert page.locator("#cases-summary span").first.inner_text() == "A Another name"
+    assert fits_the_width(page)
+    page.click("#tab-curves")
+    page.get_by_role("button", name="Edit the cases").click()
+    page.locator("[data-key='treatments[0]']").first.fill("ketamin")
+    page.wait_for_selector(".case [aria-invalid=true]")
+    until(page, f"{LINK_CONTENT}.includes('ketamin\"')")
+    page.reload()
+    page.wait_for_selector(".case [aria-invalid=true]")
+    assert page.locator(".case .field-error").first.is_visible(), "an error opens the cases"
+
+
+def test_the_reference_arm_is_chosen_and_jobs_of_one_title_have_their_settings(page, address):
+    open_workbench(page, address)
+    page.click("#tab-trial")
+    reference = page.get_by_role("combobox", name="Reference arm")
+    assert reference.locator("option").all_inner_texts()[0] == "by the design"
+    page.get_by_role("combobox", name="Trial").select_option("Arms written here")
+    reference.select_option("Ketamine infusion")
+    page.get_by_label("Name of arm 1").fill("Infusion")
+    assert reference.input_value() == "Infusion", "a new name of the arm"
+    run_small_trial(page)
+    assert "than on Infusion" in page.locator("#panel .findings").inner_text()
+    survival = page.locator("#panel figure", has_text="Responders without relapse")
+    assert survival.count() == 0, "two visits have no relapse"
+    page.get_by_role("spinbutton", name="Random seed").fill("2")
+    page.get_by_label("Visit days").fill("1, 7, 14")
+    page.get_by_role("button", name="Run the trial").click()
+    page.wait_for_selector("#panel .findings")
+    survival.wait_for()
+    assert "% of responders" in survival.inner_text()
+    assert "100" in survival.locator("svg text").all_text_contents()
+    page.locator(".jobs").evaluate("one => { one.open = true }")
+    until(page, "document.querySelectorAll('.job-list li').length > 1")
+    names = [text for text in page.locator(".job-list .job-name").all_inner_texts() if "Infusion or" in text]
+    assert "days 1, 7, 14; seed 2" in names[0]
+    assert "days 1, 7; seed 1" in names[1]
+    assert all(", started " in name for name in names)
+    reference.select_option("by the design")
+    page.get_by_role("button", name="Store this run").click()
+    page.get_by_role("button", name="Use the settings of Run").first.click()
+    assert reference.input_value() == "Infusion"
+    page.get_by_role("combobox", name="Trial").select_option("murrough2013")
+    assert not reference.is_visible(), "a shipped trial has its own"

@@ -15,7 +15,6 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import uvicorn
-from waits import PATIENCE, until_true
 
 from ketamech.app import server as app_server
 from ketamech.app.app_state import AppState, Limits, LruCache
@@ -24,6 +23,7 @@ from ketamech.app.server import make_app, server_config
 from ketamech.core import InputError
 from ketamech.core.progress import check_interrupt
 from ketamech.dosing.regimen import Regimen
+from waits import PATIENCE, until_true
 
 
 @pytest.fixture(scope="module")

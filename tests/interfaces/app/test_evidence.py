@@ -149,3 +149,18 @@ def test_the_card_of_blood_pressure_states_the_value_of_each_row(client):
     stated = {row["id"]: row["value"] for row in rows}
     assert (stated["label-bp-sbp40-esk"], stated["label-bp-sbp40-esk65"]) == ("8", "17")
     assert "8 of 100 patients on the spray and in 17 of 100 from 65 years, against 0.5 and 2 of 100" in claim["note"]
+
+
+def test_a_drug_is_one_entry_of_the_filter_and_keeps_the_words_of_its_sources(client):
+    def get(**query):
+        return client.get("/api/evidence", params=query).json()
+
+    counts = get(limit=1)["counts"]["drug"]
+    assert not {"S-ketamine", "R-ketamine", "saline"} & set(counts)
+    found = get(drug="esketamine", limit=400)
+    assert found["total"] == counts["esketamine"] > 400
+    assert {"esketamine", "S-ketamine"} <= {row["drug"] for row in found["rows"]}
+    assert all("esketamine" in row["compounds"] for row in found["rows"])
+    together = get(drug="naltrexone")
+    assert {row["drug"] for row in together["rows"]} >= {"racemic ketamine + naltrexone"}, "with another drug, too"
+    assert get(drug="esketamine", text="olofsen")["total"] > 0

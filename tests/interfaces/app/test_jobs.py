@@ -9,14 +9,14 @@ import zipfile
 
 import pytest
 from pydantic import ValidationError
-from waits import PATIENCE, until_true
 
 from ketamech.app.app_state import Limits, LruCache
-from ketamech.app.jobs import Jobs, LimitExceeded, ResultWithFiles
+from ketamech.app.jobs import Job, Jobs, LimitExceeded, ResultWithFiles, differing_settings
 from ketamech.app.schemas import SampleSizeRequest, TrialRequest
 from ketamech.app.trial_tasks import planned_trial
 from ketamech.core import SolverError
 from ketamech.evidence import load_evidence
+from waits import PATIENCE, until_true
 
 TRIAL = {"arms": {"drug": "racemic 0.5 mg/kg IV over 40 min", "none": "placebo IV"}, "patients_per_arm": 12,
          "replicates": 3, "days": [1, 7, 14]}  # fmt: skip
@@ -377,3 +377,45 @@ def test_requests_of_the_former_page_with_percentages_as_numbers_are_read():
     for wrong in ({"target_power": 10**400}, {"target_power": 120}, {"target_power": 0.2}, {"dropout": 10**400}):
         with pytest.raises(ValidationError):
             SampleSizeRequest.model_validate(wrong)
+
+
+def test_the_reference_arm_of_a_trial_is_the_chosen_one(client, engine):
+    arms = {"infusion": "racemic 0.5 mg/kg IV over 40 min", "spray": "esketamine 84 mg nasal", "none": "placebo IV"}
+    request = {**TRIAL, "arms": arms, "replicates": 1}
+    assert done(client, "/api/jobs/trial", request)["result"]["reference"] == "none"
+    found = done(client, "/api/jobs/trial", {**request, "reference": "infusion", "margin": 3})["result"]
+    assert found["reference"] == "infusion"
+    assert {row["arm"] for row in found["effects"]} == {"spray", "none"}
+    assert all("than on infusion" in text for text in found["differences"])
+    assert {row["arm"] for row in found["power"]} == {"spray", "none"}
+    assert not found["reference_is_control"]
+    assert 'reference: "infusion"' in found["reproduction"]["file"]
+    added = {**request, "arms": {"infusion": arms["infusion"]}, "control": "placebo", "reference": "placebo"}
+    trial, _ = planned_trial(engine, TrialRequest.model_validate(added))
+    assert trial.reference == "placebo"
+    answer = client.post("/api/jobs/trial", json={**request, "reference": "infusoin"})
+    assert (answer.status_code, answer.json()["key"], answer.json()["nearest"]) == (422, "reference", "infusion")
+
+
+def test_jobs_of_one_title_are_told_apart_by_their_settings_and_time():
+    def job(**request):
+        return Job("trial", "A or B", {"arms": {"A": "x"}, "seed": 1, "patients_per_arm": 60, **request})
+
+    first, second, same, other = job(), job(patients_per_arm=80), job(), Job("scorecard", "Scorecard", {})
+    texts = differing_settings([first, second, same, other])
+    assert texts[second.id] == "patients per arm 80"
+    assert texts[first.id] == texts[same.id] == "patients per arm 60"
+    assert texts[other.id] == ""
+    assert set(differing_settings([first, same]).values()) == {""}
+    long = job(arms={"A": "y" * 200})
+    assert differing_settings([first, long])[long.id] == f"arms A {'y' * 59}…"
+    assert abs(first.started - time.time()) < 60
+
+
+def test_a_withdrawal_by_lot_begins_with_its_hazard_ratio(client):
+    request = {"shipped": "withdrawal", "replicates": 2, "patients_per_arm": None}
+    found = done(client, "/api/jobs/trial", request)["result"]
+    (text,) = found["differences"]
+    assert re.match(r"Relapse: the hazard on placebo is \d+\.\d\d times that on goes on, geometric mean of 2", text)
+    assert found["is_withdrawal"]
+    assert found["relapse_note"] == ""

@@ -9,7 +9,9 @@ import pytest
 
 from ketamech import evidence as room
 from ketamech.core import UnknownNameError
+from ketamech.dosing.drugs import load_drugs
 from ketamech.evidence import cite, format_listing, format_row, load_evidence
+from ketamech.evidence.observation import load_compounds
 
 TABLES = Path(room.__file__).parents[1] / "data" / "evidence"
 
@@ -161,3 +163,14 @@ def test_doses_are_read_in_their_unit_and_by_route(evidence):
     assert evidence.studied_doses("mood", "esketamine", "nasal", "mg") == [28.0, 56.0, 84.0]
     assert evidence.studied_doses("mood", "racemic", "infusion", "mg/kg") == [0.1, 0.2, 0.5, 0.8, 1.0]
     assert evidence.studied_doses("mood", "racemic", "", "mg") == []
+
+
+def test_every_compound_has_one_name():
+    rows = load_evidence().observations.values()
+    words, compounds = {row.drug for row in rows}, {name for row in rows for name in row.compounds}
+    table = load_compounds()
+    assert set(table) <= words, "words of a source"
+    assert not set(table) & compounds, "a name stands for itself"
+    assert len({name.lower() for name in compounds}) == len(compounds)
+    aliases = {alias for one in load_drugs() if one.drug_class in ("ketamine", "placebo") for alias in one.aliases}
+    assert not {name for name in compounds if name.lower() in aliases - {"sham"}}, "another name of a drug"

@@ -10,6 +10,7 @@ from relapse_cases import with_relapse
 
 from ketamech.report.trial_folder import _median_text, difference_rows, relapse_rows, summary_of, write_trial
 from ketamech.trials.analysis.analyse import analyse
+from ketamech.trials.analysis.power import SUPERIORITY, difference_sentences, relapse_sentence
 from ketamech.trials.analysis.repeated_measures import mmrm
 from ketamech.trials.analysis.survival import time_to_relapse
 from ketamech.trials.analysis.treatment_effects import ancova, mean_change_by_arm, responders
@@ -185,6 +186,31 @@ def test_groups_that_relapse_one_after_all_of_the_other_have_no_ratio():
     assert "does not converge" in found.reason
 
 
+def test_the_sentence_on_relapse_states_the_ratio_of_each_replicate():
+    rows = [[10, 10, 10], [10, 30, 30], [10, 10, 10], [30, 30, 30], [10, 10, 10], [10, 30, 30]]
+    orders = (range(6), (3, 1, 0, 2, 4, 5))
+    events = [relapses([rows[k] for k in order], ["a", "a", "a", "b", "b", "b"]).events for order in orders]
+    one = relapses(rows, ["a", "a", "a", "b", "b", "b"])
+    analysis = type("Found", (), {"relapse": one})
+    ratio = one.hazard_ratio
+    assert relapse_sentence(analysis, 0.05) == (
+        f"Relapse: the hazard on b is {ratio['hazard_ratio']:.2f} times that on a, 95 % interval {ratio['low']:.2f} to "
+        f"{ratio['high']:.2f}, log-rank p = {ratio['p']:.2g}."
+    )
+    both = replace(one, events=pd.concat([events[0], events[1].assign(replicate=1)]))
+    ratios = both.hazard_ratios["hazard_ratio"]
+    assert ratios[0] == pytest.approx(ratio["hazard_ratio"])
+    assert ratios[0] != pytest.approx(ratios[1])
+    mean = np.sqrt(ratios[0] * ratios[1])
+    assert f"is {mean:.2f} times that on a, geometric mean of 2 trials; 95 %" in relapse_sentence(
+        type("Found", (), {"relapse": both}), 0.05
+    )
+    none = relapses([[10, 10, 10]] * 4, ["a", "a", "b", "b"])
+    text = relapse_sentence(type("Found", (), {"relapse": none}), 0.05)
+    assert text == "Relapse: the hazard on b relative to a cannot be estimated (no patient relapses)."
+    assert relapse_sentence(type("Found", (), {"relapse": None}), 0.05) == ""
+
+
 def test_groups_are_compared_in_the_requested_order():
     rows = [[30, 30, 10], [10, 30, 30], [10, 10, 10], [30, 30, 30], [10, 10, 10], [10, 30, 30]]
     data = rated([[40, 10, *row] for row in rows], ["drug"] * 6, ["others", "b", "a", "b", "a", "a"])
@@ -198,6 +224,9 @@ def test_a_withdrawal_compares_what_was_drawn_by_lot(model):
     trial = shipped_trial("withdrawal")
     found = analyse(run_trial(trial, model, threads=1), trial)
     assert found.relapse.compared == ("goes on", "placebo")
+    (sentence,) = difference_sentences(found, trial, SUPERIORITY)
+    assert sentence == relapse_sentence(found, 0.05)
+    assert f"{found.relapse.hazard_ratio['hazard_ratio']:.2f} times" in sentence
     assert found.relapse.hazard_ratio["hazard_ratio"] > 1.1  # 2.0 (1.2 to 3.4) in SUSTAIN-1, with more patients
 
 

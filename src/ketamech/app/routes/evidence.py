@@ -19,7 +19,7 @@ from ketamech.evidence import Observation, Reference
 from ketamech.report.model_page import ChainLayout, chain_layout
 from ketamech.report.number_format import rounded_number
 
-MAX_ROWS, MAX_LISTED_VALUES = 400, 40
+MAX_ROWS, MAX_LISTED_VALUES = 400, 100
 FILTERS = ("species", "drug", "use", "reading_source")
 Word = Annotated[str, Field(max_length=80)]
 
@@ -47,7 +47,8 @@ class EvidenceRow(BaseModel):
     species: str
     population: str
     n: str
-    drug: str
+    drug: str = Field(description="in the words of the source")
+    compounds: list[str] = Field(description="the compounds, or treatments, by one name each")
     dose: str
     route: str
     time: str
@@ -211,14 +212,19 @@ def evidence_rows(app_state: AppState, query: EvidenceQuery) -> dict[str, Any]:
 
 
 def _is_chosen(row: Observation, filters: Mapping[str, str]) -> bool:
-    return all(str(getattr(row, name)) == value for name, value in filters.items())
+    return all(value in _values(row, name) for name, value in filters.items())
+
+
+def _values(row: Observation, name: str) -> tuple[str, ...]:
+    """What a filter reads from a row; that of the drug reads its compounds."""
+    return row.compounds if name == "drug" else (str(getattr(row, name)),)
 
 
 def _counts(rows: Iterable[Observation], name: str, filters: Mapping[str, str]) -> dict[str, int]:
     """Number of rows by value of one filter among those that the other filters choose, the most frequent first."""
     other_filters = {key: value for key, value in filters.items() if key != name}
     return dict(
-        Counter(str(getattr(row, name)) for row in rows if _is_chosen(row, other_filters)).most_common(
+        Counter(value for row in rows if _is_chosen(row, other_filters) for value in _values(row, name)).most_common(
             MAX_LISTED_VALUES
         )
     )
@@ -227,8 +233,9 @@ def _counts(rows: Iterable[Observation], name: str, filters: Mapping[str, str]) 
 def evidence_row(row: Observation, app_state: AppState) -> dict[str, Any]:
     """One row of evidence; see `EvidenceRow`."""
     paper = app_state.evidence.references[row.reference]
-    written = {
+    written: dict[str, Any] = {
         "n": row.n_text,
+        "compounds": list(row.compounds),
         "value": f"{row.value:g}",
         "spread": row.spread.text,
         "citation": paper.citation,

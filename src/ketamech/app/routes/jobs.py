@@ -18,7 +18,7 @@ from fastapi.responses import StreamingResponse
 
 from ketamech.app.app_state import AppState, Queue
 from ketamech.app.job_tasks import attribution_work, scorecard_work
-from ketamech.app.jobs import FINAL_STATES, Job, Jobs
+from ketamech.app.jobs import FINAL_STATES, Job, Jobs, differing_settings
 from ketamech.app.responses import NotFound, cached_response, error_body, json_response
 from ketamech.app.schemas import AttributionRequest, JobState, SampleSizeRequest, ShippedTrial, TrialRequest
 from ketamech.app.trial_tasks import sample_size_work, shipped_trials, trial_work
@@ -85,7 +85,10 @@ def _add_results(router: APIRouter, app_state: AppState, jobs: Jobs) -> None:
     @router.get("/jobs", response_model=list[JobState])
     async def all_jobs() -> Response:
         """All stored jobs without their results, the newest first."""
-        return json_response([job_state(listed_job).model_dump(mode="json") for listed_job in jobs.newest_first()])
+        listed = jobs.newest_first()
+        settings = differing_settings(listed)
+        states = [job_state(job).model_copy(update={"settings": settings[job.id]}) for job in listed]
+        return json_response([state.model_dump(mode="json") for state in states])
 
     @router.get("/jobs/{job_id}", response_model=JobState)
     async def job(job_id: JobId) -> Response:
@@ -130,8 +133,9 @@ def job_state(job: Job, *, with_result: bool = False) -> JobState:
     """The state of a job; with its result when it is done and the result is wanted."""
     return JobState(
         id=job.id, kind=job.kind, title=job.title, state=job.state, progress=round(job.progress, 4),
-        message=job.message, seconds=job.seconds, error=error_body(job.error) if job.error else None,
-        has_files=job.write_files is not None, request=job.request if with_result else None,
+        message=job.message, seconds=job.seconds, started=round(job.started),
+        error=error_body(job.error) if job.error else None, has_files=job.write_files is not None,
+        request=job.request if with_result else None,
         result=job.result if with_result and job.state == "done" else None,
     )  # fmt: skip
 

@@ -233,7 +233,11 @@ def analyse(dataset: xr.Dataset, trial: Trial) -> TrialAnalysis:
 
 
 def reference_arm(trial: Trial) -> str:
-    """The control arm: the first with a placebo or active placebo, else the first without ketamine, else the last."""
+    """The arm with which the others are compared: that of the trial file, else the first with a placebo or active
+    placebo, else the first without ketamine, else the last.
+    """
+    if trial.reference:
+        return trial.reference
     controls = [arm.name for arm in trial.arms if is_control(arm.regimen)]
     others = [arm.name for arm in trial.arms if KETAMINE not in drug_classes(arm.regimen)]
     return (controls or others or [trial.arms[-1].name])[0]

@@ -208,7 +208,7 @@ CARRY_OVER = "Carry-over, {scale} at the baseline of the second period"
 
 
 def difference_sentences(analysis: TrialAnalysis, trial: Trial, criterion: SuccessCriterion) -> list[str]:
-    """One sentence for each arm that is compared with the reference arm; empty for a trial of one arm.
+    """One sentence for each arm that is compared with the reference arm, and one on relapse after a withdrawal.
 
     Of a crossover, the comparison within patients, that of the first period alone, and what is carried over.
     """
@@ -220,11 +220,40 @@ def difference_sentences(analysis: TrialAnalysis, trial: Trial, criterion: Succe
         (analysis.first_period, f"{scale} at {visit}, first period alone", "on", criterion),
         (analysis.carry_over, CARRY_OVER.format(scale=scale), "after", any_difference),
     )
-    return [
+    sentences = [
         f"{beginning}: {_sentence(part, arm, analysis.reference, test, preposition)}"
         for table, beginning, preposition, test in beginnings
         for arm, part in _compared(table, trial)
     ]
+    return [*sentences, relapse_sentence(analysis, criterion.alpha)] if is_withdrawal(analysis, trial) else sentences
+
+
+def is_withdrawal(analysis: TrialAnalysis, trial: Trial) -> bool:
+    """Whether the two groups whose relapses are compared were drawn by lot at a step of the trial."""
+    compared = set(analysis.relapse.compared) if analysis.relapse else set()
+    return len(compared) == 2 and any(compared <= set(step.names) for step in trial.steps)
+
+
+def relapse_sentence(analysis: TrialAnalysis, alpha: float) -> str:
+    """The hazard ratio of relapse with its interval, or why there is none; empty where no two groups are compared."""
+    if analysis.relapse is None or len(analysis.relapse.compared) < 2:
+        return ""
+    first, second = analysis.relapse.compared
+    ratios = analysis.relapse.hazard_ratios
+    known = ratios["hazard_ratio"][np.isfinite(ratios["hazard_ratio"])].to_numpy(float)
+    if not len(known):
+        reasons = "; ".join(dict.fromkeys(ratios["reason"]))
+        return f"Relapse: the hazard on {second} relative to {first} cannot be estimated ({reasons})."
+    beginning = f"Relapse: the hazard on {second} is {np.exp(np.log(known).mean()):.2f} times that on {first}"
+    if len(ratios) == 1:
+        row = ratios.iloc[0]
+        level = f"95 % interval {row['low']:.2f} to {row['high']:.2f}"
+        return f"{beginning}, {level}, log-rank {_p_text(float(row['p']))}."
+    low, high = interval(known)
+    return (
+        f"{beginning}, geometric mean of {len(known)} trials; 95 % of the trials: {low:.2f} to {high:.2f}; "
+        f"log-rank p < {alpha:g} in {int((ratios['p'] < alpha).sum())} of {len(ratios)} trials."
+    )
 
 
 def _compared(table: pd.DataFrame, trial: Trial) -> Iterator[tuple[str, pd.DataFrame]]:

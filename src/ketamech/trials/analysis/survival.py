@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -33,6 +34,16 @@ class RelapseAnalysis:
     hazard_ratio: dict[str, float]
     compared: tuple[str, ...] = ()
     reason: str = ""
+
+    @cached_property
+    def hazard_ratios(self) -> pd.DataFrame:
+        """The hazard ratio of every replicate with patients at risk: hazard_ratio, low, high, p, reason."""
+        rows = []
+        for _, part in self.events.groupby("replicate"):
+            check_interrupt()
+            ratio, reason = _ratio(part, list(self.compared))
+            rows.append({**ratio, "reason": reason})
+        return pd.DataFrame(rows)
 
 
 def time_to_relapse(dataset: xr.Dataset, *, order: Sequence[str] = ()) -> RelapseAnalysis:

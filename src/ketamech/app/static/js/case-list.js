@@ -55,7 +55,25 @@ export class CaseList {
     this.presetSelect = addSelect("Add a case", "Add a case …", titles, addPreset);
     const open = (scenarios) => this.addAll(scenarios);
     find("#case-tools").append(this.presetSelect, ...fileUpload(drugs, open));
+    this.toggle = find("#toggle-cases");
+    this.toggle.addEventListener("click", () => this.unfold(!this.isUnfolded));
     this.build();
+  }
+
+  get isUnfolded() {
+    return this.toggle.getAttribute("aria-expanded") === "true";
+  }
+
+  // On a narrow screen the cases are one line a case until they are edited, so that the results are reached at once.
+  unfold(isUnfolded) {
+    this.toggle.setAttribute("aria-expanded", String(isUnfolded));
+    this.toggle.textContent = isUnfolded ? "Close the cases" : "Edit the cases";
+    find(".cases").classList.toggle("unfolded", isUnfolded);
+  }
+
+  showSummary() {
+    const { cases } = this.workbench;
+    find("#cases-summary").replaceChildren(...cases.map((one, i) => element("span", { text: caseLabel(one, i) })));
   }
 
   build() {
@@ -63,6 +81,7 @@ export class CaseList {
     const fileError = element("div", { class: "field-error", id: "file-error", role: "alert" });
     this.place.replaceChildren(...cases.map((scenario, i) => this.card(scenario, i)), fileError);
     this.presetSelect.disabled = cases.length >= MAX_CASES;
+    this.showSummary();
   }
 
   add(scenario) {
@@ -131,6 +150,7 @@ export class CaseList {
     title.value = scenario.title ?? `Case ${letter}`;
     title.addEventListener("input", () => {
       scenario.title = title.value || "Untitled";
+      this.showSummary();
       changed();
     });
     const sample = legendSample({ index: i, kind: "main" });
@@ -174,6 +194,7 @@ export class CaseList {
     const general = find(":scope > .field-error", card);
     general.textContent = "";
     if (!(error instanceof ServerError)) return;
+    this.unfold(true);
     const input = error.isUnavailable ? null : inputOf(error.key ?? "", findAll("[data-key]", card));
     if (!input?.closest(".field, .treatment")) {
       general.textContent = error.message;

@@ -49,7 +49,9 @@ export class JobList {
 
   item(job) {
     const isOpen = OPEN.includes(job.state);
-    const name = `${KINDS[job.kind] ?? job.kind}: ${job.title}`;
+    const started = new Date(1000 * job.started).toLocaleTimeString("en-GB");
+    const settings = job.settings ? ` (${job.settings})` : "";
+    const name = `${KINDS[job.kind] ?? job.kind}: ${job.title}${settings}, started ${started}`;
     const bar = element("progress", { max: 1, value: job.progress, "aria-label": `Progress of ${name}` });
     const time = formatTime(job.seconds / 3600).replace("the start", `${Math.round(job.seconds)} s`);
     const text = job.error?.error ?? (isOpen ? job.message || STATES[job.state] : STATES[job.state]);

@@ -3,7 +3,7 @@
 export const isStaticSite = "static" in document.documentElement.dataset;
 
 const STORE_AFTER = 5000; // ms
-const MOST_VALUES = 40; // of a filter of the evidence table
+const MOST_VALUES = 100; // of a filter of the evidence table
 export const NOT_LOADED = "The program could not be loaded. Reload the page.";
 
 // What a static site says in place of what needs the installed program.
@@ -50,9 +50,11 @@ function evidence(rows, query) {
   const [stage, text] = [query.get("stage"), query.get("text")?.toLowerCase()];
   const contains = (row) => SEARCHED.map((name) => row[name]).join(" ").toLowerCase().includes(text);
   const listed = rows.filter((row) => (!stage || row.stage === stage) && (!text || contains(row)));
-  const chosen = (names) => listed.filter((row) => names.every((name) => !query.get(name) || row[name] === query.get(name)));
+  const valuesOf = (row, name) => (name === "drug" ? row.compounds : [row[name]]);
+  const chosen = (names) => listed.filter((row) => names.every((name) => !query.get(name) || valuesOf(row, name).includes(query.get(name))));
   const countsOf = (name) => {
-    const groups = [...Map.groupBy(chosen(FILTERS.filter((other) => other !== name)), (row) => row[name])];
+    const values = chosen(FILTERS.filter((other) => other !== name)).flatMap((row) => valuesOf(row, name));
+    const groups = [...Map.groupBy(values, (value) => value)];
     const sizes = groups.map(([value, { length }]) => [value, length]).sort((a, b) => b[1] - a[1]);
     return Object.fromEntries(sizes.slice(0, MOST_VALUES));
   };

@@ -23,7 +23,7 @@ const MOST_IN_FIGURE = 400; // rows of one request
 const NOTHING = "No match. Search for a drug, an author, a year or a substance.";
 const FIGURE_HINT = "values of one quantity in one unit, among the rows that are found";
 // By the name of the filter in a request.
-const FILTERS = { species: "Species", drug: "Drug", use: "Used for", reading_source: "Read from" };
+const FILTERS = { species: "Species", drug: "Drug or treatment", use: "Used for", reading_source: "Read from" };
 const USES = { calibrate: "setting values", compare: "comparison only" };
 
 export function evidenceTab(workbench) {

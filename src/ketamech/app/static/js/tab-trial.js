@@ -7,9 +7,8 @@ import { trialResultNodes } from "./trial-results.js";
 import { TrialRuns } from "./trial-runs.js";
 
 const INTRODUCTION =
-  "Virtual patients are sampled, randomised, dosed and rated with measurement error; some drop out. Expectancy and " +
-  "unblinding are included. Replicates of the trial show the variation of its result by chance. Arms take the " +
-  "treatments of the cases; patients come from the population, not from the cases.";
+  "Virtual patients of a population are randomised, dosed and rated with measurement error; some drop out. Expectancy " +
+  "and unblinding are included. Arms have the treatments of the cases, or those written here.";
 const NOT_YET = "No trial was run yet.";
 
 export function trialTab(workbench) {

@@ -19,10 +19,13 @@ const NOT_IN_TRIAL = {
 };
 const MIN_SEARCH_REPLICATES = 100;
 const REPLICATES_HINT = `1 to 500: the trial is repeated with other patients and other parameter draws; a sample size takes at least ${MIN_SEARCH_REPLICATES}`;
-const CONTROL_HINT = "added where no arm is a placebo or midazolam; without it the last arm is the reference. Double-dummy: every arm has the visits of all arms, so that expectancy does not differ. At one arm’s visits: of the arm with the most. Oral drugs beside visits are given with placebo too.";
+const CONTROL_HINT = "added where no arm is a placebo or midazolam; Double-dummy: every arm has the visits of all arms, so that expectancy does not differ. At one arm’s visits: of the arm with the most. Oral drugs beside visits are given with placebo too.";
 const PRIMARY_HINT = "the visit that the sample size and the success of a trial are about; by the doses: the first after a single dose, else the last within 28 days";
 const PRESET_DAY = "by the doses";
-const MARGIN_HINT = "points; empty: the trial tests a difference. Compare with an active drug: make it the last arm, and add no further arm.";
+const MARGIN_HINT = "points; empty: the trial tests a difference. Choose the active drug as the reference arm.";
+const REFERENCE_HINT = "the arm with which the others are compared; by the design: placebo or another control, else the last arm";
+const PRESET_REFERENCE = "by the design";
+const PLACEBO = "placebo"; // the name of the arm that is added
 const TARGET_HINT = "% of trials that succeed; 50 to 99";
 const ARM_HINT = "One treatment a line. The dose or the schedule may depend on the ratings of the patient.";
 const CONTROLS = { "double-dummy": "placebo, double-dummy", placebo: "placebo at one arm’s visits", none: "no further arm" };
@@ -52,8 +55,23 @@ export class TrialForm {
       this.update();
     });
     this.inputs.days.addEventListener("input", () => this.listDays());
+    this.inputs.control.addEventListener("change", () => this.listReferences());
     this.listDays(workbench.view["trial.primaryday"]);
     this.buildArms();
+    this.listReferences(workbench.view["trial.reference"]);
+  }
+
+  get armsOfTrial() {
+    return this.inputs.shipped.value === OWN ? this.arms : armsOf(this.workbench.cases);
+  }
+
+  // The arms as choices of the reference, with the placebo that may be added.
+  listReferences(chosen = this.inputs.reference.value) {
+    const { reference: input, control } = this.inputs;
+    const names = [...this.armsOfTrial.map(({ name }) => name), ...(control.value === "none" ? [] : [PLACEBO])];
+    input.replaceChildren(...options(["", ...new Set(names)], (name) => name || PRESET_REFERENCE));
+    input.value = chosen;
+    if (input.selectedIndex < 0) input.value = "";
   }
 
   // The visit days as choices of the primary endpoint.
@@ -69,6 +87,7 @@ export class TrialForm {
     const maxPatients = this.workbench.metadata.limits.trial_patients.toLocaleString("en");
     this.design = [
       field("Control arm", inputs.control, CONTROL_HINT),
+      field("Reference arm", inputs.reference, REFERENCE_HINT),
       field("Population", inputs.population, "from which patients are enrolled"),
       field("Visit days", inputs.days, "days with a MADRS rating: up to 12, from 1 to 730"),
       field("Primary endpoint: MADRS at day …", inputs.primary_day, PRIMARY_HINT),
@@ -124,8 +143,9 @@ export class TrialForm {
 
   armFields(arm, i) {
     const set = (key) => (event) => {
+      const isReference = key === "name" && this.inputs.reference.value === arm.name;
       arm[key] = event.target.value;
-      this.storeArms();
+      this.storeArms(isReference ? arm.name : undefined);
     };
     const name = wrappedInput({ maxlength: MAX_ARM_NAME, oninput: set("name") });
     const treatment = element("textarea", {
@@ -152,7 +172,8 @@ export class TrialForm {
     );
   }
 
-  storeArms() {
+  storeArms(reference) {
+    this.listReferences(reference);
     this.workbench.view["trial.arms"] = JSON.stringify(this.arms);
     this.workbench.rememberSoon();
   }
@@ -163,6 +184,7 @@ export class TrialForm {
     for (const node of this.design) node.hidden = isShipped;
     this.inputs.patients_per_arm.placeholder = isShipped ? "as in the trial" : "";
     this.ownArms.hidden = value !== OWN;
+    this.listReferences();
     const ignored = value ? [] : ignoredSettings(this.workbench.cases);
     this.note.textContent = `Not part of the trial, which takes only the treatments: ${ignored.join("; ")}.`;
     this.note.hidden = !ignored.length;
@@ -197,6 +219,9 @@ export class TrialForm {
     this.buildArms();
     this.storeArms();
     this.listDays();
+    this.inputs.control.value = values.control;
+    this.inputs.shipped.value = values.shipped;
+    this.listReferences(values.reference ?? "");
     for (const [name, input] of Object.entries(this.inputs).filter(([key]) => key in values)) {
       input.value = values[name] ?? "";
       for (const kind of ["input", "change"]) input.dispatchEvent(new Event(kind, { bubbles: true }));
@@ -207,12 +232,13 @@ export class TrialForm {
     const { inputs } = this;
     const { value } = inputs.shipped;
     const isShipped = Boolean(value) && value !== OWN;
-    const arms = value === OWN ? this.arms : armsOf(this.workbench.cases);
+    const arms = this.armsOfTrial;
     const replicates = Number(inputs.replicates.value);
     return {
       shipped: isShipped ? value : "",
       arms: isShipped ? {} : Object.fromEntries(arms.map(({ name, treatment }) => [name, treatment])),
       control: inputs.control.value,
+      reference: isShipped ? "" : inputs.reference.value,
       population: inputs.population.value,
       patients_per_arm: inputs.patients_per_arm.value === "" ? null : Number(inputs.patients_per_arm.value),
       replicates: withTarget ? Math.max(MIN_SEARCH_REPLICATES, replicates) : replicates,
@@ -237,6 +263,7 @@ function trialInputs(populations) {
     patients_per_arm: number(2, 2000, PATIENTS_PER_ARM),
     replicates: number(1, 500, 20),
     control: select(Object.keys(CONTROLS), (name) => CONTROLS[name]),
+    reference: select([""], () => PRESET_REFERENCE),
     population: select([...labels.keys()], (id) => labels.get(id)),
     days: element("input", { type: "text", value: "1, 3, 7, 14, 28", maxlength: 80 }),
     primary_day: select([""], () => PRESET_DAY),

@@ -132,7 +132,7 @@ function resultCharts(found) {
   }
   if (found.survival.length) {
     const title = "Responders without relapse";
-    const settings = { title, unit: "fraction", xLabel: "days since response", range: [0, 1] };
+    const settings = { title, unit: "% of responders", xLabel: "days since response", range: [0, 100] };
     charts.push(shownWithFinding(settings, series(found.survival, "group", survivalSeries)));
   }
   if (new Set(columnOf(found.power, "patients_per_arm")).size > 1) {
@@ -181,7 +181,7 @@ function responderSeries(rows, hours) {
   return { x, y: percents(rows, "response"), low: interval("response_low"), high: interval("response_high") };
 }
 
-const survivalSeries = (rows) => ({ x: columnOf(rows, "day"), y: columnOf(rows, "without_relapse"), steps: true });
+const survivalSeries = (rows) => ({ x: columnOf(rows, "day"), y: percents(rows, "without_relapse"), steps: true });
 
 export const powerSeries = (rows) => {
   const [y, low, high] = ["power", "low", "high"].map((name) => percents(rows, name));
@@ -200,6 +200,7 @@ function armsTable(found) {
 }
 
 function comparisonTable(found) {
+  if (found.is_withdrawal && !found.effects.length) return null; // the finding compares the groups
   if (!found.effects.length) {
     const reason = found.comparison.length
       ? "The difference between arms cannot be estimated."
@@ -274,7 +275,7 @@ function notes(found) {
     found.relapse_rule && `Relapse of a responder: ${found.relapse_rule}, confirmed at the next rating.`,
     found.failed_share && `${formatNumber(100 * found.failed_share, 2)} % of patients could not be solved and are missing.`,
     ...found.relapse.map(relapseText),
-    hazardRatioText(found),
+    found.relapse_note,
     ...Object.entries(found.not_estimated).map(([quantity, reason]) => `Not estimated: ${quantity}: ${reason}.`),
   ].filter(Boolean);
   if (!lines.length) return [];
@@ -286,15 +287,6 @@ function relapseText({ group, median_days: median, low, high }) {
   if (median === null) return `${group}: fewer than half of the responders relapse within the trial.`;
   const interval = low === null || high === null ? "" : ` (${formatRange(low, high)})`;
   return `${group}: median time to relapse ${formatNumber(median)} days${interval}.`;
-}
-
-// Of a single trial: with several, the curves and medians of all trials stand for it.
-function hazardRatioText({ hazard_ratio: { hazard_ratio: ratio, low, high }, relapse, replicates }) {
-  if (!ratio || replicates > 1) return "";
-  const [first, second] = relapse.map(({ group }) => group);
-  const what = `Hazard ratio of relapse, ${second} against ${first}`;
-  if (low > 0 && Number.isFinite(high)) return `${what}: ${formatNumber(ratio)} (${formatRange(low, high)}).`;
-  return `${what}: cannot be estimated, because too few patients relapsed in one arm.`;
 }
 
 // The trial as a file, a command and Python that give the same numbers; first, after a search, with the size found.

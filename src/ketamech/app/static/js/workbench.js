@@ -56,10 +56,6 @@ class Workbench {
     }
     this.buildTabs();
     this.open(this.tab);
-    find("#to-results").addEventListener("click", () => {
-      find("#results").scrollIntoView();
-      find("#results").focus({ preventScroll: true });
-    });
     setFigureAddress((name) => {
       this.remember();
       return `${location.href}&figure=${name}`;
