@@ -294,7 +294,9 @@ class JobState(BaseModel):
     message: str = ""
     seconds: float
     started: float = Field(0, description="when it was requested, in seconds since 1970 (UTC)")
-    settings: str = Field(default="", description="in the list: settings that differ from other jobs of its kind and title")
+    settings: str = Field(
+        default="", description="in the list: settings that differ from other jobs of its kind and title"
+    )
     error: ErrorResponse | None = None
     has_files: bool = Field(False, description="whether the files of the result can be saved")
     request: dict[str, Any] | None = Field(None, description="what was requested; with the result only")

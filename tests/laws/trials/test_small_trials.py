@@ -266,7 +266,8 @@ def found_in(trial, model, folder, *, replicates):
             assert (table.loc[table["p"].isna(), "reason"] != "").all()
     for reason in found.not_estimated.values():
         assert reason.split("'")[0] in page
-    compared = [row for row in difference_rows(found, trial) if row["analysis"] == "ANCOVA"]
+    primary = "within patients" if trial.washout else "ANCOVA"
+    compared = [row for row in difference_rows(found, trial) if row["analysis"] == primary]
     assert len(compared) == (0 if len(trial.arms) == 1 else len(trial.arms) - 1)
     assert summary_of(found)
     return found

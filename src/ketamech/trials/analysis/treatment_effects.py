@@ -101,7 +101,7 @@ def covariance_table(
     dataset: xr.Dataset, change: np.ndarray, start: np.ndarray, arm: np.ndarray, reference: str
 ) -> pd.DataFrame:
     """The table of `ancova` of changes, starts and arms, each [replicate, patient]."""
-    others = compared_arms(arm, reference)
+    others = compared_arms(dataset["arm"].values, reference)  # a small crossover begins with one of its arms only
     rows = []
     for r in range(len(change)):
         known = np.isfinite(change[r]) & np.isfinite(start[r])
