@@ -518,3 +518,56 @@ def test_the_same_model_gives_the_same_files(site, app_state, tmp_path):
     names = sorted(path.relative_to(first) for path in first.rglob("*") if path.is_file())
     assert names == sorted(path.relative_to(tmp_path) for path in tmp_path.rglob("*") if path.is_file())
     assert all((first / name).read_bytes() == (tmp_path / name).read_bytes() for name in names)
+
+
+@helpers.at_both_widths
+def test_a_reader_keeps_the_place_after_a_reload_back_and_a_turned_screen(page, site_address):
+    size = page.viewport_size
+    place = (
+        "(() => { const middle = innerHeight / 2; const node = [...document.querySelectorAll('.chapter')].findLast("
+        "(one) => one.getBoundingClientRect().top <= middle); if (!node) return ['start', scrollY / innerHeight]; "
+        "const box = node.getBoundingClientRect(); return [node.id, (middle - box.top) / box.height]; })()"
+    )
+
+    def settle():
+        page.wait_for_selector("#unknown", state="attached")
+        page.wait_for_timeout(2500)
+
+    def is_at(former):
+        chapter, share = page.evaluate(place)
+        return chapter == former[0] and abs(share - former[1]) < 0.03
+
+    page.goto(f"{site_address}/")
+    settle()
+    link = page.locator('a[href="#unknown"]').locator("visible=true").first
+    link.click(modifiers=["Control"])
+    page.wait_for_timeout(500)
+    assert page.evaluate("scrollY") < size["height"], "a link that opens a new tab moves nothing here"
+    page.wait_for_timeout(500)
+    before = page.evaluate(place)
+    link.click()
+    settle()
+    assert page.evaluate(place)[0] == "unknown"
+    page.go_back()
+    page.wait_for_timeout(800)
+    assert is_at(before)
+    page.go_forward()
+    page.wait_for_timeout(800)
+    assert page.evaluate(place)[0] == "unknown"
+    page.keyboard.press("Shift")
+    top = "scrollY + document.getElementById('networks').getBoundingClientRect().top"
+    page.evaluate(f"scrollTo({{ top: {top} + 700, behavior: 'instant' }})")
+    page.wait_for_timeout(1500)
+    read = page.evaluate(place)
+    assert read[0] == "networks"
+    page.reload()
+    settle()
+    assert is_at(read), "after a reload"
+    page.set_viewport_size({"width": size["height"], "height": size["width"]})
+    page.wait_for_timeout(1000)
+    assert is_at(read), "after the screen was turned"
+    page.goto(f"{site_address}/exercises.html")
+    page.wait_for_timeout(500)
+    page.go_back()
+    settle()
+    assert is_at(read), "after another page"

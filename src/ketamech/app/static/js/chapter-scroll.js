@@ -12,39 +12,91 @@ const JUST_CHOSEN = 1000; // ms: a time chosen so shortly before a chapter comes
 const GROWING = 12_000; // ms after everything is computed during which figures above a chapter may still grow
 const MOVED = 2; // px
 const MOVES = ["wheel", "touchstart", "pointerdown", "keydown"];
+let endLanding = () => {};
 
 // Keeps a chapter that a link or an address leads to at its place while the page grows, until the reader moves: the chapters
 // above keep the height that they have now (story.css), and get their own in one step. `computed` resolves when the
-// figures of the page are computed, which takes a slow machine long.
-export function landOn(node, computed) {
-  find(".chapter.landed")?.classList.remove("landed");
-  node.scrollIntoView({ behavior: "instant" });
+// figures of the page are computed, which takes a slow machine long. `lead`: how the page goes there.
+export function landOn(node, computed, lead = () => node.scrollIntoView({ behavior: "instant" })) {
+  endLanding();
+  lead();
   const top = () => node.getBoundingClientRect().top;
   const landed = top();
   for (const chapter of document.querySelectorAll(".chapter")) chapter.style.setProperty("--landed-height", `${chapter.offsetHeight}px`);
   node.classList.add("landed");
   const end = new AbortController();
   const stop = () => {
+    if (end.signal.aborted) return;
     end.abort();
     const before = top();
     node.classList.remove("landed");
     scrollBy({ top: top() - before, behavior: "instant" }); // the browser's own anchoring gives way to a wheel
   };
+  endLanding = stop;
   for (const name of MOVES) addEventListener(name, stop, { passive: true, signal: end.signal });
   addEventListener("scroll", () => Math.abs(top() - landed) > MOVED && stop(), { passive: true, signal: end.signal });
   computed.then(() => {
-    const timer = setTimeout(() => end.signal.aborted || stop(), GROWING);
+    const timer = setTimeout(stop, GROWING);
     end.signal.addEventListener("abort", () => clearTimeout(timer));
   });
 }
 
-// After every link to a chapter.
+// After every link to a chapter that opens here. It lands after the browser, which is kept from a movement of its own, and
+// which leaves the entry of the link with the place that the reader had.
 export function followChapterLinks(computed) {
-  document.addEventListener("click", ({ target }) => {
-    const link = target.closest?.('a[href^="#"]');
+  document.addEventListener("click", (event) => {
+    const link = event.target.closest?.('a[href^="#"]');
     const node = link && document.getElementById(link.getAttribute("href").slice(1));
-    if (node?.matches(".chapter")) landOn(node, computed);
+    const isElsewhere = event.defaultPrevented || event.ctrlKey || event.metaKey || event.shiftKey || event.altKey;
+    if (!node?.matches(".chapter") || isElsewhere) return;
+    document.documentElement.style.scrollBehavior = "auto";
+    setTimeout(() => {
+      landOn(node, computed);
+      document.documentElement.style.scrollBehavior = "";
+    });
   });
+}
+
+// Where the reader is: a chapter, and the share of its height at the middle of the window, or `y` (px) before them. It is
+// kept when the width of the window changes, and by the address for a reload and for Back.
+export class ReadingPlace {
+  constructor(chapters, address) {
+    this.chapters = chapters;
+    this.address = address;
+    this.width = innerWidth;
+    addEventListener("scroll", debounce(SETTLE, () => address.keepPlace(this.now())), { passive: true });
+    addEventListener("resize", () => {
+      if (innerWidth === this.width) return;
+      this.width = innerWidth;
+      endLanding();
+      this.goTo(address.place);
+    });
+    address.onReturn((place) => {
+      endLanding();
+      this.goTo(place);
+    });
+  }
+
+  now() {
+    const middle = innerHeight / 2;
+    const node = this.chapters.findLast((one) => one.getBoundingClientRect().top <= middle);
+    if (!node) return { y: scrollY };
+    const { top, height } = node.getBoundingClientRect();
+    return { id: node.id, share: (middle - top) / height };
+  }
+
+  goTo(place) {
+    const { id, share, y = 0 } = place ?? {};
+    if (!id) return scrollTo({ top: y, behavior: "instant" });
+    const { top, height } = document.getElementById(id).getBoundingClientRect();
+    scrollBy({ top: top + share * height - innerHeight / 2, behavior: "instant" });
+  }
+
+  // The chapter where the reader was, and how to go there; null at a first visit and before the chapters.
+  get former() {
+    const { place } = this.address;
+    return place?.id ? { node: document.getElementById(place.id), lead: () => this.goTo(place) } : null;
+  }
 }
 
 export class ChapterScroll {

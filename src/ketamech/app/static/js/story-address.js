@@ -11,9 +11,11 @@ export class StoryAddress {
   // `view`: further settings, { name: { get() -> text or null, set(text or null) } }.
   constructor(state, view) {
     this.hasTime = /[#&]hours=/.test(location.hash);
-    Object.assign(this, { state, view, steps: 0, draggedAt: -Infinity, isRestoring: false, listeners: [] });
+    const place = history.state?.place ?? null;
+    Object.assign(this, { state, view, steps: 0, place, draggedAt: -Infinity, isRestoring: false, listeners: [] });
+    history.scrollRestoration = "manual"; // the page is too short for the browser while it is built
     this.read(location.hash, { withTime: true });
-    history.replaceState({ steps: 0 }, "", this.hash());
+    this.replace();
     this.replaceSoon = debounce(300, () => this.replace());
     state.onChange(() => this.step());
     selectedTime.onChange(() => this.replaceSoon());
@@ -26,13 +28,24 @@ export class StoryAddress {
     listener(this.steps);
   }
 
+  // `listener` gets the place of the entry that Back or Forward leads to, where the treatment does not change.
+  onReturn(listener) {
+    this.returned = listener;
+  }
+
+  // Where the reader is, for this entry.
+  keepPlace(place) {
+    this.place = place;
+    this.replace();
+  }
+
   undo() {
     history.back();
   }
 
   // A view setting has changed: no step of the history.
   replace() {
-    history.replaceState({ steps: this.steps }, "", this.hash());
+    history.replaceState({ steps: this.steps, place: this.place }, "", this.hash());
   }
 
   step() {
@@ -43,7 +56,7 @@ export class StoryAddress {
       this.replace();
     } else if (this.hash() !== location.hash) {
       this.setSteps(this.steps + 1);
-      history.pushState({ steps: this.steps }, "", this.hash());
+      history.pushState({ steps: this.steps, place: this.place }, "", this.hash());
     }
     this.others = this.withoutDose();
     this.draggedAt = isDose ? now : -Infinity;
@@ -61,6 +74,7 @@ export class StoryAddress {
   }
 
   restore(stored) {
+    if (stored?.steps === this.steps) this.returned?.(stored.place);
     this.setSteps(stored?.steps ?? this.steps); // without: a link to a chapter, which adds a step of its own
     this.draggedAt = -Infinity;
     if (stored) this.read(location.hash, { withTime: false });

@@ -13,7 +13,7 @@ import { Hero } from "./hero.js";
 import { setUpPage } from "./page-setup.js";
 import { markUnmeasured, measuredIn } from "./measurement-notes.js";
 import { BEFORE, MoodRuns } from "./mood-runs.js";
-import { ChapterScroll, followChapterLinks, landOn } from "./chapter-scroll.js";
+import { ChapterScroll, followChapterLinks, landOn, ReadingPlace } from "./chapter-scroll.js";
 import { Scene } from "./scene/scene.js";
 import { linkFiguresToWorkbench, setUpPresentation } from "./presentation.js";
 import { readingLevel, setUpReadingLevel } from "./reading-level.js";
@@ -93,7 +93,9 @@ async function start() {
   chapters.forEach(({ steps }) => steps.show(scene, hero));
   for (const place of findAll("[data-caption]")) captionObserver.observe(place);
   new ChapterScroll(chapters, scene, address.hasTime);
-  setUpPresentation([find("#start"), ...chapters.map(({ node }) => node)]);
+  const nodes = chapters.map(({ node }) => node);
+  const reading = new ReadingPlace(nodes, address);
+  setUpPresentation([find("#start"), ...nodes]);
   linkFiguresToWorkbench(state, trackInfo);
   comparison = treatmentComparison(state, leftOut, () => address.replace());
   const contributions = pathwayContributions(state, { runs, ways: hero.ways }, metadata.components);
@@ -116,16 +118,18 @@ async function start() {
   const computed = new Promise((done) => setTimeout(() => updateMore().finally(done), 700));
   followChapterLinks(computed);
   const linked = address.chapter && document.getElementById(address.chapter);
-  if (linked) landSoon(linked, [badges, fullSimulation.run()], computed);
+  const goal = reading.former ?? (linked ? { node: linked } : null);
+  if (goal) landSoon(goal, [badges, fullSimulation.run()], computed);
   else simulationInView.run();
   setTimeout(fetchReference, 900);
 }
 
-// Leads to the chapter of the address when the cards and curves above it have their size, unless the reader moves before.
-async function landSoon(node, growing, computed) {
+// Leads to where the reader was, or to the chapter of the address, when the cards and curves above it have their size, unless
+// the reader moves before.
+async function landSoon({ node, lead }, growing, computed) {
   await Promise.race([Promise.all(growing), new Promise((resolve) => setTimeout(resolve, LATEST_LANDING))]);
   await nextFrame();
-  if (scrollY === 0) landOn(node, computed);
+  if (scrollY === 0) landOn(node, computed, lead);
 }
 
 function addFigure(key, figure) {
