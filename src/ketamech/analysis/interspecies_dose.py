@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from ketamech.core import InputError, closest_match, convert
+from ketamech.core import InputError, UnknownNameError, closest_match, convert
 from ketamech.core.csv_table import read_table
 from ketamech.core.environment import DATA
 from ketamech.dosing.dose_events import dose_events, micromoles
@@ -45,10 +45,10 @@ def equivalent_dose(
     species, and for missing kinetics.
     """
     model = model or load_model()
-    here, there = load_species(source), load_species(target)
-    dose = _single(sentence)
+    here, there = _species(source, "source"), _species(target, "target")
+    dose = _in_species(_single(sentence), here)
     route_text = route or DEFAULT_ROUTE[there.name]
-    unit_dose = _single(f"{dose.drug} 1 mg/kg {route_text}")
+    unit_dose = _of_route(dose.drug, route_text, there)
     source_exposure, target_exposure = _exposure(model, here, dose), _exposure(model, there, unit_dose)
     weight = _weight(model, there)
     per_kilogram = _per_kilogram(model, here, dose)
@@ -77,6 +77,37 @@ def equivalent_dose(
     return pd.DataFrame(lines, columns=columns)
 
 
+def _species(name: str, key: str) -> Species:
+    """The species of the argument `key`. Raises UnknownNameError about it."""
+    try:
+        return load_species(name)
+    except UnknownNameError as problem:
+        raise problem.replace(key=key, type_this=None) from None
+
+
+def _in_species(dose: Treatment, species: Species) -> Treatment:
+    """A dose with kinetics in its species. Raises InputError about the argument `sentence`."""
+    try:
+        require_species_kinetics(Regimen((dose,)), species)
+    except InputError as problem:
+        raise problem.replace(key="dose", type_this=None) from None
+    return dose
+
+
+def _of_route(drug: str, route: str, species: Species) -> Treatment:
+    """1 mg/kg by a route that the species has. Raises InputError about the argument `route`."""
+    try:
+        unit_dose = _single(f"{drug} 1 mg/kg {route}")
+        require_species_kinetics(Regimen((unit_dose,)), species)
+    except InputError as problem:
+        if problem.key == "species":
+            raise problem.replace(key="target", type_this=None) from None
+        usual, what = DEFAULT_ROUTE[species.name], f"'{route}' is no route of {drug} in the {species.name}"
+        raise InputError(what, key="route", expected=f"a route, perhaps 'over' a time, such as {usual}",
+                         nearest=problem.nearest) from None  # fmt: skip
+    return unit_dose
+
+
 def _single(sentence: str) -> Treatment:
     treatments = Regimen.parse(sentence).treatments
     one = treatments[0]
@@ -93,7 +124,6 @@ def _single(sentence: str) -> Treatment:
 
 def _exposure(model: Model, species: Species, dose: Treatment) -> Exposure:
     regimen = Regimen((dose,))
-    require_species_kinetics(regimen, species)
     values = perturbation_parameters(model.parameters, species, {}, ())
     events = dose_events(regimen, model.parameters, values, MAX_HORIZON)
     ends = [entry.time + entry.duration for entry in events]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Annotated
 
@@ -52,7 +53,7 @@ Lloq = Annotated[
 ]
 
 DrugName = Annotated[str, typer.Argument(help="racemic, esketamine, arketamine ...")]
-TargetOutput = Annotated[str, typer.Argument(help='Level and unit, e.g. "venous.ketamine [ng/mL]"')]
+TargetOutput = Annotated[str, typer.Argument(metavar="OUTPUT", help='Level and unit, e.g. "venous.ketamine [ng/mL]"')]
 Levels = Annotated[str, typer.Argument(help="Target levels in this order, joined by ','")]
 Each = Annotated[str, typer.Option(help="How long each level is held")]
 Draws = Annotated[
@@ -184,8 +185,11 @@ def target_infusion(
     from ketamech.fitting.observations import observed_output, parse_observe
 
     model = terminal.model(pk_model)
-    dvid, output, unit = parse_observe(observe)
-    measured = observed_output(dvid or output, output, unit, model)
+    try:
+        dvid, output, unit = parse_observe(observe)
+        measured = observed_output(dvid or output, output, unit, model)
+    except InputError as problem:
+        raise _about_argument(problem) from None
     result = found_infusion(
         model,
         drug,
@@ -198,6 +202,14 @@ def target_infusion(
     terminal.progress().print(f"Level / target from 10 min on: {result.ratio.min():.3f} to {result.ratio.max():.3f}, "
                               f"median {np.median(result.ratio):.3f}. Doses are {NOTE}.")  # fmt: skip
     typer.echo(result.sentence)
+
+
+def _about_argument(problem: InputError) -> InputError:
+    """An error about --observe as one about the argument OUTPUT, which has no code of DVID."""
+    typed = problem.type_this and re.sub(r'^--observe "(?:[^"=]*=)?', '"', problem.type_this)
+    expected = problem.expected and problem.expected.removeprefix("DVID=")
+    what = problem.what.removeprefix("DV of ")
+    return problem.replace(what=what, key="OUTPUT", expected=expected, type_this=typed)
 
 
 def _range(text: str) -> tuple[float, float] | None:

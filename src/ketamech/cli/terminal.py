@@ -14,7 +14,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TextIO
+from weakref import WeakSet
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
@@ -303,15 +304,30 @@ def print_line(text: str, *, fold: bool = True) -> None:
             sys.stdout.write(f"{indent}{folded}".rstrip() + "\n")
 
 
+_streams_with_tables: WeakSet[TextIO] = WeakSet()
+
+
+def _is_a_further_table() -> bool:
+    """Whether a table was printed to the present standard output before."""
+    is_further = sys.stdout in _streams_with_tables
+    _streams_with_tables.add(sys.stdout)
+    return is_further
+
+
 def table(
     content: pd.DataFrame | Sequence[Mapping[Any, object]], *, title: str | None = None, right: Sequence[str] = ()
 ) -> None:
-    """Print a table on a terminal, or tab-separated lines into a pipe."""
+    """Print a table on a terminal, or tab-separated lines into a pipe.
+
+    In a pipe the header of the first table is the first line; a line "# title" separates further ones.
+    """
     rows: Sequence[Any] = content if isinstance(content, Sequence) else content.to_dict("records")
     if not rows:
         return
     columns = list(rows[0])
     if not sys.stdout.isatty():
+        if _is_a_further_table():
+            sys.stdout.write(f"\n# {title}\n" if title else "\n")
         sys.stdout.write("\t".join(columns) + "\n")
         for row in rows:
             sys.stdout.write("\t".join(cell(row[c]) for c in columns) + "\n")

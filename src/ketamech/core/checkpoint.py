@@ -15,7 +15,7 @@ import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -149,7 +149,7 @@ def open_checkpoint(
         if not old_head:
             _remove_old_units(checkpoint_folder)
         elif not resume:
-            _refuse_unfinished(final, lines)
+            _refuse_unfinished(final, lines, _difference(old_head, head))
             if not replace:
                 _refuse_another(final, {**old_head, "made_with": {}}, {**head, "made_with": {}})
             _remove_old_units(checkpoint_folder)
@@ -173,21 +173,50 @@ def read_journal(folder: Path | str) -> dict[str, Metadata]:
     return _journal(Path(folder) / CHECKPOINT_FOLDER, Path(folder))[1]
 
 
-def _refuse_unfinished(folder: Path, lines: Mapping[str, Metadata]) -> None:
-    if lines and "" not in lines:
-        what = f"'{folder.name}' contains {len(lines)} finished units of an interrupted run"
-        raise InputError(what, expected="--resume to continue, or another folder to start anew", type_this="--resume")
+def _refuse_unfinished(folder: Path, lines: Mapping[str, Metadata], difference: _Difference | None) -> None:
+    """Raise InputError for the units of an interrupted run, which only the same run can continue."""
+    if not lines or "" in lines:
+        return
+    what = f"'{folder.name}' contains {len(lines)} finished units of an interrupted run"
+    discard = _discard(folder)
+    if difference is not None:
+        expected = f"{difference.expected} with --resume, another folder, or {discard}"
+        raise InputError(f"{what} {difference.text}", key=difference.key, expected=expected, type_this=ANOTHER_FOLDER)
+    expected = f"--resume to continue, another folder to start anew, or {discard}"
+    raise InputError(what, expected=expected, type_this="--resume")
+
+
+def _discard(folder: Path) -> str:
+    return f"removal of '{folder.name}/{CHECKPOINT_FOLDER}' to discard the finished units"
 
 
 def _refuse_another(folder: Path, old_head: Metadata, new: Metadata) -> None:
+    """Raise InputError where the work in a folder belongs to another job or was computed with other versions."""
+    if (difference := _difference(old_head, new)) is not None:
+        what = f"'{folder.name}' was started {difference.text}"
+        expected = f"{difference.expected}, another folder, or {_discard(folder)}"
+        raise InputError(what, key=difference.key, expected=expected, type_this=ANOTHER_FOLDER)
+
+
+ANOTHER_FOLDER = "--out runs/NAME"
+
+
+class _Difference(NamedTuple):
+    """In what a run differs from that in a folder: the first such key, in words, and what was expected."""
+
+    key: str
+    text: str
+    expected: str
+
+
+def _difference(old_head: Metadata, new: Metadata) -> _Difference | None:
     for kind, expected in (("job", "the same command as at the start"), ("made_with", "the same versions")):
         for key in sorted({*old_head[kind], *new[kind]}):
             old_value, new_value = old_head[kind].get(key), new[kind].get(key)
             if old_value != new_value:
-                what = (
-                    f"'{folder.name}' was started with {key} {_short(old_value)}, and this run has {_short(new_value)}"
-                )
-                raise InputError(what, key=key, expected=f"{expected}, or another folder", type_this="--out runs/NAME")
+                text = f"with {key} {_short(old_value)}, and this run has {_short(new_value)}"
+                return _Difference(key, text, expected)
+    return None
 
 
 def _journal(checkpoint_folder: Path, folder: Path) -> tuple[Metadata, dict[str, Metadata], list[str]]:

@@ -22,9 +22,11 @@ from ketamech.core.statistics import percentiles
 from ketamech.fitting.fit import Fit
 from ketamech.fitting.fitted_parameters import candidates, canonical_values, prior_covariance, typical_values
 from ketamech.fitting.observations import ObservedOutput, observed_output
+from ketamech.parameters.concentration_units import MODEL_UNIT
 from ketamech.simulation.ensemble import Ensemble
 from ketamech.simulation.load_scenario import load_scenario
 from ketamech.simulation.model import Model
+from ketamech.simulation.output_ranges import load_ranges
 from ketamech.simulation.scenario import Scenario
 from ketamech.simulation.simulate import ensemble_of_scenario, events_of_scenario, subjects, times_of_scenario
 
@@ -145,12 +147,15 @@ def parse_goal(text: str, model: Model) -> Goal:
         value = float(match["value"]) if match else np.nan
     except ValueError:
         value = np.nan
-    if match is None or np.isnan(value):
+    if match is None or not np.isfinite(value):
         expected = "an endpoint, one of = <= >=, and a number with its unit"
         raise InputError(f"'{text}' is not a goal", key="--goal", expected=expected, type_this=EXAMPLE)
     words, is_area = re.subn(r"\s+auc$", "", match["what"].strip(), flags=re.I)
     words = re.sub(r"\s+(cmax|max)$", " peak", words, flags=re.I)
-    endpoint = parse_endpoints(f"{words} peak" if is_area else words, model)[0]
+    try:
+        endpoint = parse_endpoints(f"{words} peak" if is_area else words, model)[0]
+    except InputError as problem:
+        raise problem.replace(key="--goal", type_this=problem.type_this and EXAMPLE) from None
     endpoint = replace(endpoint, text=match["what"].strip(), statistic=AREA if is_area else endpoint.statistic)
     unit = (match["unit"] or "").strip()
     level = re.sub(r"^h\s*[*·]\s*|\s*[*·]\s*h$|\*h(?=/)", "", unit)
@@ -162,7 +167,24 @@ def parse_goal(text: str, model: Model) -> Goal:
         raise InputError(f"{problem.what} ({text})", key="--goal", expected=problem.expected,
                          type_this=EXAMPLE) from None  # fmt: skip
     relation = {"<": MOST, ">": LEAST}.get(match["relation"], match["relation"])
-    return Goal(text.strip(), endpoint, relation, value, unit or observed.unit, observed.factor)
+    found = Goal(text.strip(), endpoint, relation, value, unit or observed.unit, observed.factor)
+    _check_possible(found, model)
+    return found
+
+
+def _check_possible(goal: Goal, model: Model) -> None:
+    """Raise InputError for a goal outside the range of its output, which no dose meets."""
+    limits = load_ranges().get(goal.endpoint.output)
+    is_level = model.layout.units[goal.endpoint.output] in (MODEL_UNIT, "umol")
+    low, high = (limits.lower * goal.factor, limits.upper * goal.factor) if limits else (-np.inf, np.inf)
+    low = max(low, 0.0) if is_level else low
+    if goal.endpoint.statistic == AREA:
+        low, high = (0.0 if low >= 0 else -np.inf), np.inf
+    too_low, too_high = goal.value < low and goal.relation != LEAST, goal.value > high and goal.relation != MOST
+    if too_low or too_high:
+        bound = f"at least {low:g}" if too_low else f"at most {high:g}"
+        what = f"'{goal.text}' cannot be met by any dose"
+        raise InputError(what, key="--goal", expected=f"{bound} {goal.unit}".strip())
 
 
 @dataclass(frozen=True)
@@ -372,7 +394,10 @@ def target_infusion(
     """
     if not levels or not all(0 < level < np.inf for level in levels) or not SETTLED / 60 < duration < np.inf:
         expected = f"levels above 0, each for more than {SETTLED:g} min"
-        raise InputError("no target levels that can be reached", key="--levels", expected=expected)
+        raise InputError("no target levels that can be reached", key="LEVELS", expected=expected)
+    if model.layout.units[output.output] not in (MODEL_UNIT, "umol"):
+        what = f"{output.output} is no level of a drug"
+        raise InputError(what, key="OUTPUT", expected="a level", type_this='"venous.ketamine [ng/mL]"')
     if len(levels) * duration > MAX_TARGET_HOURS:
         expected = f"at most {MAX_TARGET_HOURS:g} h in all"
         raise InputError(f"target levels for {len(levels) * duration:g} h", key="--each", expected=expected)
@@ -397,6 +422,9 @@ def target_infusion(
     response = np.array([simulated(unit_rate) / unit_rate.sum() for unit_rate in unit]).T
     scaled = (response / targets[:, None])[settled]
     rates = nnls(scaled, np.ones(len(scaled)))[0]
+    if not rates.any():
+        raise InputError(f"an infusion of {drug} does not raise {output.output}", key="OUTPUT",
+                         expected="a level of this drug or of a metabolite")  # fmt: skip
     for _ in range(CORRECTIONS):
         shortfall = 1 - (simulated(rates) / targets)[settled]
         rates = nnls(scaled, scaled @ rates + shortfall)[0]

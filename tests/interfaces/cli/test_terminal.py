@@ -178,3 +178,12 @@ def test_every_command_ends_with_the_disclaimer(command, tmp_path):
     assert ended.stderr.endswith(f"{DISCLAIMER}\n")
     assert ended.stderr.count(DISCLAIMER) == 1
     assert DISCLAIMER not in run("--version", cwd=tmp_path).stderr
+
+
+def test_in_a_pipe_each_table_after_the_first_has_its_title(monkeypatch):
+    for _ in range(2):  # each stream by itself
+        monkeypatch.setattr(sys, "stdout", out := io.StringIO())
+        terminal.table([{"a": 1, "b": 2}], title="First")
+        terminal.table([], title="Empty")
+        terminal.table([{"a": 1, "b": 2}], title="Second")
+        assert out.getvalue() == "a\tb\n1\t2\n\n# Second\na\tb\n1\t2\n"

@@ -204,3 +204,26 @@ def test_times_for_many_persons_are_those_of_the_mean_criterion(model):
     relative = np.sqrt(drawn.information) * drawn.predicted  # of a proportional error, the same in each person
     np.testing.assert_allclose(relative, relative[0, 0, 0], rtol=1e-6)
     assert np.ptp(drawn.slopes[:, 0, 2, 0] / drawn.predicted[:, 0, 2]) > 0.01
+
+
+@pytest.mark.parametrize(
+    ("goal", "said"),
+    {
+        "venous.ketamine peak = -5 ng/mL": "at least 0 ng/mL",
+        "venous.ketamine auc <= -5 h*ng/mL": "at least 0 h*ng/mL",
+        "mood.madrs at 24 h = 80": "at most 60",
+        "mood.madrs at 24 h <= -1": "at least 0",
+        "venous.ketamine peak = 1e999 ng/mL": "is not a goal",
+    }.items(),
+)
+def test_a_goal_that_no_dose_meets_is_refused(model, goal, said):
+    with pytest.raises(InputError) as refused:
+        parse_goal(goal, model)
+    assert refused.value.key == "--goal"
+    assert said in str(refused.value)
+
+
+def test_a_wrong_output_of_a_goal_is_an_error_about_the_goal(model):
+    with pytest.raises(InputError) as refused:
+        parse_goal("venous.ketamin peak = 5 ng/mL", model)
+    assert refused.value.key == "--goal"
