@@ -31,11 +31,15 @@ def at_sizes(*names):
 
 
 def new_page(browser, width, height, **settings):
-    """A page in a context of its own, which whoever asks for it closes; less motion, as for the shared pages."""
+    """A page in a context of its own, which whoever asks for it closes; `console_errors`: what its console reports."""
     viewport = {"width": width, "height": height}
     context = browser.new_context(viewport=viewport, accept_downloads=True, reduced_motion="reduce", **settings)
     context.set_default_timeout(1000 * PATIENCE)
-    return context.new_page()
+    page, errors = context.new_page(), []
+    page.console_errors = errors
+    page.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    return page
 
 
 def until(page, condition, arg=None):

@@ -35,12 +35,7 @@ def width(request):
 
 @pytest.fixture
 def page(browser, width):
-    """A fresh page at one width; `console_errors` holds what its console reports."""
+    """A fresh page at one width."""
     opened = new_page(browser, *SIZES[width])
-    opened.console_errors = []
-    opened.on(
-        "console", lambda message: opened.console_errors.append(message.text) if message.type == "error" else None
-    )
-    opened.on("pageerror", lambda error: opened.console_errors.append(str(error)))
     yield opened
     opened.context.close()

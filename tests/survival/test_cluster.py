@@ -43,9 +43,9 @@ def wrongly(number):
 
 @pytest.fixture(scope="module")
 def cluster():
-    """Four workers of one thread each, in processes of their own; one that dies comes back."""
+    """Two workers of one thread each, in processes of their own; one that dies comes back."""
     with distributed.LocalCluster(
-        n_workers=4, threads_per_worker=1, processes=True, host="127.0.0.1", dashboard_address=None, memory_limit=0
+        n_workers=2, threads_per_worker=1, processes=True, host="127.0.0.1", dashboard_address=None, memory_limit=0
     ) as made:
         yield made
 

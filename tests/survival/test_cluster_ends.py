@@ -1,5 +1,7 @@
 """A scheduler or workers that go away or stand still end a run with an error, and Ctrl-C ends it at once."""
 
+import contextlib
+import gc
 import os
 import signal
 import socket
@@ -7,6 +9,7 @@ import subprocess
 import sys
 import threading
 import time
+from datetime import timedelta
 
 import pytest
 
@@ -106,6 +109,40 @@ def test_what_listens_and_never_answers_is_no_scheduler(short_waits):
         address = f"tcp://127.0.0.1:{mute.getsockname()[1]}"
         with pytest.raises(InputError, match="no scheduler answers at"), connect(address):
             pass
+
+
+def close_a_loop_in_which_a_wait_ends(monkeypatch):
+    """Dask waits a few milliseconds between two messages, in coroutines of Tornado, which are no tasks to cancel."""
+    from tornado import gen, locks
+
+    @gen.coroutine
+    def between_messages():
+        with contextlib.suppress(gen.TimeoutError):
+            yield locks.Event().wait(timedelta(seconds=0.5))
+
+    async def begin():
+        between_messages()
+
+    loop, usual, is_busy = dask_executor.EventLoop("waits"), dask_executor.wait_for_futures, threading.Event()
+
+    def then_busy(*given):
+        """The end of the wait and that of the loop fall together: the loop has been busy."""
+        found = usual(*given)
+        loop._loop.call_soon_threadsafe(lambda: (is_busy.set(), time.sleep(0.7)))
+        assert is_busy.wait(PATIENCE)
+        return found
+
+    monkeypatch.setattr(dask_executor, "wait_for_futures", then_busy)
+    monkeypatch.setattr(dask_executor, "LAST_WAITS_SECONDS", 0.7)
+    loop.run_coroutine(begin, PATIENCE)
+    loop.close()
+    monkeypatch.undo()
+
+
+def test_a_wait_of_dask_that_ends_with_the_loop_prints_nothing(monkeypatch, caplog):
+    close_a_loop_in_which_a_wait_ends(monkeypatch)
+    gc.collect()  # the message comes when the last reference to the wait goes
+    assert "never retrieved" not in caplog.text
 
 
 def test_a_result_that_goes_away_with_the_last_worker_is_not_awaited_for_ever(monkeypatch):

@@ -28,6 +28,7 @@ from ketamech.core.errors import InputError
 REPLY_SECONDS, WORKER_WAIT_SECONDS = 10.0, 30.0  # s to wait for a reply of the scheduler, and for its first workers
 RECONNECT_SECONDS, POLL_SECONDS = 120.0, 10.0  # s to wait for workers when all are lost, and between two checks
 CLOSE_SECONDS = 5.0  # s to close the connection, and for cancelled coroutines and their thread to end
+LAST_WAITS_SECONDS = 0.1  # s for Dask's waits of a few milliseconds, which cannot be cancelled, to end before the loop
 UNITS_AHEAD = 3  # units for each thread of the workers that may be ahead of the oldest unfinished one
 SAME_ENVIRONMENT = "the same versions and processors on every machine"
 WORKER_COMMAND = "dask worker ADDRESS on some machine"
@@ -278,6 +279,7 @@ async def _cancel_others() -> None:
     for task in other_tasks:
         task.cancel()
     await asyncio.gather(*other_tasks, return_exceptions=True)
+    await asyncio.sleep(LAST_WAITS_SECONDS)  # else asyncio prints that the end of such a wait was never retrieved
 
 
 def _lost(what: str = "the scheduler is lost", expected: str = "a scheduler that runs") -> InputError:

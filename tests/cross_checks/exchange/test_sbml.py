@@ -58,6 +58,9 @@ def test_libsbml_finds_no_error_and_no_clash_of_units(document):
 
 def test_libroadrunner_tells_the_same_story(document, ours, model):
     simulator = roadrunner.RoadRunner(document)
+    simulator.simulate(0, 24, 2)  # as it comes
+    assert simulator["venous__esketamine"] > 0
+    simulator.resetAll()
     ids = [sbml_id(name) for name in model.layout.output_names]
     assert simulator.model.getNumFloatingSpecies() == len(model.layout.states)
     states = [simulator.model.getStateVectorId(i) for i in range(len(model.layout.states))]
@@ -104,10 +107,9 @@ def copasi(document, times):
     return {one: table[rows, i] for i, one in ids.items()}
 
 
-@pytest.mark.parametrize("given", [SENTENCES["infusion"], "racemic 2 mg/kg IV"])
-def test_libroadrunner_runs_it_as_it_comes(model, given):
+def test_libroadrunner_runs_a_bolus_as_it_comes(model):
     """Its own tolerance is multiplied by each present value: what is silent has to be exactly 0."""
-    treated = subjects(load_scenario(given), model)[0]
+    treated = subjects(load_scenario("racemic 2 mg/kg IV"), model)[0]
     simulator = roadrunner.RoadRunner(course_sbml(model, treated))
     simulator.simulate(0, 24, 2)
     assert simulator["venous__esketamine"] > 0

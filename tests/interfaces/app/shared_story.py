@@ -1,6 +1,7 @@
 """Pages of the story that stay open for several tests, one for each size of the window: to open one takes seconds.
 
-A test may move clock and mouse, scroll and choose a level of the drawing. After it the page goes back to its beginning.
+A test may move clock and mouse, scroll, choose a level of the drawing or of the text, and reveal a guess and try again.
+After it the page goes back to its beginning.
 A page that then differs from one just opened, because the test changed something else, is closed.
 """
 
@@ -22,8 +23,11 @@ STATE = """() => ({
 })"""
 BACK_TO_THE_BEGINNING = f"""async (hours) => {{
   const {{ selectedTime }} = await import('/js/time-slider.js');
+  const {{ readingLevel }} = await import('/js/reading-level.js');
   const settle = {SETTLED};
   document.activeElement.blur();
+  if (readingLevel.level !== 'plain') document.querySelector('#reading-level input[value=plain]').click();
+  localStorage.removeItem('reading level');
   if (scrollY) {{
     scrollTo({{ top: 0, behavior: 'instant' }});
     await settle(150);  // the chapter in view sets level and clock

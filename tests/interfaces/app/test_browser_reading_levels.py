@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from browser_helpers import CHAPTERS, at_both_widths, findings, fits_the_width, new_page, open_story, settle, until
+from browser_helpers import CHAPTERS, at_sizes, findings, fits_the_width, new_page, open_story, settle, until
 
 from ketamech.app.routes.metadata import load_story, load_story_texts
 
@@ -23,16 +23,15 @@ def choose(page, level):
     page.locator(f"#reading-level input[value={level}]").check(force=True)
 
 
-def test_student_adds_to_the_plain_text_and_expert_replaces_it(page, address):
-    open_story(page, address)
-    assert page.evaluate(LEVEL) == "plain", "the default"
+def test_student_adds_to_the_plain_text_and_expert_replaces_it(story):
+    assert story.evaluate(LEVEL) == "plain", "the default"
     for level in ("plain", "student", "expert"):
-        choose(page, level)
-        shown = set(page.evaluate(SHOWN))
+        choose(story, level)
+        shown = set(story.evaluate(SHOWN))
         wanted = {"plain": ("plain",), "student": ("plain", "student"), "expert": ("student", "expert")}[level]
         assert texts("every").union(*map(texts, wanted)) <= shown
         assert not shown & set().union(*(texts(one) for one in ("plain", "student", "expert") if one not in wanted))
-        claims = page.evaluate(CLAIMS)
+        claims = story.evaluate(CLAIMS)
         assert len(claims) == len(set(claims)), "no claim stands twice"
         rows = [row for row in TABLES["paragraphs"] if row["level"] in ("plain", "every", *wanted)]
         assert set(claims) == {name for row in rows for name in row["claims"].split(";") if name}
@@ -56,12 +55,12 @@ def test_the_level_is_in_the_address_and_remembered(page, address):
     assert page.evaluate(LEVEL) == "expert", "a setting without a chapter"
 
 
-def test_an_expert_sees_equation_parameters_and_links_of_each_chapter(page, address):
-    open_story(page, f"{address}/#&read=expert")
+def test_an_expert_sees_equation_parameters_and_links_of_each_chapter(story):
+    choose(story, "expert")
     for chapter in {row["chapter"] for row in TABLES["equations"]}:
         rows = [row for row in TABLES["equations"] if row["chapter"] == chapter]
         for i, row in enumerate(rows):
-            place = page.locator(f"#{chapter} .stage-excerpt").nth(i)
+            place = story.locator(f"#{chapter} .stage-excerpt").nth(i)
             place.scroll_into_view_if_needed()
             place.locator(".equation").wait_for()
             assert row["quantity"] in place.locator(".equation").inner_text()
@@ -69,8 +68,9 @@ def test_an_expert_sees_equation_parameters_and_links_of_each_chapter(page, addr
             assert [name.split("\n")[0] for name in names] == row["parameters"].split(";")
             assert all(name.split("\n")[1] for name in names), "each name has its meaning below"
             assert "tab=equations" in place.locator("a").get_attribute("href")
-    page.locator("#mood .stage-excerpt button").first.click()
-    assert page.locator("dialog[open]").is_visible()
+    story.locator("#mood .stage-excerpt button").first.click()
+    assert story.locator("dialog[open]").is_visible()
+    story.keyboard.press("Escape")
 
 
 def draw(page, guess, shares):
@@ -91,16 +91,15 @@ def draw(page, guess, shares):
 
 
 @pytest.mark.parametrize("name", list(GUESSES))
-def test_a_guess_is_drawn_and_revealed(page, address, name):
+def test_a_guess_is_drawn_and_revealed(story, name):
     row = GUESSES[name]
-    open_story(page, address)
-    guess = page.locator(f"#guess-{name}")
+    guess = story.locator(f"#guess-{name}")
     assert guess.locator(".guess-curve, .published-point").count() == 0
     guess.get_by_role("button", name="Reveal").click()
     assert "Draw your line first" in guess.locator(".guess-result").inner_text()
-    draw(page, guess, [0.5, 0.5])
+    draw(story, guess, [0.5, 0.5])
     guess.get_by_role("button", name="Reveal").click()
-    until(page, f"document.querySelector('#guess-{name}').classList.contains('revealed')")
+    until(story, f"document.querySelector('#guess-{name}').classList.contains('revealed')")
     said = guess.locator(".guess-comparison").inner_text()
     mean, _, own, model = map(float, re.findall(r"\d+(?:\.\d+)?", said.replace("model's", "")))
     assert own == pytest.approx((row["y_from"] + row["y_to"]) / 2, abs=0.02 * (row["y_to"] - row["y_from"]) + 0.5)
@@ -116,44 +115,46 @@ def test_a_guess_is_drawn_and_revealed(page, address, name):
     cells = guess.locator("table").first.locator("tbody td").all_inner_texts()
     assert len(cells) == 2 * len(row["points"].split(";")), "the numbers for readers who do not see the chart"
     assert not {"not revealed", "–"} & set(cells)
+    guess.locator("summary").click()
     guess.get_by_role("button", name="Try again").click()
     assert guess.locator(".guess-curve").count() == 0
-    assert page.console_errors == []
+    assert story.console_errors == []
 
 
-def test_a_guess_is_of_a_curve_that_the_page_has_not_shown_and_can_be_skipped(page, address):
-    story = load_story()
-    regimens = {row["regimen"] for row in (*story["routes"], *story["compared_treatments"])}
+def test_a_guess_is_of_a_curve_that_the_page_has_not_shown_and_can_be_skipped(story):
+    tables = load_story()
+    regimens = {row["regimen"] for row in (*tables["routes"], *tables["compared_treatments"])}
     for row in GUESSES.values():
         assert row["reads"] != "course" or row["regimen"] not in regimens | {"racemic 0.5 mg/kg IV over 40 min"}
-    open_story(page, address)
-    guess = page.locator("#guess-mood")
+    guess = story.locator("#guess-mood")
     assert guess.locator(".guess-curve").count() == 0
     guess.get_by_role("button", name="Show without a guess").press("Enter")
-    until(page, "document.querySelector('#guess-mood').classList.contains('revealed')")
+    until(story, "document.querySelector('#guess-mood').classList.contains('revealed')")
     assert guess.locator(".guess-curve").count() == 1
     assert guess.locator(".guess-comparison").count() == 0
     assert GUESSES["mood"]["lesson"] in guess.locator(".guess-result").inner_text()
     assert "your line" not in guess.locator(".legend").inner_text()
     assert guess.locator(".guess-curve").evaluate("e => getComputedStyle(e).animationName") == "none", "less motion"
+    guess.get_by_role("button", name="Try again").click()
 
 
-def test_a_guess_is_drawn_by_the_keyboard_alone(page, address):
-    open_story(page, address)
-    guess = page.locator("#guess-mood")
+def test_a_guess_is_drawn_by_the_keyboard_alone(story):
+    guess = story.locator("#guess-mood")
     handle = guess.locator("[role=slider]")
     handle.first.focus()
     assert handle.first.get_attribute("aria-valuetext") == "not drawn"
-    page.keyboard.press("ArrowDown")
+    story.keyboard.press("ArrowDown")
     first = int(handle.first.get_attribute("aria-valuenow"))
     assert first == 32, "one point below the score before the dose"
-    page.keyboard.press("ArrowRight")
-    page.keyboard.press("PageDown")
+    story.keyboard.press("ArrowRight")
+    story.keyboard.press("PageDown")
     assert handle.nth(1).evaluate("e => e === document.activeElement")
     assert int(handle.nth(1).get_attribute("aria-valuenow")) == first - 5
     guess.get_by_role("button", name="Reveal").press("Enter")
-    until(page, "document.querySelector('#guess-mood').classList.contains('revealed')")
+    until(story, "document.querySelector('#guess-mood').classList.contains('revealed')")
     assert "On average" in guess.locator("[role=status]").inner_text()
+    guess.get_by_role("button", name="Try again").press("Enter")
+    assert handle.first.get_attribute("aria-valuetext") == "not drawn"
 
 
 def test_a_guess_is_drawn_by_touch(browser, address):
@@ -190,25 +191,24 @@ def test_numbers_in_the_text_can_be_dragged(page, address):
     assert page.locator(".selected-time").inner_text().startswith("30")
 
 
-def test_one_word_for_expectancy(page, address):
-    open_story(page, address)
-    until(page, "document.querySelector('.people-row') !== null")
+def test_one_word_for_expectancy(story):
+    until(story, "document.querySelector('.people-row') !== null")
     for level in ("plain", "expert"):
-        choose(page, level)
-        text = page.locator("body").inner_text()
+        choose(story, level)
+        text = story.locator("body").inner_text()
         assert "expectancy" in text
         assert not re.search(r"\b(?:expectation|hope)\b", text)
 
 
-@at_both_widths
-def test_levels_and_guesses_have_no_accessibility_findings(page, address):
-    open_story(page, f"{address}/#&read=expert")
-    until(page, "document.querySelector('.people-row') !== null")
-    page.locator("#guess-felt .guess-area").scroll_into_view_if_needed()
-    page.locator("#mood .stage-excerpt").scroll_into_view_if_needed()
-    page.locator("#mood .stage-excerpt .equation").wait_for()
-    assert findings(page) == []
-    assert fits_the_width(page)
+@at_sizes("desktop", "phone")
+def test_levels_and_guesses_have_no_accessibility_findings(story):
+    choose(story, "expert")
+    until(story, "document.querySelector('.people-row') !== null")
+    story.locator("#guess-felt .guess-area").scroll_into_view_if_needed()
+    story.locator("#mood .stage-excerpt").scroll_into_view_if_needed()
+    story.locator("#mood .stage-excerpt .equation").wait_for()
+    assert findings(story) == []
+    assert fits_the_width(story)
 
 
 def test_every_chapter_of_the_list_has_its_place(story):
@@ -236,14 +236,14 @@ def test_of_100_people_how_many_are_affected(story, client):
         assert not re.search(r"[{}?]", place.locator(".caption").inner_text())
 
 
-def test_every_term_of_a_level_opens_its_card(page, address):
-    open_story(page, f"{address}/#&read=expert")
-    shown = page.evaluate("[...document.querySelectorAll('.chapter .term')].map(e => e.title.slice(8, -1))")
+def test_every_term_of_a_level_opens_its_card(story):
+    choose(story, "expert")
+    shown = story.evaluate("[...document.querySelectorAll('.chapter .term')].map(e => e.title.slice(8, -1))")
     assert {row["term"] for row in TABLES["glossary"]} == set(shown)
     for level in ("plain", "student", "expert"):
-        choose(page, level)
-        term = page.locator("#receptor .term:visible").first
+        choose(story, level)
+        term = story.locator("#receptor .term:visible").first
         term.click()
-        card = page.locator(".term-card:popover-open")
+        card = story.locator(".term-card:popover-open")
         assert len(card.locator("p").first.inner_text()) > 20
-        page.keyboard.press("Escape")
+        story.keyboard.press("Escape")

@@ -486,6 +486,8 @@ def test_full_screen_names_its_keys(page, address):
     until(page, "Math.abs(document.querySelector('#mood').getBoundingClientRect().top) < 200")
     bar, story = page.locator(".presentation-bar").bounding_box(), page.locator("#mood h2").bounding_box()
     assert bar["y"] + bar["height"] <= story["y"], "the bar lies on no text"
+    page.keyboard.press("Escape")
+    until(page, "!document.body.classList.contains('presentation')")
 
 
 def test_the_dose_in_the_body_is_listed_above_the_sentence(page, address):
@@ -504,16 +506,14 @@ def test_marks_of_published_values_are_explained(story):
     assert story.locator("#point-legend li").first.is_visible()
 
 
-def test_a_guessed_course_is_compared_at_the_points_of_the_line(page, address):
-    open_story(page, address)
-    guess = page.locator(".guess").first
+def test_a_guessed_course_is_compared_at_the_points_of_the_line(story):
+    guess = story.locator(".guess").first
     guess.scroll_into_view_if_needed()
     guess.get_by_role("button", name="Show without a guess").click()
     guess.locator(".guess-curve").wait_for(state="attached")
     assert guess.locator(".model-dot").count() == 9 + 1, "at nine points and in the legend"
     assert "model at the times of the guess" in guess.locator(".legend").inner_text()
-    page.keyboard.press("Escape")
-    until(page, "!document.body.classList.contains('presentation')")
+    guess.get_by_role("button", name="Try again").click()
 
 
 def test_points_of_the_score_add_up(story, effects):

@@ -27,7 +27,7 @@ from waits import PATIENCE, until_true
 
 
 @pytest.fixture(scope="module")
-def port(model):
+def server(model):
     """A server that waits one second for a request, and refuses requests above 40 connections."""
     limits = Limits.model_validate({"body_seconds": 1.0})
     listening = socket.socket(proto=socket.IPPROTO_TCP)
@@ -39,10 +39,15 @@ def port(model):
     before, app_server.REQUEST_SECONDS = app_server.REQUEST_SECONDS, 1.0
     thread.start()
     until_true(lambda: server.started)
-    yield listening.getsockname()[1]
+    yield server
     app_server.REQUEST_SECONDS = before
     server.should_exit = True
     thread.join(5)
+
+
+@pytest.fixture(scope="module")
+def port(server):
+    return server.servers[0].sockets[0].getsockname()[1]
 
 
 def until_closed(connection):
@@ -252,7 +257,7 @@ def test_a_dose_table_with_too_many_doses_is_refused_at_once(client, count, what
     assert time.process_time() - began < 30
 
 
-def test_a_connection_whose_answer_is_not_read_is_closed(port, infusion, monkeypatch):
+def test_a_connection_whose_answer_is_not_read_is_closed(server, port, infusion, monkeypatch):
     monkeypatch.setattr(app_server, "WRITE_SECONDS", 0.5)
     often = {**infusion, "treatments": ["racemic 0.5 mg/kg IV daily for 8 weeks"]}
     body = json.dumps({"scenario": often}).encode()
@@ -265,7 +270,7 @@ def test_a_connection_whose_answer_is_not_read_is_closed(port, infusion, monkeyp
         first = connection.recv(1000).decode("latin-1")
         assert first.startswith("HTTP/1.1 200")
         length = int(re.search(r"content-length: (\d+)", first)[1])
-        until_true(lambda: connection.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR))
+        until_true(lambda: not server.server_state.connections)
         read = len(first)
         with contextlib.suppress(ConnectionResetError):
             read += len(until_closed(connection))
