@@ -152,7 +152,7 @@ class Observation:
 @cache
 def load_compounds() -> dict[str, tuple[str, ...]]:
     """The names of the compounds by the words of sources that are not such a name themselves."""
-    rows = read_table(DATA / "evidence" / "compounds.csv", ("words", "compounds", "why"))
+    rows = read_table(DATA / "synonyms" / "compounds.csv", ("words", "compounds", "why"))
     return {row["words"]: row.listed("compounds") for row in rows}
 
 

@@ -165,7 +165,7 @@ def test_a_link_of_version_0_2_opens_with_its_cases_and_settings(page, address):
     page.goto(f"{address}/bench{link({'cases': [case], 'view': view})}&tab=trial")
     page.wait_for_selector("#panel form")
     assert page.locator("#page-message").inner_text() == ""
-    assert page.get_by_label("Patients per arm").input_value() == "33"
+    assert page.get_by_label("Patients per arm", exact=True).input_value() == "33"
     assert page.get_by_label("Population", exact=True).input_value() == "mdd"
     assert page.locator("#time-range").input_value() == "course"
     assert page.locator("[data-key=variant]").input_value() == "opioid-gate"

@@ -13,7 +13,7 @@ ARM = "esketamine 56 mg nasal on day 1, then 56 to 84 mg by response and tolerab
 
 def run_small_trial(page):
     page.click("#tab-trial")
-    page.get_by_label("Patients per arm").fill("8")
+    page.get_by_label("Patients per arm", exact=True).fill("8")
     page.get_by_role("spinbutton", name="Replicates", exact=True).fill("2")
     page.get_by_label("Visit days").fill("1, 7")
     page.get_by_role("button", name="Run the trial").click()

@@ -49,7 +49,7 @@ def test_a_trial_shows_errors_at_its_fields_and_can_be_downloaded(page, address)
     open_workbench(page, address)
     page.click("#tab-trial")
     page.get_by_label("Visit days").fill("0, 4000")
-    page.get_by_label("Patients per arm").fill("6")
+    page.get_by_label("Patients per arm", exact=True).fill("6")
     page.get_by_role("spinbutton", name="Replicates", exact=True).fill("2")
     page.get_by_role("button", name="Run the trial").click()
     page.wait_for_selector("#panel .field [aria-invalid=true]")
@@ -74,13 +74,13 @@ def test_a_link_holds_the_settings_of_the_tabs_and_the_selected_time(page, addre
     page.focus("#time-slider")
     page.keyboard.press("End")
     page.click("#tab-trial")
-    page.get_by_label("Patients per arm").fill("33")
+    page.get_by_label("Patients per arm", exact=True).fill("33")
     page.keyboard.press("Tab")
     until(page, f"{LINK_CONTENT}.includes('33') && {LINK_TIME} > 700")  # 30 days, in hours
     other = new_page(browser, 900, 800)
     other.goto(page.url)
     other.wait_for_selector("#panel form")
-    assert other.get_by_label("Patients per arm").input_value() == "33"
+    assert other.get_by_label("Patients per arm", exact=True).input_value() == "33"
     assert "30 days" in other.locator("#time-bar .selected-time").inner_text()
     other.click("#tab-population")
     assert other.locator("#panel select").first.input_value() == "plasma"
@@ -112,7 +112,7 @@ def test_a_job_that_the_server_no_longer_knows_is_reported(page, address):
     open_workbench(page, address)
     page.route("**/api/jobs/*/events", lambda route: route.fulfill(status=404, body="{}"))
     page.click("#tab-trial")
-    page.get_by_label("Patients per arm").fill("2")
+    page.get_by_label("Patients per arm", exact=True).fill("2")
     page.get_by_role("button", name="Run the trial").click()
     page.wait_for_selector("#panel .error-box")
     assert "no longer knows this job" in page.locator("#panel .error-box").inner_text()

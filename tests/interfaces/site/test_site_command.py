@@ -5,19 +5,12 @@ import importlib.util
 from command_line import run
 
 
-def files_of(folder):
-    return {path.relative_to(folder): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
-
-
-def test_the_command_writes_a_folder_and_its_size_and_the_same_model_gives_the_same_files(site, tmp_path):
+def test_the_command_writes_a_folder_and_its_size(tmp_path):
     ended = run("site", "--out", "web", cwd=tmp_path)
     assert ended.returncode == 0, ended.stderr
     assert (tmp_path / "web" / "index.html").exists()
     assert (tmp_path / "web" / "engine" / "kernel.wasm").read_bytes().startswith(b"\0asm")
     assert "compressed before the first figure" in ended.stderr
-    first, second = files_of(site / "some" / "path"), files_of(tmp_path / "web")
-    assert first.keys() == second.keys()
-    assert [name for name in first if first[name] != second[name]] == []
 
 
 def test_a_missing_web_extra_is_named_before_anything_is_written(tmp_path, monkeypatch):

@@ -267,8 +267,7 @@ def workbench(page, site_address):
     """The workbench, opened; `requested` holds method and address of every request."""
     page.requested = []
     page.context.on("request", lambda request: page.requested.append((request.method, request.url)))
-    page.goto(f"{site_address}workbench.html")
-    page.wait_for_selector("#panel path.curve")
+    helpers.open_workbench(page, site_address.rstrip("/"), ".html")
     return page
 
 
@@ -510,6 +509,16 @@ def test_the_worker_requests_all_of_its_modules_at_once():
     }
 
 
+def test_the_same_model_gives_the_same_files(site, app_state, tmp_path):
+    from ketamech.site.build_site import build_site
+
+    build_site(tmp_path, app_state)
+    first = site / "some" / "path"
+    names = sorted(path.relative_to(first) for path in first.rglob("*") if path.is_file())
+    assert names == sorted(path.relative_to(tmp_path) for path in tmp_path.rglob("*") if path.is_file())
+    assert all((first / name).read_bytes() == (tmp_path / name).read_bytes() for name in names)
+
+
 @helpers.at_both_widths
 def test_a_reader_keeps_the_place_after_a_reload_back_and_a_turned_screen(page, site_address):
     size = page.viewport_size
@@ -540,7 +549,7 @@ def test_a_reader_keeps_the_place_after_a_reload_back_and_a_turned_screen(page, 
     before = page.evaluate(place)
     link.click()
     helpers.until(page, f"{place}[0] === 'unknown'")
-    helpers.settle(page)
+    helpers.settle(page, 1000)
     page.go_back()
     until_at(before)
     page.go_forward()
