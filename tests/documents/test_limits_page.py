@@ -210,6 +210,4 @@ def test_the_page_states_what_the_prior_and_the_tables_are():
     narrower = proposed["narrower_than_prior"].mean()
     assert f"Of {len(sensitivity)} estimated parameters {depend} depend on their prior" in PAGE
     assert f"the posterior is {100 * narrower:.0f} % narrower than the prior on average" in PAGE
-    values = [load_parameters()[name].value for name in proposed["parameter"]]
-    changed = (proposed["before"] != values).sum()
-    assert f"for the {changed} of {len(proposed)} estimated parameters that the trials inform" in PAGE
+    assert f"Trials draw all {len(proposed)} estimated parameters from the posterior" in PAGE

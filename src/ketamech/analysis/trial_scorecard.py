@@ -49,8 +49,9 @@ from ketamech.core.statistics import interval
 from ketamech.evidence import RATIOS, load_evidence, log_standard_error
 from ketamech.simulation.model import Model
 from ketamech.trials.analysis.analyse import reference_arm
+from ketamech.trials.analysis.crossover import compare_arms
 from ketamech.trials.analysis.power import ALPHA
-from ketamech.trials.analysis.treatment_effects import ancova, share_interval
+from ketamech.trials.analysis.treatment_effects import share_interval
 from ketamech.trials.run_trial import run_trial
 from ketamech.trials.trial_reader import shipped_trial
 
@@ -186,7 +187,7 @@ def _skills(
 
 
 def _significance_probabilities(rows: Sequence[ScoredRow], data: Trials) -> pd.DataFrame:
-    """Chance of p < 0.05 for each published difference from control, by analysis of covariance in every replicate.
+    """Chance of p < 0.05 for each published difference from control, by `compare_arms` in every replicate.
 
     Columns: id, trial, name, arm, visit, published, low, high, significant, source, n (patients), replicates, chance
     (share of them, with its 95 % Monte Carlo interval), and the chances of `reference_chances`.
@@ -197,8 +198,7 @@ def _significance_probabilities(rows: Sequence[ScoredRow], data: Trials) -> pd.D
     for one in published_comparisons(rows):
         target = one.row.target
         trial, dataset = shipped_trial(target.trial), data[target.trial]
-        visit = f"period 1: {target.visit}" if trial.washout else target.visit
-        analysis = ancova(dataset, target.scale, visit, reference_arm(trial))
+        analysis = compare_arms(dataset, target.scale, target.visit, reference_arm(trial))
         p = analysis[(analysis["arm"] == target.arm) & np.isfinite(analysis["p"])]["p"]
         low, high = share_interval(np.array([int((p < ALPHA).sum())]), np.array([len(p)]))
         lines.append({

@@ -215,21 +215,21 @@ def split_rhat(chain: np.ndarray) -> np.ndarray:
 def updated_rows(task: CalibrationProblem, draws: np.ndarray, emulator: QuadraticEmulator) -> list[dict[str, str]]:
     """Rows of the parameter tables with posterior medians, status `calibrated` and the informative evidence.
 
-    `draws` [draw, parameter]: standardised logarithms; value and spread are their median and SD. Only parameters that
-    the trials inform: the posterior is narrower than the prior, and a row depends on the parameter.
+    `draws` [draw, parameter]: standardised logarithms of the draws that trials use; value and spread are their median
+    and SD. Only parameters that the trials inform, whose posterior is narrower than the prior and on which a row
+    depends, and those whose table value is a posterior median already: no table keeps that of an earlier posterior.
     """
     middle, narrower = np.median(draws, axis=0), prior_contraction(draws)
     values = in_table_units(task, middle[None])[0]
     low, high = percentiles(in_table_units(task, draws), INTERVAL_95, axis=0)
     rows = []
     for i, p in enumerate(task.estimated):
-        evidence = _informative_rows(task, emulator, middle, i)
-        if narrower[i] >= MIN_CONTRACTION and evidence:
-            row = task.model.parameters[p.name]
+        row, evidence = task.model.parameters[p.name], _informative_rows(task, emulator, middle, i)
+        if (narrower[i] >= MIN_CONTRACTION and evidence) or row.status == "calibrated":
             rows.append({
                 "name": p.name, "value": f"{values[i]:.3g}", "unit": row.unit,
                 "spread": f"lognormal {p.prior_log_sd * float(draws[:, i].std()):.2g}", "status": "calibrated",
-                "evidence": ";".join(evidence),
+                "evidence": ";".join(evidence or row.evidence),
                 "locator": f"median of the posterior of whole trials; 95 % {low[i]:.3g} to {high[i]:.3g}",
                 "reason": row.reason, "bounds": " ".join(f"{edge:g}" for edge in row.row_bounds or ()),
             })  # fmt: skip

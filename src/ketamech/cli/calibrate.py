@@ -51,7 +51,7 @@ def calibrate(
     emulator, samples the posterior with emcee and simulates the draws as a check. Every finished point is on disk: the
     same command with --resume continues after an interruption, with the same result. Writes posterior.csv,
     leave_one_trial_out.csv and left_out_trials.csv (trials draw from the first, the scorecard predicts each trial from
-    the draws without it), proposed.csv (estimates), parameter_rows.csv (those that trials inform, as rows of the
+    the draws without it), proposed.csv (estimates), parameter_rows.csv (their medians, as rows of the
     parameter tables), rows.csv (fit of each row), prior_sensitivity.csv (power-scaling of prior and likelihood),
     informed_directions.csv (combinations of pathway gains that the data know) and figures.
     --sbc repeats the inference on data simulated from the emulator and tests the ranks of the true values.
@@ -105,7 +105,7 @@ def _estimate(
             _fitted_row_table(task, map_point, emulator.error),
         )
         _write_results(draft, task, posterior, seed, rows, fitted_rows, curves)
-        table_rows = updated_rows(task, posterior.chain.reshape(-1, len(names)), emulator)
+        table_rows = updated_rows(task, posterior.draws, emulator)
         pd.DataFrame(table_rows, columns=COLUMNS).to_csv(draft / "parameter_rows.csv", index=False, lineterminator="\n")
         diagnostics = _diagnose(draft, points, emulator, posterior, ranks, seed)
     terminal.table(rows, title="Parameters")

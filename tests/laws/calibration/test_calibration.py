@@ -17,6 +17,7 @@ from ketamech.calibration.calibration_problem import (
     shipped_problem,
 )
 from ketamech.calibration.clinical_targets import (
+    DIRECTORY,
     load_clinical_targets,
     load_spread_targets,
     standard_error_of,
@@ -33,6 +34,7 @@ from ketamech.calibration.surrogate_posterior import (
 from ketamech.core import InputError, UnknownNameError
 from ketamech.core.checkpoint import open_checkpoint
 from ketamech.core.execution import LOCAL_EXECUTOR, Executor
+from ketamech.core.units import unit
 from ketamech.evidence import load_evidence, standard_error
 from ketamech.parameters import load_parameters
 from ketamech.trials.posterior_draws import load_posterior, posterior_hash, save_posterior
@@ -230,24 +232,26 @@ def test_every_spread_is_one_of_a_row_and_lies_behind_its_printed_error():
 
 
 def test_the_middle_of_a_posterior_becomes_reviewed_rows(tmp_path):
-    """What is known better than before gets value, spread and evidence; what is not keeps its row, as do all others."""
+    """What is known better than before gets value, spread and evidence, and a row that holds a median of an earlier
+    posterior that of this one; what is not known better keeps its row, as do all others.
+    """
     for file in publish.PARAMETERS.glob("*.csv"):
         (tmp_path / file.name).write_bytes(file.read_bytes())
     table = load_parameters()
-    names = ("mood.expectancy_weight", "mood.self_maintenance_rate_constant")
+    names = ("mood.expectancy_weight", "mood.self_maintenance_rate_constant", "people.expectancy_study_sd")
     task = CalibrationProblem(
         SimpleNamespace(parameters=table), tuple(EstimatedParameter(n, table[n].canonical, 0.4) for n in names),
         tuple(row for row in load_clinical_targets() if row.fitted)[:2],
     )  # fmt: skip
     rng = np.random.default_rng(0)
-    draws = rng.normal(size=(4000, 2)) * [0.5, 1.0] + [1.0, 0.0]
-    middle, weights = np.zeros(2), np.zeros((6, 2))
+    draws = rng.normal(size=(4000, 3)) * [0.5, 1.0, 1.0] + [1.0, 0.0, 2.0]
+    middle, weights = np.zeros(3), np.zeros((10, 2))
     weights[1] = task.noise  # the first parameter moves both rows by their noise
-    (row,) = updated_rows(task, draws, QuadraticEmulator(middle, weights, np.zeros(2)))
-    rows = {row["name"]: row}
-    assert publish.of_stages(rows, "mood") == rows
-    with pytest.raises(UnknownNameError, match="people"):
-        publish.of_stages(rows, "people")
+    rows = {row["name"]: row for row in updated_rows(task, draws, QuadraticEmulator(middle, weights, np.zeros(2)))}
+    assert [*rows] == ["mood.expectancy_weight", "people.expectancy_study_sd"]
+    assert [*publish.of_stages(rows, "mood")] == ["mood.expectancy_weight"]
+    with pytest.raises(UnknownNameError, match="suicidality"):
+        publish.of_stages(rows, "suicidality")
     publish.replace_rows(tmp_path, rows)
     found = load_parameters(tmp_path)
     assert found["mood.expectancy_weight"].value == pytest.approx(
@@ -256,7 +260,22 @@ def test_the_middle_of_a_posterior_becomes_reviewed_rows(tmp_path):
     assert found["mood.expectancy_weight"].status == "calibrated"
     assert set(found["mood.expectancy_weight"].evidence) == {row.row.id for row in task.rows}
     assert found["mood.expectancy_weight"].spread.a == pytest.approx(0.2, rel=0.05)
-    assert all(found[n].value == table[n].value for n in table if n != row["name"])
+    study = "people.expectancy_study_sd"
+    assert found[study].value == pytest.approx(table[study].value * np.exp(0.8), rel=0.05)
+    assert found[study].evidence == table[study].evidence
+    assert all(found[n].value == table[n].value for n in table if n not in rows)
+
+
+def test_the_tables_hold_the_medians_of_the_draws_that_trials_use():
+    """One calibrated set: the typical patient has the middle of what virtual trials draw."""
+    table = load_parameters()
+    draws = load_posterior(DIRECTORY / "posterior.csv", table)
+    assert {*draws[0]} == {p.name for p in load_estimated()}
+    for name in draws[0]:
+        row = table[name]
+        median = np.median([draw[name] for draw in draws]) / unit(row.unit).factor
+        assert row.value == float(f"{median:.3g}"), name
+        assert row.status == "calibrated"
 
 
 def test_a_posterior_goes_out_and_comes_back(tmp_path):
