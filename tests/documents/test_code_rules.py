@@ -130,6 +130,40 @@ SOLVERS = {"drug_free_steady_state", "solve", "integrate", "IntegrationState"}
 APART = {"exchange/sbml/simulate.py"}  # models that are not this one
 
 
+GAIN = ("EstimatedParameter", {"gain"})  # a value of `gain_unit` is meant
+DESCRIBED = re.compile(r"`([a-z_]\w*)`(?=:| \[)")  # in a docstring: `name`: ..., or `name` [shape]
+
+
+def described_names(node):
+    """Names that the docstring of a class describes, and those that the class has."""
+    fields = {
+        part.target.id for part in node.body if isinstance(part, ast.AnnAssign) and isinstance(part.target, ast.Name)
+    }
+    functions = [part for part in node.body if isinstance(part, ast.FunctionDef)]
+    arguments = {
+        one.arg
+        for part in functions
+        if part.name == "__init__"
+        for one in ast.walk(part.args)
+        if isinstance(one, ast.arg)
+    }
+    return set(DESCRIBED.findall(ast.get_docstring(node) or "")), fields | arguments | {part.name for part in functions}
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(ROOT)))
+def test_a_class_has_every_field_that_its_docstring_describes(path):
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ClassDef) and any(isinstance(part, ast.AnnAssign) for part in node.body):
+            described, own = described_names(node)
+            assert described <= own or (node.name, described - own) == GAIN, (node.name, described - own)
+
+
+def test_a_described_field_that_a_class_has_not_is_found():
+    text = 'class A:\n    """`old` [person]; `new`: a number."""\n    new: int\n'
+    described, own = described_names(ast.parse(text).body[0])
+    assert described - own == {"old"}
+
+
 def test_every_runner_solves_through_an_ensemble():
     """One path: parameter values, baseline, steady state and dose events are put together in one place."""
     for path in FILES:

@@ -1,10 +1,12 @@
-"""Chromium, where it is installed, and a fresh page of it."""
+"""Chromium, where it is installed, a fresh page of it, and a look at the texts of every figure that is written."""
 
 import os
 import shutil
 
 import pytest
 from browser_helpers import SIZES, new_page
+
+from figure_texts import faults_of_written_figures
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 MISSING = "no Chromium: apt-get install chromium, or set KETAMECH_CHROMIUM to a browser of that kind"
@@ -39,3 +41,11 @@ def page(browser, width):
     opened = new_page(browser, *SIZES[width])
     yield opened
     opened.context.close()
+
+
+@pytest.fixture(autouse=True)
+def figures_with_whole_texts():
+    """No figure that a test writes cuts a text or lets it leave the figure."""
+    with faults_of_written_figures() as faults:
+        yield faults
+    assert not faults, "\n".join(faults)

@@ -40,10 +40,8 @@ HOURS = np.array([24.0, 168.0])
 HORIZON = 168.0
 OUTPUTS = ("mood.madrs", "expectancy.belief", "nmda.occupancy", "plasma.esketamine")
 ANIMAL_OUTPUTS = ("forced_swim.immobility", "nmda.occupancy", "plasma.esketamine")
-WEIGHT = 70.0
 VARIED = "nmda.enantiomer_ratio"  # lognormal: its middle is exactly its value
 Readings = Mapping[str, float]
-Reader = Callable[[Mapping[str, np.ndarray]], Readings]
 
 
 @dataclass(frozen=True)

@@ -113,7 +113,7 @@ UNITS_OF_STUDIES = ("studies", "effect sizes")  # n is the number of papers in t
 class EvidenceItem:
     """One evidence row and the side of the claim it supports; `strength` is the kind of study.
 
-    `fitted`: the row also set a value of the model, so that its agreement with the model is no test.
+    `is_fitted`: the row also set a value of the model, so that its agreement with the model is no test.
     """
 
     row: Observation

@@ -122,9 +122,9 @@ class _Completion:
 
     def exists(self, exponents: np.ndarray) -> bool:
         """Whether some exponents of states and outputs complete those of the parameters."""
-        side = self.parameter_conditions @ exponents
-        rest = side - self.others @ (self.others.T @ side)
-        return bool(np.abs(rest).max() < RESIDUAL_TOLERANCE * max(1.0, np.abs(exponents).max()))
+        required = self.parameter_conditions @ exponents
+        unmet = required - self.others @ (self.others.T @ required)
+        return bool(np.abs(unmet).max() < RESIDUAL_TOLERANCE * max(1.0, np.abs(exponents).max()))
 
 
 class _SymmetryProblem:
@@ -156,12 +156,12 @@ class _SymmetryProblem:
             for equation in self.outputs:
                 known[equation.name] = float(np.real(equation.function(*(known[n] for n in equation.names))))
             rows.append([self._row(equation, known) for _, equation in self._equations()])
-        every = np.array(rows)
-        finite = np.asarray(np.isfinite(every).all(axis=2))
+        conditions = np.array(rows)
+        finite = np.asarray(np.isfinite(conditions).all(axis=2))
         for (_, equation), is_finite in zip(self._equations(), np.atleast_1d(finite.any(axis=0)), strict=True):
             if not is_finite:
                 raise ModelError(f"the equation of '{equation.name}' has no finite value near the baseline")
-        return np.concatenate([_triangular_factor(every[finite[:, k], k]) for k in range(every.shape[1])])
+        return np.concatenate([_triangular_factor(conditions[finite[:, k], k]) for k in range(conditions.shape[1])])
 
     def kind(
         self, exponents: np.ndarray, values: Mapping[str, float], moved: Mapping[str, float], other: _Completion
@@ -181,12 +181,12 @@ class _SymmetryProblem:
         """The baseline, with some of the states moved within bounds; those of baseline 0 may become large."""
         values = {f"rest({name})": self.baseline.get(name, 1.0) for name in self.system.baseline_names}
         for state in self.system.states:
-            usual, (low, high) = self.baseline[state.name], state.bounds
-            is_zero = abs(usual) < ZERO_BASELINE * state.scale
+            baseline, (low, high) = self.baseline[state.name], state.bounds
+            is_zero = abs(baseline) < ZERO_BASELINE * state.scale
             far = generator.uniform(MIN_DECIMAL_EXPONENT, MIN_DECIMAL_EXPONENT * (1 - 2 * spread / SPREADS[-1]))
-            value = state.scale * 10**far if is_zero else usual * np.exp(generator.normal(0, spread))
+            value = state.scale * 10**far if is_zero else baseline * np.exp(generator.normal(0, spread))
             if generator.random() > MOVED_STATES_SHARE:
-                value = ZERO_BASELINE * state.scale if is_zero else usual
+                value = ZERO_BASELINE * state.scale if is_zero else baseline
             if high is not None and value >= high:
                 value = (low or 0.0) + (high - (low or 0.0)) * generator.uniform(*BOUNDED_SHARES)
             values[state.name] = float(value)
@@ -281,8 +281,8 @@ def _sparse_rows(rows: np.ndarray) -> np.ndarray:
 def redundant_blocks(symmetries: Sequence[Invariance]) -> list[tuple[int, tuple[str, ...]]]:
     """Groups of parameters connected by combinations: the number of combinations, and the parameters."""
     blocks: list[tuple[int, set[str]]] = []
-    for one in (symmetry for symmetry in symmetries if symmetry.kind == "combination"):
-        members = set(one.exponents)
+    for combination in (symmetry for symmetry in symmetries if symmetry.kind == "combination"):
+        members = set(combination.exponents)
         touching = [block for block in blocks if block[1] & members]
         blocks = [block for block in blocks if not block[1] & members]
         blocks.append((1 + sum(n for n, _ in touching), members.union(*(names for _, names in touching))))

@@ -121,7 +121,7 @@ def _row(row: CsvRow, evidence: str) -> PerturbationTarget:
         nothing = ("",) * 5
         return PerturbationTarget(evidence, species, "", "", (), *nothing, math.nan, math.nan, "", "", row["undecided"])
     statistic = row.one_of("statistic", STATISTICS)
-    _refuse_window(row)
+    _check_time_and_treatment(row)
     return PerturbationTarget(
         evidence, species, row["regimen"], row["with"], _settings(row), row.required("output", "stage.thing"),
         row["reduction"], row.required("when", "hours, such as 24 or 0-2"), statistic,
@@ -135,7 +135,8 @@ def _settings(row: CsvRow) -> tuple[tuple[str, float], ...]:
     return tuple((name, x * unit(table[name].unit).factor) for name, x in row.settings("settings", table).items())
 
 
-def _refuse_window(row: CsvRow) -> None:
+def _check_time_and_treatment(row: CsvRow) -> None:
+    """Raise InputError for a time that is none, and for a row without regimen and perturbation."""
     try:
         [float(part) for part in row["when"].split("-")]
     except ValueError as problem:
@@ -283,9 +284,9 @@ def _calibrated() -> set[str]:
 
 def factorial_arms(row: PerturbationTarget) -> FactorialArms:
     """The arms of a row. Without a perturbation `both` is the drug; without a drug `both` is the perturbation."""
-    sp, settings, reference = row.species, row.settings, _reference_regimens()[row.species]
+    reference = _reference_regimens()[row.species]
     arms = ((row.regimen, row.perturbations), ("", row.perturbations), (row.regimen, ""), ("", ""), (reference, ""))
-    return FactorialArms(*((sp, regimen, perturbations, settings) for regimen, perturbations in arms))
+    return FactorialArms(*((row.species, regimen, perturbations, row.settings) for regimen, perturbations in arms))
 
 
 def required_arms(rows: tuple[PerturbationTarget, ...]) -> dict[PerturbationArm, float]:

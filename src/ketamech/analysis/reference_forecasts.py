@@ -97,7 +97,10 @@ def _pooled_difference(trial: str, error: float, differences: Mapping[str, tuple
 
 
 def random_effects(values: np.ndarray, errors: np.ndarray) -> tuple[float, float]:
-    """Mean and SD between trials (tau) of a random-effects model by restricted maximum likelihood (REML)."""
+    """Mean and SD between trials (tau) of a random-effects model by restricted maximum likelihood (REML).
+
+    `values` [trial] with standard errors `errors` [trial], in one unit.
+    """
     from scipy.optimize import minimize_scalar
 
     def mean_of(tau: float) -> tuple[float, np.ndarray]:

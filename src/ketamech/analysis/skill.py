@@ -112,13 +112,13 @@ def _row(row: ScoredRow, raw: np.ndarray) -> dict[str, object]:
 
 
 def probability_integral_transform(published: float, sample: np.ndarray) -> float:
-    """Rank of the published number among the sample and itself, as a fraction in (0, 1); half of the ties count."""
+    """Rank of the published number among `sample` [draw] and itself, as a fraction in (0, 1); half of ties count."""
     below, same = float(np.sum(sample < published)), float(np.sum(sample == published))
     return (below + 0.5 * same + 0.5) / (len(sample) + 1)
 
 
 def sample_scores(published: float, sample: np.ndarray) -> dict[str, float]:
-    """CRPS of the sample (fair estimator) and the log score of a normal distribution with its mean and SD."""
+    """CRPS of `sample` [draw] (fair estimator) and the log score of a normal distribution with its mean and SD."""
     import scoringrules
 
     crps = float(scoringrules.crps_ensemble(published, sample, estimator="fair"))
@@ -173,16 +173,16 @@ def skill(table: pd.DataFrame, score: str, reference: str) -> tuple[float, float
 
     The interval is NaN for fewer than three trials.
     """
-    both = table[np.isfinite(table[score]) & np.isfinite(table[reference])]
-    if not len(both):
+    scored = table[np.isfinite(table[score]) & np.isfinite(table[reference])]
+    if not len(scored):
         return float("nan"), float("nan"), float("nan"), 0
-    sums = both.groupby("trial")[[score, reference]].sum().to_numpy()
+    sums = scored.groupby("trial")[[score, reference]].sum().to_numpy()
     value = float(1 - sums[:, 0].sum() / sums[:, 1].sum())
     if len(sums) < 3:
-        return value, float("nan"), float("nan"), len(both)
+        return value, float("nan"), float("nan"), len(scored)
     random = np.random.default_rng(SEED)
     drawn = sums[random.integers(len(sums), size=(RESAMPLES, len(sums)))].sum(axis=1)
-    return value, *interval(1 - drawn[:, 0] / drawn[:, 1]), len(both)
+    return value, *interval(1 - drawn[:, 0] / drawn[:, 1]), len(scored)
 
 
 def uniformity_p(rows: Sequence[ScoredRow], table: pd.DataFrame, samples: Samples) -> float:
@@ -387,7 +387,7 @@ def load_skill_criteria() -> tuple[SkillCriterion, ...]:
 
 def null_limit() -> float:
     """The criterion for published comparisons without significance: the largest chance of p < 0.05."""
-    return next(one.high for one in load_skill_criteria() if one.group == NULL_COMPARISONS)
+    return next(criterion.high for criterion in load_skill_criteria() if criterion.group == NULL_COMPARISONS)
 
 
 def verdicts(skill: pd.DataFrame) -> pd.DataFrame:

@@ -83,7 +83,7 @@ class ScoredRow:
         return -1 if self.factor < 0 else 1
 
     def on_scoring_scale(self, values: np.ndarray | float) -> np.ndarray:
-        """Numbers as published, on the common scale."""
+        """Numbers as published, of any shape, on the common scale."""
         scaled = np.asarray(values, dtype=float)
         if self.is_ratio:
             scaled = np.log(np.maximum(scaled, MIN_RELAPSE_DAYS if self.statistic == "median relapse" else 1e-3))
@@ -105,7 +105,7 @@ class ScoredRow:
         return abs(self.factor) * own
 
     def on_interval_scale(self, values: np.ndarray | float) -> np.ndarray:
-        """Numbers as published, on the scale of intervals: log odds of a share, else the common scale."""
+        """Numbers as published, of any shape, on the scale of intervals: log odds of a share, else the common scale."""
         if not self.target.is_share:
             return self.on_scoring_scale(values)
         n = self.target.row.n or 20

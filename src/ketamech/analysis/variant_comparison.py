@@ -60,16 +60,16 @@ class ModelAverage:
 
 def compare_variants(model: Model, threads: int = 1) -> Comparison:
     """Every fitted variant on every row, at its fitted values. Raises InputError when no variant has been fitted."""
-    bench, known = VariantPredictor(model, threads), load_variant_scores()
+    predictor, known = VariantPredictor(model, threads), load_variant_scores()
     variants = {name: w for name, w in load_model_variants(model.parameters).items() if name in known}
-    predicted = bench.predict([w.parameter_values for w in variants.values()])
-    deviances = bench.deviances(predicted)[:, bench.fitted].sum(axis=1)
+    predicted = predictor.predict([w.parameter_values for w in variants.values()])
+    deviances = predictor.deviances(predicted)[:, predictor.fitted].sum(axis=1)
     stale = tuple(
         n for n, d in zip(variants, deviances, strict=True) if abs(d - known[n].deviance) > MAX_DEVIANCE_CHANGE
     )
     chances = np.array([known[name].probability for name in variants])
     mixed = np.nansum(chances[:, None] * predicted, axis=0)
-    count = sum(judge.weight for judge in bench.likelihood_terms if judge.fitted)
+    count = sum(term.weight for term in predictor.likelihood_terms if term.fitted)
     lines, rows = [], []
     for name, numbers, deviance in zip([*variants, AVERAGED], [*predicted, mixed], [*deviances, math.nan], strict=True):
         stood, variant = known.get(name), variants.get(name)
@@ -81,11 +81,11 @@ def compare_variants(model: Model, threads: int = 1) -> Comparison:
                 "bic": deviance + stood.effective_parameters * math.log(count), "deviance": deviance,
                 "known": stood.effective_parameters,
             }  # fmt: skip
-        line |= {**_scores(bench, numbers), "says": variant.description if variant else "weighted by probability"}
+        line |= {**_scores(predictor, numbers), "says": variant.description if variant else "weighted by probability"}
         for side in ("supported_by", "opposed_by"):
             line[side] = "; ".join(getattr(variant, side)) if variant else ""
         lines.append(line)
-        rows += _rows(bench, name, numbers)
+        rows += _rows(predictor, name, numbers)
     table = pd.DataFrame(lines)
     order = table["probability"].fillna(-1).sort_values(ascending=False, kind="stable").index
     return Comparison(table.loc[order].reset_index(drop=True), pd.DataFrame(rows), stale)
@@ -121,12 +121,12 @@ def _bayes_factor(evidence: float, known: Mapping[str, VariantScore]) -> float:
     return math.exp(min(50.0, evidence - base))
 
 
-def _scores(bench: VariantPredictor, numbers: np.ndarray) -> dict[str, float]:
-    """Shares of rows right, met and predicted; mean distance of the trial rows."""
-    judges = list(zip(bench.likelihood_terms, numbers, bench.distances(numbers[None])[0], strict=True))
-    tested = [(j.is_correct(float(x)), abs(d)) for j, x, d in judges if j.kind == "perturbation"]
-    trials = [abs(d) for j, _, d in judges if j.kind == "clinical"]
-    unfitted = [abs(d) for j, _, d in judges if j.kind == "unfitted"]
+def _scores(predictor: VariantPredictor, numbers: np.ndarray) -> dict[str, float]:
+    """Shares of rows right, met and predicted, and mean distance of trial rows, from simulated `numbers` [row]."""
+    terms = list(zip(predictor.likelihood_terms, numbers, predictor.distances(numbers[None])[0], strict=True))
+    tested = [(term.is_correct(float(x)), abs(d)) for term, x, d in terms if term.kind == "perturbation"]
+    trials = [abs(d) for term, _, d in terms if term.kind == "clinical"]
+    unfitted = [abs(d) for term, _, d in terms if term.kind == "unfitted"]
     return {
         "right": float(np.mean([right for right, _ in tested])),
         "met": float(np.mean([far == 0 for _, far in tested])),
@@ -135,14 +135,16 @@ def _scores(bench: VariantPredictor, numbers: np.ndarray) -> dict[str, float]:
     }
 
 
-def _rows(bench: VariantPredictor, name: str, numbers: np.ndarray) -> list[dict[str, object]]:
-    far = bench.distances(numbers[None])[0]
+def _rows(predictor: VariantPredictor, name: str, numbers: np.ndarray) -> list[dict[str, object]]:
+    """One row for each likelihood term with its simulated number, `numbers` [row]."""
+    far = predictor.distances(numbers[None])[0]
     return [
         {
-            "variant": name, "evidence": j.evidence, "kind": j.kind, "what": j.description, "simulated": float(x),
-            "low": j.low, "high": j.high, "distance": float(d), "right": j.is_correct(float(x)),
+            "variant": name, "evidence": term.evidence, "kind": term.kind, "what": term.description,
+            "simulated": float(x), "low": term.low, "high": term.high, "distance": float(d),
+            "right": term.is_correct(float(x)),
         }
-        for j, x, d in zip(bench.likelihood_terms, numbers, far, strict=True)
+        for term, x, d in zip(predictor.likelihood_terms, numbers, far, strict=True)
     ]  # fmt: skip
 
 

@@ -56,9 +56,9 @@ class VariantFit:
     weights: np.ndarray
     effective_parameters: int
 
-    def at(self, point: np.ndarray, task: FitProblem) -> dict[str, float]:
-        """Canonical values of every parameter that differs in this variant, at a point."""
-        return {**self.variant.settings, **task.values(point)}
+    def at(self, point: np.ndarray, problem: FitProblem) -> dict[str, float]:
+        """Canonical values of every parameter that differs in this variant, at a `point` as in `FitProblem.values`."""
+        return {**self.variant.settings, **problem.values(point)}
 
 
 @dataclass(frozen=True)
@@ -71,24 +71,24 @@ class FitProblem:
     sd: np.ndarray
 
     @classmethod
-    def of(cls, bench: VariantPredictor) -> FitProblem:
+    def of(cls, predictor: VariantPredictor) -> FitProblem:
         """The problem of data/variants/estimated.csv."""
         known = load_priors()
-        usual = np.array([bench.model.parameters[name].canonical for name in known])
-        return cls(bench, tuple(known), usual, np.array(list(known.values())))
+        usual = np.array([predictor.model.parameters[name].canonical for name in known])
+        return cls(predictor, tuple(known), usual, np.array(list(known.values())))
 
     def values(self, point: np.ndarray) -> dict[str, float]:
-        """Canonical values at a point in SD of the prior."""
+        """Canonical values at a `point` [parameter] in SD of the prior."""
         return dict(zip(self.names, map(float, self.defaults * np.exp(self.sd * point)), strict=True))
 
     def signed_root_deviances(self, variant: ModelVariant, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Signed roots of the deviances of fitted rows and prior [point, row + parameter]; predictions [point, row]."""
-        bench = self.predictor
-        predicted = bench.predict([{**variant.settings, **self.values(point)} for point in points])
-        deviance = bench.deviances(predicted)
-        side = np.where(np.nan_to_num(bench.distances(predicted)) < 0, -1.0, 1.0)
+        predictor = self.predictor
+        predicted = predictor.predict([{**variant.settings, **self.values(point)} for point in points])
+        deviance = predictor.deviances(predicted)
+        side = np.where(np.nan_to_num(predictor.distances(predicted)) < 0, -1.0, 1.0)
         signed = side * np.sqrt(np.maximum(deviance, 0.0))
-        return np.hstack([signed[:, bench.fitted], points]), predicted
+        return np.hstack([signed[:, predictor.fitted], points]), predicted
 
     def fit(
         self, variant: ModelVariant, progress: LineProgress | None = None, draws: int = DRAWS, seed: int = 1
@@ -220,7 +220,7 @@ class VariantScore:
     probability: float
 
 
-def write_fits(folder: Path, fits: Sequence[VariantFit], task: FitProblem, table: ParameterTable) -> list[Path]:
+def write_fits(folder: Path, fits: Sequence[VariantFit], problem: FitProblem, table: ParameterTable) -> list[Path]:
     """Write fitted.csv, compared.csv and draws.csv."""
     folder.mkdir(parents=True, exist_ok=True)
     evidence = np.array([fit.log_evidence_sampled for fit in fits])
@@ -228,16 +228,16 @@ def write_fits(folder: Path, fits: Sequence[VariantFit], task: FitProblem, table
     chances /= chances.sum()
     compared = [
         (
-            f.variant.name, _short(f.deviance[task.predictor.fitted].sum()), _short(np.sum(f.point**2)),
+            f.variant.name, _short(f.deviance[problem.predictor.fitted].sum()), _short(np.sum(f.point**2)),
             f.effective_parameters,
             _short(f.log_evidence_sampled), _short(f.log_evidence), _short(f.effective), _short(chance),
         )
         for f, chance in zip(fits, chances, strict=True)
     ]  # fmt: skip
-    fitted = [line for fit in fits for line in _fitted(fit, task, table)]
-    draws = [line for fit in fits for line in _draws(fit, task, table)]
+    fitted = [line for fit in fits for line in _fitted(fit, problem, table)]
+    draws = [line for fit in fits for line in _draws(fit, problem, table)]
     tables: dict[str, tuple[Sequence[str], Sequence[Sequence[object]]]] = {
-        "compared": (SCORE_COLUMNS, compared), "fitted": (FITTED, fitted), "draws": (("variant", *task.names), draws)
+        "compared": (SCORE_COLUMNS, compared), "fitted": (FITTED, fitted), "draws": (("variant", *problem.names), draws)
     }  # fmt: skip
     for name, (columns, lines) in tables.items():
         pd.DataFrame(lines, columns=list(columns)).to_csv(folder / f"{name}.csv", index=False, lineterminator="\n")
@@ -266,23 +266,25 @@ def load_draws(table: ParameterTable, directory: Path = DIRECTORY) -> dict[str, 
     return {variant: dict(zip(names, np.array(draws).T, strict=True)) for variant, draws in by_variant.items()}
 
 
-def _fitted(fit: VariantFit, task: FitProblem, table: ParameterTable) -> list[tuple[object, ...]]:
+def _fitted(fit: VariantFit, problem: FitProblem, table: ParameterTable) -> list[tuple[object, ...]]:
     """One row per parameter: its mode and 95 % interval of the weighted draws, in the unit of its table."""
     lines: list[tuple[object, ...]] = []
-    for i, name in enumerate(task.names):
+    for i, name in enumerate(problem.names):
         edges = weighted_percentiles(fit.draws[:, i], fit.weights, INTERVAL_95)
         factor = unit(table[name].unit).factor
-        value, low, high = (_short(task.defaults[i] * np.exp(task.sd[i] * x) / factor) for x in (fit.point[i], *edges))
+        value, low, high = (
+            _short(problem.defaults[i] * np.exp(problem.sd[i] * x) / factor) for x in (fit.point[i], *edges)
+        )
         lines.append((fit.variant.name, name, value, table[name].unit, low, high, "calibrated", FITTED_TO))
     return lines
 
 
-def _draws(fit: VariantFit, task: FitProblem, table: ParameterTable) -> list[tuple[object, ...]]:
+def _draws(fit: VariantFit, problem: FitProblem, table: ParameterTable) -> list[tuple[object, ...]]:
     """DRAWS_PER_VARIANT draws at even steps of the cumulative weight."""
     probabilities = (np.arange(DRAWS_PER_VARIANT) + 0.5) / DRAWS_PER_VARIANT
     chosen = fit.draws[np.searchsorted(np.cumsum(fit.weights), probabilities).clip(0, len(fit.draws) - 1)]
-    factors = np.array([unit(table[name].unit).factor for name in task.names])
-    return [(fit.variant.name, *map(_short, task.defaults * np.exp(task.sd * x) / factors)) for x in chosen]
+    factors = np.array([unit(table[name].unit).factor for name in problem.names])
+    return [(fit.variant.name, *map(_short, problem.defaults * np.exp(problem.sd * x) / factors)) for x in chosen]
 
 
 def _short(value: object) -> str:

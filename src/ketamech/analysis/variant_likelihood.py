@@ -266,12 +266,15 @@ class LikelihoodTerm:
         return self.kind != "unfitted"
 
     def distance(self, simulated: np.ndarray) -> np.ndarray:
-        """Distance of simulated numbers from the band in standard errors; signed, 0 within the band."""
+        """Signed distance of simulated numbers, of any shape, from the band in standard errors; 0 within the band."""
         beyond = np.maximum(simulated - self.high, 0.0) - np.maximum(self.low - simulated, 0.0)
         return np.asarray(beyond / self.error)
 
     def deviance(self, simulated: np.ndarray) -> np.ndarray:
-        """-2 log likelihood times the weight: 0 when met, at most -2 log of the probability that a row misleads."""
+        """-2 log likelihood of simulated numbers, of any shape, times the weight.
+
+        0 when met, at most -2 log of the probability that a row misleads.
+        """
         far = np.nan_to_num(self.distance(simulated), nan=np.inf, posinf=np.inf, neginf=np.inf)
         error = read_constants(CONSTANTS)["error_probability"]
         likelihood = (1 - error) * np.exp(-np.minimum(far**2, 1e3) / 2) + error

@@ -5,13 +5,18 @@ from __future__ import annotations
 import shutil
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from ketamech.cli import terminal
 from ketamech.core import InputError
+
+if TYPE_CHECKING:
+    from ketamech.analysis.scorecard import Scorecard
+    from ketamech.simulation.model import Model
 
 Folder = Annotated[Path, typer.Argument(help="Folder for the results")]
 Examples = Annotated[Path, typer.Option(help="Folder of scenario files")]
@@ -24,17 +29,7 @@ def demo(folder: Folder = Path("runs/demo"), examples: Examples = Path("examples
 
     The folder contains every example scenario, the scorecard, the claims and the equations.
     """
-    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
-
-    from ketamech.analysis.claims import evaluate_claims
-    from ketamech.analysis.scorecard import scorecard
-    from ketamech.report.claims_page import write_claims
-    from ketamech.report.model_page import describe
-    from ketamech.report.provenance import provenance_of_many
-    from ketamech.report.run_folder import write_index, write_run
-    from ketamech.report.scorecard_figure import write_scorecard
-    from ketamech.simulation.load_scenario import load_scenario
-    from ketamech.simulation.simulate import simulate_scenario
+    from ketamech.report.run_folder import write_index
 
     files = sorted(examples.glob("*.yaml"))
     if not files:
@@ -43,6 +38,25 @@ def demo(folder: Folder = Path("runs/demo"), examples: Examples = Path("examples
     terminal.refuse_file(folder)
     start_time = time.perf_counter()
     model = terminal.model()
+    scenarios, result = _write_folder(folder, files, model)
+    index = write_index(folder, scenarios, result)
+    terminal.table(result.criteria, title="Acceptance criteria")
+    seconds = time.perf_counter() - start_time
+    terminal.print_open_hint(index, f"{seconds:.0f} s. ")
+    terminal.print_note(next_command())
+
+
+def _write_folder(folder: Path, files: Sequence[Path], model: Model) -> tuple[list[tuple[str, str]], Scorecard]:
+    """Write runs, scorecard, claims and model page; returns name and title of each run, and the scorecard."""
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+    from ketamech.analysis.claims import evaluate_claims
+    from ketamech.analysis.scorecard import scorecard
+    from ketamech.report.claims_page import write_claims
+    from ketamech.report.model_page import describe
+    from ketamech.report.provenance import provenance_of_many
+    from ketamech.report.scorecard_figure import write_scorecard
+
     columns = (
         TextColumn("{task.description:40}"),
         BarColumn(),
@@ -54,10 +68,7 @@ def demo(folder: Folder = Path("runs/demo"), examples: Examples = Path("examples
         scenarios = []
         for file in files:
             bar.update(task, description=file.stem.replace("_", " "))
-            loaded = load_scenario(file, model.parameters)
-            curves = simulate_scenario(loaded, model)
-            write_run(folder / file.stem, curves, loaded, model, f"ketamech simulate {examples.name}/{file.name}")
-            scenarios.append((file.stem, loaded.title))
+            scenarios.append((file.stem, _write_example(folder, file, model)))
             bar.advance(task)
         bar.update(task, description="scorecard")
         result = scorecard(model=model)
@@ -71,11 +82,19 @@ def demo(folder: Folder = Path("runs/demo"), examples: Examples = Path("examples
         bar.update(task, description="model page")
         (folder / "model.html").write_text(describe(model.system, html=True), encoding="utf-8")
         bar.advance(task)
-    index = write_index(folder, scenarios, result)
-    terminal.table(result.criteria, title="Acceptance criteria")
-    seconds = time.perf_counter() - start_time
-    terminal.print_open_hint(index, f"{seconds:.0f} s. ")
-    terminal.print_note(next_command())
+    return scenarios, result
+
+
+def _write_example(folder: Path, file: Path, model: Model) -> str:
+    """Simulate one scenario file and write its run; returns its title."""
+    from ketamech.report.run_folder import write_run
+    from ketamech.simulation.load_scenario import load_scenario
+    from ketamech.simulation.simulate import simulate_scenario
+
+    scenario = load_scenario(file, model.parameters)
+    command = f"ketamech simulate {file.parent.name}/{file.name}"
+    write_run(folder / file.stem, simulate_scenario(scenario, model), scenario, model, command)
+    return scenario.title
 
 
 def next_command() -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 from typing import Annotated
 
@@ -182,14 +181,11 @@ def target_infusion(
     from ketamech.dosing.parse import parse_time
     from ketamech.fitting.individual_dose import NOTE
     from ketamech.fitting.individual_dose import target_infusion as found_infusion
-    from ketamech.fitting.observations import observed_output, parse_observe
+    from ketamech.fitting.observations import ObserveArgument, observed_output, parse_observe
 
-    model = terminal.model(pk_model)
-    try:
-        dvid, output, unit = parse_observe(observe)
-        measured = observed_output(dvid or output, output, unit, model)
-    except InputError as problem:
-        raise _about_argument(problem) from None
+    model, argument = terminal.model(pk_model), ObserveArgument("OUTPUT", has_dvid=False)
+    _, output, unit = parse_observe(observe, argument)
+    measured = observed_output(output, output, unit, model, argument)
     result = found_infusion(
         model,
         drug,
@@ -202,14 +198,6 @@ def target_infusion(
     terminal.progress().print(f"Level / target from 10 min on: {result.ratio.min():.3f} to {result.ratio.max():.3f}, "
                               f"median {np.median(result.ratio):.3f}. Doses are {NOTE}.")  # fmt: skip
     typer.echo(result.sentence)
-
-
-def _about_argument(problem: InputError) -> InputError:
-    """An error about --observe as one about the argument OUTPUT, which has no code of DVID."""
-    typed = problem.type_this and re.sub(r'^--observe "(?:[^"=]*=)?', '"', problem.type_this)
-    expected = problem.expected and problem.expected.removeprefix("DVID=")
-    what = problem.what.removeprefix("DV of ")
-    return problem.replace(what=what, key="OUTPUT", expected=expected, type_this=typed)
 
 
 def _range(text: str) -> tuple[float, float] | None:

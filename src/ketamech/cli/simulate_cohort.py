@@ -49,38 +49,22 @@ SHOWN_TIMES = (2.0, 24.0, 168.0, 672.0)  # h after the first dose that are shown
 
 def simulate_cohort(options: SimulateOptions) -> None:
     """Draw, solve and write virtual patients, then print quantiles and the number of failures."""
-    from ketamech.engine.solve import TOLERANCE
-    from ketamech.exchange.cohort_store import read_cohort, require_disk_space, require_empty_folder, write_cohort
-    from ketamech.exchange.result_metadata import write_table
-    from ketamech.population.cohort import CHUNK, Cohort
-    from ketamech.population.virtual_population import load_population
-    from ketamech.report.analysis_figures import cohort_figure
+    from ketamech.exchange.cohort_store import require_disk_space, require_empty_folder, write_cohort
     from ketamech.report.provenance import provenance_of
 
     assert options.patients is not None
     scenario = options.loaded_scenario()
-    seed = scenario.seed if options.seed is None else options.seed
-    title = f"{scenario.title} {options.patients} {options.population or ''} patients seed {seed}"
+    cohort = _cohort(options, scenario)
+    title = f"{scenario.title} {options.patients} {options.population or ''} patients seed {cohort.seed}"
     folder = options.out or Path("runs") / folder_name(title)
-    population = load_population(options.population) if options.population else None
-    model = terminal.model(options.pk_model)
-    times = output_times(options.times, options.output_interval, scenario)
-    tolerance = TOLERANCE if options.tolerance is None else options.tolerance
-    cohort = Cohort(
-        model, scenario, options.patients, listed_names(options.outputs or DEFAULT_OUTPUT), times, seed,
-        vary=listed_names(options.varying) if options.varying else None, tolerance=tolerance,
-        threads=available_threads(options.threads, options.scheduler),
-        chunk=CHUNK if options.chunk is None else options.chunk, device=options.device or "cpu",
-        population=population,
-    )  # fmt: skip
     if options.dry_run:
         terminal.table(_estimate(cohort, folder, options.scheduler), title=f"Estimate: {scenario.title}")
         return
     require_disk_space(folder, cohort.result_bytes)
     require_empty_folder(folder)
-    metadata = {"outputs": cohort.outputs, "title": scenario.title, "seed": seed, "tolerance": tolerance}
+    metadata = {"outputs": cohort.outputs, "title": scenario.title, "seed": cohort.seed, "tolerance": cohort.tolerance}
     metadata |= {"population": options.population or "each parameter drawn from its spread"}
-    metadata |= provenance_of(scenario, model, seed, terminal.command_line())
+    metadata |= provenance_of(scenario, cohort.model, cohort.seed, terminal.command_line())
     terminal.print_regimen(scenario)
     how: dict[str, Any] = {
         "resume": options.resume,
@@ -89,20 +73,50 @@ def simulate_cohort(options: SimulateOptions) -> None:
         "replace": False,
     }
     bar = terminal.progress_bar("Patients", options.patients, columns=(_PatientsPerSecond(),))
-    with _reading_hint(folder), long_run(folder, _job(cohort), model, **how) as work, bar as progress:
+    with _reading_hint(folder), long_run(folder, _job(cohort), cohort.model, **how) as work, bar as progress:
         chunks = partial(cohort.chunks, progress, cluster=work.cluster)
         assert work.checkpoint is not None
         state = write_cohort(work.checkpoint, chunks, options.patients, chunk=cohort.chunk_size)
+    _report_cohort(folder, options, scenario, state, metadata)
+
+
+def _cohort(options: SimulateOptions, scenario: Scenario) -> Cohort:
+    """The virtual patients that the options name."""
+    from ketamech.engine.solve import TOLERANCE
+    from ketamech.population.cohort import CHUNK, Cohort
+    from ketamech.population.virtual_population import load_population
+
+    population = load_population(options.population) if options.population else None
+    model = terminal.model(options.pk_model)
+    assert options.patients is not None
+    return Cohort(
+        model, scenario, options.patients, listed_names(options.outputs or DEFAULT_OUTPUT),
+        output_times(options.times, options.output_interval, scenario),
+        scenario.seed if options.seed is None else options.seed,
+        vary=listed_names(options.varying) if options.varying else None,
+        tolerance=TOLERANCE if options.tolerance is None else options.tolerance,
+        threads=available_threads(options.threads, options.scheduler),
+        chunk=CHUNK if options.chunk is None else options.chunk, device=options.device or "cpu",
+        population=population,
+    )  # fmt: skip
+
+
+def _report_cohort(
+    folder: Path, options: SimulateOptions, scenario: Scenario, state: dict[str, Any], metadata: Mapping[str, object]
+) -> None:
+    """Draw the bands, write their table, and print the summary of a cohort that has been written."""
+    from ketamech.exchange.cohort_store import read_cohort
+    from ketamech.exchange.result_metadata import write_table
+    from ketamech.report.analysis_figures import cohort_figure
+
     curves = read_cohort(folder)
-    figures = [
-        cohort_figure(folder / f"bands.{kind}", curves, scenario.title)
-        for kind in ("svg", *(("png",) if options.png else ()))
-    ]
+    kinds = ("svg", "png") if options.png else ("svg",)
+    figures = [cohort_figure(folder / f"bands.{kind}", curves, scenario.title) for kind in kinds]
     write_table(cohort_bands(curves), folder / BANDS, metadata)
     chosen_times = output_times(options.times, options.output_interval, scenario) if options.times else None
     terminal.table(cohort_summary(curves, scenario, chosen_times), title=scenario.title)
     terminal.print_assumptions(scenario.of_people().assumptions, "Assumed of the typical patient")
-    if population is None:
+    if not options.population:
         terminal.progress().print(INDEPENDENT_DRAW)
     terminal.progress().print(terminal.escape_markup(outcome_text(state)))
     terminal.print_open_hint(figures[0])

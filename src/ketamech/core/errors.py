@@ -15,6 +15,7 @@ from typing import Any
 
 FRAME = Path("DataFrame")  # in place of the file: a table in memory, whose rows count from 1
 _WORD = re.compile(r"[^\W_]+")
+SIMILAR_KEY = 0.8  # less is a chance resemblance, such as that of duration and perturbations
 
 
 class KetaMechError(Exception):
@@ -102,7 +103,8 @@ def nearest_names(name: str, choices: Iterable[str]) -> str | None:
     """Up to four valid names that hold the words of `name`, joined by ", "; else the most similar name, or None.
 
     The words after the stage of stage.thing are looked for in this stage, then as the last part of any name, then
-    anywhere. A word may also be a synonym of theirs (data/synonyms).
+    anywhere. A word may also be a synonym of theirs (data/synonyms). The stage, where it is one, does not count as
+    similar.
     """
     from ketamech.core.synonyms import synonyms
 
@@ -114,21 +116,36 @@ def nearest_names(name: str, choices: Iterable[str]) -> str | None:
     inside = [choice for choice in holding if stage and choice.startswith(f"{stage}.")]
     same_end = [choice for choice in holding if choice.rpartition(".")[2] == rest]
     matches = difflib.get_close_matches(name.lower(), inside or same_end or holding, n=4, cutoff=0.0)
-    return ", ".join(known[match] for match in matches) or closest_match(name, known.values())
+    if matches:
+        return ", ".join(known[match] for match in matches)
+    of_stage = {choice.removeprefix(f"{stage}."): choice for choice in known if choice.startswith(f"{stage}.")}
+    if not stage or not of_stage:
+        return closest_match(name, known.values())
+    last_parts = {choice.rpartition(".")[2]: choice for choice in known}
+    near = of_stage.get(closest_match(rest, of_stage) or "")
+    near = near or last_parts.get(closest_match(rest, last_parts, similarity=SIMILAR_KEY) or "")
+    return known[near] if near else None
 
 
-SIMILAR_KEY = 0.8  # less is a chance resemblance, such as that of duration and perturbations
+def misspelled_key(word: str, keys: Collection[str]) -> str | None:
+    """The key of a file of which `word` is a misspelling, or None."""
+    return closest_match(word, keys, similarity=SIMILAR_KEY) or misspelled(word, keys)
 
 
-def nearest_key(word: str, keys: Collection[str]) -> str | None:
-    """The key of a file of which `word` is a misspelling or a synonym (data/synonyms/keys.csv), or None."""
+def nearest_key(word: str, keys: Collection[str]) -> tuple[str, bool] | None:
+    """The key of a file of which `word` is a misspelling or a synonym (data/synonyms/keys.csv), or None.
+
+    And whether the value of `word` may stand under this key as it is.
+    """
     from ketamech.core.synonyms import key_synonyms
 
-    if near := closest_match(word, keys, similarity=SIMILAR_KEY) or misspelled(word, keys):
-        return near
+    if near := misspelled_key(word, keys):
+        return near, True
     known = key_synonyms()
-    means = known.get(word.lower()) or known.get(misspelled(word, known) or "", ())
-    return next((key for key in means if key in keys), None)
+    synonym = known.get(word.lower()) or known.get(misspelled(word, known) or "")
+    means = synonym.keys if synonym else ()
+    key = next((key for key in means if key in keys), None)
+    return (key, key in synonym.keeps_value) if synonym and key else None
 
 
 def require_known(

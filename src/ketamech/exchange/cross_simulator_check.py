@@ -283,7 +283,7 @@ VERSION, FAILURE = "version of ", "failure of "  # beginnings of keys in the met
 
 @dataclass(frozen=True)
 class CrossSimulatorCheck:
-    """Differences (columns COLUMNS, `difference` as a share of `scale`) and the package versions.
+    """The `table` of differences (columns COLUMNS; a difference is a share of the scale of its output), and versions.
 
     `failures`: the reason, by scenario and simulator, where an archive could not be executed.
     """
@@ -320,7 +320,7 @@ def largest_differences(table: pd.DataFrame) -> pd.DataFrame:
 def package_versions(engines: Iterable[str]) -> dict[str, str]:
     """The versions of the packages that a comparison with these engines uses."""
     packages = (*PACKAGES, *(OWN_PACKAGES[engine] for engine in engines if engine in OWN_PACKAGES))
-    return {one: package_version(one) for one in packages}
+    return {package: package_version(package) for package in packages}
 
 
 def compare_simulators(
@@ -357,11 +357,11 @@ def compare_archives(
 
     names, units, found = model.layout.output_names, model.layout.units, list[tuple[object, ...]]()
     failures: dict[tuple[str, str], str] = {}
-    for (name, engine), here in zip(cases.values(), executor.map(cases, differences), strict=True):
-        if "failure" in here:
-            failures[name, engine] = str(here["failure"])
+    for (name, engine), result in zip(cases.values(), executor.map(cases, differences), strict=True):
+        if "failure" in result:
+            failures[name, engine] = str(result["failure"])
             continue
-        for i, difference, hour in zip(here["output"], here["difference"], here["hour"], strict=True):
+        for i, difference, hour in zip(result["output"], result["difference"], result["hour"], strict=True):
             output = names[int(i)]
             found.append((name, output, engine, float(difference), float(hour), units[output], scales[output]))
     table = pd.DataFrame(found, columns=list(COLUMNS))
@@ -406,26 +406,28 @@ def _scales(model: Model, scenarios: Iterable[_KetaMechCurves]) -> dict[str, flo
 
 
 def _differences(
-    here: _KetaMechCurves, model: Model, scales: Mapping[str, float], simulate: Simulate, from_archive: bool
+    own: _KetaMechCurves, model: Model, scales: Mapping[str, float], simulate: Simulate, from_archive: bool
 ) -> Arrays:
     """The place of each output among those of the model, its largest difference, and when; only what is reported.
 
     The reason (`failure`) where an archive cannot be executed: its solver and tolerances are part of it.
     """
     names = model.layout.output_names
-    ids, source = {name: sbml_id(name) for name in names}, here.path if from_archive else here.sbml
+    ids, source = {name: sbml_id(name) for name in names}, own.path if from_archive else own.sbml
     try:
-        theirs = simulate(source, here.times, list(ids.values()), {ids[name]: scale for name, scale in scales.items()})
+        other_values = simulate(
+            source, own.times, list(ids.values()), {ids[name]: scale for name, scale in scales.items()}
+        )
     except SolverError as problem:
         if not from_archive:
             raise
         return {"failure": np.array(str(problem))}
-    ours = np.stack([here.curves[name].values[0] for name in names], axis=1)
-    apart = np.abs(ours - theirs) / np.array([scales[name] for name in names])
-    worst = np.argmax(np.where(np.isnan(apart), np.inf, apart), axis=0)
-    largest = np.take_along_axis(apart, worst[None, :], axis=0)[0]
-    compared = np.flatnonzero(~np.isnan(theirs).all(axis=0)) if from_archive else np.arange(len(names))
-    return {"output": compared, "difference": largest[compared], "hour": here.times[worst[compared]]}
+    own_values = np.stack([own.curves[name].values[0] for name in names], axis=1)
+    differences = np.abs(own_values - other_values) / np.array([scales[name] for name in names])
+    worst_times = np.argmax(np.where(np.isnan(differences), np.inf, differences), axis=0)
+    largest = np.take_along_axis(differences, worst_times[None, :], axis=0)[0]
+    compared = np.flatnonzero(~np.isnan(other_values).all(axis=0)) if from_archive else np.arange(len(names))
+    return {"output": compared, "difference": largest[compared], "hour": own.times[worst_times[compared]]}
 
 
 def compared_times(subject: Subject, grids: Iterable[np.ndarray]) -> np.ndarray:

@@ -54,8 +54,7 @@ class PetabParameter:
 class PetabFitProblem:
     """Measurements, observables and patients of a problem; measurement arrays are in the order of its table.
 
-    `formulas` {observable: expression of outputs}; `noise` [measurement] and `log` [measurement]: whether the noise is
-    that of the logarithm.
+    `formulas` {observable: expression of outputs}.
     """
 
     path: Path

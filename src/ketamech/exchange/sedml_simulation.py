@@ -103,7 +103,11 @@ class SedmlFile:
     def horizon(self) -> float:
         """The last simulated time. Raises InputError where nothing is simulated."""
         simulations = [self.document.getSimulation(i) for i in range(self.document.getNumSimulations())]
-        ends = [one.getOutputEndTime() for one in simulations if one.getElementName() == "uniformTimeCourse"]
+        ends = [
+            simulation.getOutputEndTime()
+            for simulation in simulations
+            if simulation.getElementName() == "uniformTimeCourse"
+        ]
         if not ends:
             raise InputError("nothing is simulated", expected="a uniform time course")
         return float(max(ends))
@@ -233,7 +237,7 @@ class SedmlFile:
     def _iterations(self, task: Any, states: _ModelStates) -> Iterator[Callable[[], dict[str, float]]]:
         """A function for each iteration that gives the values of the ranges, from the present states."""
         ranges = {element.getId(): element for element in (task.getRange(i) for i in range(task.getNumRanges()))}
-        fixed = {name: values for name, one in ranges.items() if (values := _fixed_range(one)) is not None}
+        fixed = {name: values for name, element in ranges.items() if (values := _fixed_range(element)) is not None}
         main = task.getRangeId()
         while main in ranges and main not in fixed and ranges[main].getRange() != main:
             main = ranges[main].getRange()
@@ -245,9 +249,9 @@ class SedmlFile:
 
             def values_at(i: int = i) -> dict[str, float]:
                 range_values = {name: float(all_values[i]) for name, all_values in fixed.items()}
-                for name, one in ranges.items():
+                for name, element in ranges.items():
                     if name not in fixed:
-                        range_values[name] = self._number(one, range_values, states)
+                        range_values[name] = self._number(element, range_values, states)
                 return range_values
 
             yield values_at
@@ -257,12 +261,12 @@ class SedmlFile:
         values, name = dict(range_values), element.getId() or element.getElementName()
         for parameter in (element.getParameter(i) for i in range(element.getNumParameters())):
             values[parameter.getId()] = parameter.getValue()
-        for one in (element.getVariable(i) for i in range(element.getNumVariables())):
-            target = ids_of(one.getTarget())[-1:] or [one.getTarget()]
-            start = import_sbml(self.path, self._present(one.getModelReference(), states).text).values_at_start
+        for variable in (element.getVariable(i) for i in range(element.getNumVariables())):
+            target = ids_of(variable.getTarget())[-1:] or [variable.getTarget()]
+            start = import_sbml(self.path, self._present(variable.getModelReference(), states).text).values_at_start
             if f"{STAGE}.{target[0]}" not in start:
                 raise InputError(f"'{name}' reads {target[0]}, which is not in the model", key=name)
-            values[one.getId()] = start[f"{STAGE}.{target[0]}"]
+            values[variable.getId()] = start[f"{STAGE}.{target[0]}"]
         return float(_evaluated(element, {key: np.array(value) for key, value in values.items()}, f"'{name}'"))
 
     def _set_value(self, change: Any, range_values: Mapping[str, float], states: _ModelStates) -> None:
@@ -294,29 +298,35 @@ class SedmlFile:
         """(id, {label: data generator}) of each report, or of each plot where there is no report."""
         outputs = [self.document.getOutput(i) for i in range(self.document.getNumOutputs())]
         reports = [output for output in outputs if output.getElementName() == "report"]
-        for one in reports:
-            data_sets = [one.getDataSet(i) for i in range(one.getNumDataSets())]
-            yield one.getId(), {item.getLabel() or item.getId(): item.getDataReference() for item in data_sets}
-        for one in outputs if not reports else ():
-            curves = [one.getCurve(i) for i in range(one.getNumCurves())] if one.getElementName() == "plot2D" else []
+        for report in reports:
+            data_sets = [report.getDataSet(i) for i in range(report.getNumDataSets())]
+            yield report.getId(), {item.getLabel() or item.getId(): item.getDataReference() for item in data_sets}
+        for output in outputs if not reports else ():
+            curves = (
+                [output.getCurve(i) for i in range(output.getNumCurves())]
+                if output.getElementName() == "plot2D"
+                else []
+            )
             ids = [id_ for item in curves for id_ in (item.getXDataReference(), item.getYDataReference())]
-            yield one.getId(), {id_: id_ for id_ in ids}
+            yield output.getId(), {id_: id_ for id_ in ids}
 
     def _values(self, name: str) -> np.ndarray:
         """The values of a data generator."""
         generator = self.document.getDataGenerator(name)
         values_by_id: dict[str, np.ndarray] = {}
-        for one in (generator.getVariable(i) for i in range(generator.getNumVariables())) if generator else ():
-            if one.getTarget().startswith("#"):
-                values_by_id[one.getId()] = self._measured(one.getTarget()[1:])
+        for variable in (generator.getVariable(i) for i in range(generator.getNumVariables())) if generator else ():
+            if variable.getTarget().startswith("#"):
+                values_by_id[variable.getId()] = self._measured(variable.getTarget()[1:])
                 continue
-            target = ids_of(one.getTarget())[-1:] or [TIME_KEY if one.getSymbol() == TIME else one.getSymbol()]
-            curve_parts = [run.curves for run in self.runs[one.getTaskReference()]]
+            target = ids_of(variable.getTarget())[-1:] or [
+                TIME_KEY if variable.getSymbol() == TIME else variable.getSymbol()
+            ]
+            curve_parts = [run.curves for run in self.runs[variable.getTaskReference()]]
             if any(target[0] not in run_curves for run_curves in curve_parts):
-                raise InputError(f"'{name}' reads {target[0] or one.getTarget()}, which is not computed", key=name)
-            values_by_id[one.getId()] = np.concatenate([run_curves[target[0]] for run_curves in curve_parts])
-        for one in (generator.getParameter(i) for i in range(generator.getNumParameters())) if generator else ():
-            values_by_id[one.getId()] = np.array(one.getValue())
+                raise InputError(f"'{name}' reads {target[0] or variable.getTarget()}, which is not computed", key=name)
+            values_by_id[variable.getId()] = np.concatenate([run_curves[target[0]] for run_curves in curve_parts])
+        for parameter in (generator.getParameter(i) for i in range(generator.getNumParameters())) if generator else ():
+            values_by_id[parameter.getId()] = np.array(parameter.getValue())
         if not values_by_id or generator.getMath() is None:
             raise InputError(f"there is no data generator '{name}' with variables", key=name)
         if len({len(array) for array in values_by_id.values() if array.ndim}) > 1:

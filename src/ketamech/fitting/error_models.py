@@ -68,7 +68,7 @@ class ErrorModel:
         return replace(self, **value_by_name)
 
     def transformed(self, value: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Values on the scale of the error, and the derivative of that scale."""
+        """Values (unit of DV, any shape) on the scale of the error, and the derivative of that scale."""
         if self.kind != BOUNDED:
             return value, np.ones_like(value)
         width = self.high - self.low + 2 * MARGIN
@@ -76,13 +76,13 @@ class ErrorModel:
         return logit(share), 1 / (share * (1 - share) * width)
 
     def sd(self, predicted: np.ndarray) -> np.ndarray:
-        """SD of the error (on the scale of the error)."""
+        """SD of the error of predictions of any shape, both on the scale of the error."""
         used = KINDS[self.kind]
         magnitude = np.maximum(np.abs(predicted), self.floor)
         return np.asarray(np.sqrt(used[0] * self.additive**2 + used[1] * self.proportional**2 * magnitude**2))
 
     def change_of_sd(self, predicted: np.ndarray) -> np.ndarray:
-        """Derivative of the SD by the prediction (on the scale of the error)."""
+        """Derivative of the SD by predictions of any shape, both on the scale of the error."""
         slope = KINDS[self.kind][1] * self.proportional**2 * predicted / self.sd(predicted)
         return np.where(np.abs(predicted) > self.floor, slope, 0.0)
 
@@ -145,12 +145,12 @@ class ErrorModel:
         return np.where(censored == NOT_CENSORED, np.log(slope) - 0.5 * np.log(2 * np.pi), 0.0)
 
     def weighted_residual(self, observed: np.ndarray, predicted: np.ndarray) -> np.ndarray:
-        """(observed - predicted) / SD on the scale of the error."""
+        """(observed - predicted) / SD on the scale of the error; both [..., measurement] in the unit of DV."""
         f = self.transformed(predicted)[0]
         return np.asarray((self.transformed(observed)[0] - f) / self.sd(f))
 
     def simulated(self, predicted: np.ndarray, noise: np.ndarray) -> np.ndarray:
-        """Simulated measurements from standard normal `noise`."""
+        """Measurements simulated from predictions [..., measurement] in the unit of DV and standard normal `noise`."""
         f, _ = self.transformed(predicted)
         y = f + self.sd(f) * noise
         if self.kind != BOUNDED:
@@ -200,7 +200,10 @@ def error_models(data: FitData, texts: Sequence[str] = ()) -> tuple[ErrorModel, 
 
 
 def error_model(output: ObservedOutput, values: np.ndarray, text: str = "") -> ErrorModel:
-    """The error model of one output, whose size is about that of `values`. Raises InputError as `error_models`."""
+    """The error model of one output whose size is about that of `values` [measurement] (unit of DV).
+
+    Raises InputError as `error_models`.
+    """
     low, high = output.limits
     is_bounded_scale = bool(np.isfinite([low, high]).all())
     kind, additive, proportional = _defaults()[

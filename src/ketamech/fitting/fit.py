@@ -73,9 +73,9 @@ class Fit:
     """The result of a fit; arrays of persons are on the free scale of the parameters.
 
     `mean` [person, p] and `covariance` [p, p] of the group (of the prior, where each person was fitted alone); `mode`
-    [person, p] and its `spread` [person, p, p]; `predicted` and `population_predicted` [measurement] in units of DV.
-    `sample` [person, draw, p] of the posterior of persons that were fitted alone. With variability between periods,
-    deviations in the periods follow the p parameters, as in `GroupModel`.
+    [person, p] with `person_covariance` [person, p, p]; `predicted` and `population_predicted` [measurement] in units
+    of DV. `sample` [person, draw, p] of the posterior of persons that were fitted alone. With variability between
+    periods, deviations in the periods follow the p parameters, as in `GroupModel`.
     """
 
     predictor: Predictor

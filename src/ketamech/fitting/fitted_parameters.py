@@ -43,16 +43,16 @@ class FittedParameter:
     shared_factors: tuple[tuple[str, float], ...] = ()
 
     def free(self, value: np.ndarray | float) -> np.ndarray:
-        """Canonical values on the free scale."""
+        """Canonical values of any shape on the free scale."""
         canonical = np.asarray(value, dtype=float)
         return np.asarray(logit(np.clip(canonical, 1e-6, 1 - 1e-6))) if self.is_share else np.log(canonical)
 
     def canonical(self, free: np.ndarray | float) -> np.ndarray:
-        """Values on the free scale in canonical units."""
+        """Values of any shape on the free scale in canonical units."""
         return np.asarray(expit(free) if self.is_share else np.exp(np.clip(free, -500, 500)))
 
     def shown(self, free: np.ndarray | float) -> np.ndarray:
-        """Values on the free scale in the unit of the table."""
+        """Values of any shape on the free scale in the unit of the table."""
         return self.canonical(free) / self.factor
 
 

@@ -97,11 +97,14 @@ class _Point:
     proposal: np.ndarray
 
     def log_ratio(self, other: _Point, is_walk: np.ndarray) -> np.ndarray:
-        """Log ratio of Metropolis and Hastings for a move to another point, without likelihoods."""
+        """Log ratio [chain, person] of Metropolis and Hastings for a move to another point, without likelihoods.
+
+        `is_walk` [chain, person]: whether the move is a random walk, which is as likely back.
+        """
         return other.prior - self.prior + np.where(is_walk, 0.0, self.proposal - other.proposal)
 
     def moved(self, other: _Point, accepted: np.ndarray) -> _Point:
-        """The other point for the persons of a mask."""
+        """The other point where `accepted` [chain, person]."""
         prior, proposal = (
             np.where(accepted, new, old) for new, old in ((other.prior, self.prior), (other.proposal, self.proposal))
         )
@@ -122,7 +125,7 @@ class _Group:
     root: np.ndarray
 
     def moved(self, other: _Group, accepted: np.ndarray) -> _Group:
-        """The other group for the chains of a mask."""
+        """The other group where `accepted` [chain]."""
         pairs = zip(vars(self).values(), vars(other).values(), strict=True)
         return _Group(*(old if new is old else _where(accepted, new, old) for old, new in pairs))
 

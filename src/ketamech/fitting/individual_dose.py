@@ -231,7 +231,7 @@ class DoseFinder:
         return float(allowed[-1]) / SPAN, float(allowed[-1])
 
     def simulate(self, values: Mapping[str, np.ndarray], doses: np.ndarray) -> np.ndarray:
-        """Endpoints [goal, dose, draw] of a person; NaN for draws that could not be solved."""
+        """Endpoints [goal, dose, draw] of a person with draws `values` {parameter: [draw]}; NaN for a failed solve."""
         count, ensembles, scenarios = len(next(iter(values.values()))), [], [self.scenario(dose) for dose in doses]
         times = self._times(scenarios[-1])
         for scenario in scenarios:
@@ -249,7 +249,7 @@ class DoseFinder:
         return np.unique(np.concatenate([dense[(dense >= 0) & (dense <= last)], hours]))
 
     def find(self, values: Mapping[str, np.ndarray], doses: tuple[float, float] | None = None) -> FoundDose:
-        """The dose for one person, within `doses`."""
+        """The dose for one person with draws `values` {parameter: [draw]} (canonical units), within `doses`."""
         low, high = doses or self.range()
         grid = np.geomspace(low, high, GRID)
         endpoints = self.simulate(values, grid)
@@ -317,9 +317,10 @@ def _positive_ranges(x: np.ndarray, y: np.ndarray) -> list[tuple[float, float]]:
 
 @dataclass(frozen=True)
 class FoundDose:
-    """A dose for one person, the lowest range of doses that meets the bounds (`window`), and a remark (`why`).
+    """A dose for one person, the lowest range of doses that meets the bounds (`window`), and a `remark`.
 
-    `grid` [dose] with endpoints `found` [goal, dose, draw], and those `reached` [goal, draw] with the dose.
+    `grid` [dose] with `endpoints` [goal, dose, draw], and `endpoints_at_dose` [goal, draw]. Doses in the unit of the
+    regimen, endpoints in those of the goals.
     """
 
     dose: float
@@ -392,15 +393,7 @@ def target_infusion(
     Rates (not negative) minimise the relative distance from the targets from SETTLED min after each change on. The
     response to each step is simulated alone; the sum is corrected by simulations of all steps.
     """
-    if not levels or not all(0 < level < np.inf for level in levels) or not SETTLED / 60 < duration < np.inf:
-        expected = f"levels above 0, each for more than {SETTLED:g} min"
-        raise InputError("no target levels that can be reached", key="LEVELS", expected=expected)
-    if model.layout.units[output.output] not in (MODEL_UNIT, "umol"):
-        what = f"{output.output} is no level of a drug"
-        raise InputError(what, key="OUTPUT", expected="a level", type_this='"venous.ketamine [ng/mL]"')
-    if len(levels) * duration > MAX_TARGET_HOURS:
-        expected = f"at most {MAX_TARGET_HOURS:g} h in all"
-        raise InputError(f"target levels for {len(levels) * duration:g} h", key="--each", expected=expected)
+    _check_targets(model, output, levels, duration)
     edges = np.concatenate([start * duration + _step_edges(duration) for start in range(len(levels))])
     begins, lengths = edges, np.diff(np.append(edges, len(levels) * duration))
     times_in_step = np.arange(CHECKED, 60 * duration + 1e-9, CHECKED) / 60
@@ -429,6 +422,19 @@ def target_infusion(
         shortfall = 1 - (simulated(rates) / targets)[settled]
         rates = nnls(scaled, scaled @ rates + shortfall)[0]
     return infusion(rates, simulated(rates))
+
+
+def _check_targets(model: Model, output: ObservedOutput, levels: Sequence[float], duration: float) -> None:
+    """Raise InputError for levels, times or an output that no infusion can reach."""
+    if not levels or not all(0 < level < np.inf for level in levels) or not SETTLED / 60 < duration < np.inf:
+        expected = f"levels above 0, each for more than {SETTLED:g} min"
+        raise InputError("no target levels that can be reached", key="LEVELS", expected=expected)
+    if model.layout.units[output.output] not in (MODEL_UNIT, "umol"):
+        what = f"{output.output} is no level of a drug"
+        raise InputError(what, key="OUTPUT", expected="a level", type_this='"venous.ketamine [ng/mL]"')
+    if len(levels) * duration > MAX_TARGET_HOURS:
+        expected = f"at most {MAX_TARGET_HOURS:g} h in all"
+        raise InputError(f"target levels for {len(levels) * duration:g} h", key="--each", expected=expected)
 
 
 def _step_edges(length: float) -> np.ndarray:

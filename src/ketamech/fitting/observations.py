@@ -36,7 +36,6 @@ from ketamech.simulation.output_ranges import load_ranges, require_outputs
 OBSERVE = re.compile(r"(?:(?P<dvid>[^=\[\]]+)=)?\s*(?P<output>[^=\[\]]+?)\s*(?:\[(?P<unit>[^\[\]]*)\])?\s*")
 PERIOD = "OCC"  # column of the period
 HIGHEST_CONCENTRATION = 1e7  # umol/L: no substance with the mass of ketamine has more molecules in a litre
-EXAMPLE = '--observe "1=venous.ketamine [ng/mL]"'
 
 
 @dataclass(frozen=True)
@@ -103,7 +102,7 @@ class FitData:
 
     @cached_property
     def person_of_occasion(self) -> np.ndarray:
-        """Index of the person of each occasion."""
+        """Index of the person [occasion]."""
         index_of_person = {subject.name: i for i, subject in enumerate(self.persons)}
         return np.array([index_of_person[subject.name] for subject, _ in self.occasions])
 
@@ -123,32 +122,32 @@ class FitData:
         return tuple(periods)
 
     def column(self, name: str) -> np.ndarray:
-        """One field of all measurements."""
+        """One field [measurement]."""
         return np.array([getattr(measurement, name) for measurement in self.measurements])
 
     @cached_property
     def person(self) -> np.ndarray:
-        """Index of the person of each measurement."""
+        """Index of the person [measurement]."""
         return self.column("person")
 
     @cached_property
     def value(self) -> np.ndarray:
-        """DV of each measurement."""
+        """DV [measurement] in the unit of its output."""
         return self.column("value").astype(float)
 
     @cached_property
     def number(self) -> np.ndarray:
-        """Index of the output of each measurement."""
+        """Index of the output [measurement]."""
         return self.column("number")
 
     @cached_property
     def censored(self) -> np.ndarray:
-        """1: below DV (and above `limit`), -1: above DV, 0: equal to DV."""
+        """Censoring [measurement]: 1 below DV (and above `limit`), -1 above DV, 0 equal to DV."""
         return self.column("censored")
 
     @cached_property
     def limit(self) -> np.ndarray:
-        """Lower bound of each measurement that is left-censored."""
+        """Lower bound [measurement] where it is left-censored, in the unit of DV."""
         return self.column("limit").astype(float)
 
     @property
@@ -167,36 +166,56 @@ def _period_labels(occasion: Occasion, occasion_index: int) -> Iterator[tuple[fl
         current = label
 
 
-def parse_observe(text: str) -> tuple[str | None, str, str | None]:
+@dataclass(frozen=True)
+class ObserveArgument:
+    """Where an observed output is typed: the `key` of errors, and whether a code of DVID may stand before it."""
+
+    key: str = "--observe"
+    has_dvid: bool = True
+
+    def example(self, dvid: str = "", output: str = "venous.ketamine", unit: str = DISPLAY_UNIT) -> str:
+        """What to type for an output, with the code `dvid` if there is one."""
+        if not self.has_dvid:
+            return f'"{output} [{unit}]"'
+        return f'{self.key} "{dvid}={output} [{unit}]"' if dvid else f'{self.key} "{output} [{unit}]"'
+
+
+OBSERVE_OPTION = ObserveArgument()
+
+
+def parse_observe(text: str, argument: ObserveArgument = OBSERVE_OPTION) -> tuple[str | None, str, str | None]:
     """DVID, output and unit of an entry such as "1=venous.ketamine [ng/mL]". Raises InputError."""
     match = OBSERVE.fullmatch(text.strip())
-    if match is None:
-        raise InputError(f"'{text}' is not an observed output", key="--observe", expected="DVID=output [unit]",
-                         type_this=EXAMPLE)  # fmt: skip
+    if match is None or (match["dvid"] and not argument.has_dvid):
+        expected = "DVID=output [unit]" if argument.has_dvid else "output [unit]"
+        what, example = f"'{text}' is not an observed output", argument.example("1")
+        raise InputError(what, key=argument.key, expected=expected, type_this=example)
     dvid, unit = match["dvid"], match["unit"]
     return dvid and _code(dvid), match["output"], unit and unit.strip()
 
 
-def observed_output(dvid: str, output: str, unit: str | None, model: Model) -> ObservedOutput:
+def observed_output(
+    dvid: str, output: str, unit: str | None, model: Model, argument: ObserveArgument = OBSERVE_OPTION
+) -> ObservedOutput:
     """An output of the model, with the unit of DV. Raises UnknownNameError; InputError for a wrong or missing unit."""
     if output not in model.layout.output_names:
         nearest = _suggestion(output, model.layout.output_names)
         what = f"there is no output '{output}'"
-        raise UnknownNameError(what, key="--observe", expected=LISTED_OUTPUTS, nearest=nearest)
+        raise UnknownNameError(what, key=argument.key, expected=LISTED_OUTPUTS, nearest=nearest)
     model_unit = model.layout.units[output]
     if not unit:
         if model_unit in (MODEL_UNIT, "umol"):
             example = DISPLAY_UNIT if output in molar_masses() else model_unit
-            raise InputError(f"DV of {output} has no unit", key="--observe", expected=f"a unit such as {example}",
-                             type_this=f'--observe "{dvid}={output} [{example}]"')  # fmt: skip
+            raise InputError(f"{output} has no unit", key=argument.key, expected=f"a unit such as {example}",
+                             type_this=argument.example(dvid, output, example))  # fmt: skip
         return ObservedOutput(dvid, output, model_unit, 1.0)
     mass = molar_masses().get(output)
     try:
         factor = convert(1.0, model_unit, unit, molar_mass=model.parameters[mass].value if mass else None)
     except InputError:
         alternatives = f"{DISPLAY_UNIT} or {model_unit}" if mass else model_unit
-        raise InputError(f"{output} cannot be measured in {unit}", key="--observe", expected=alternatives,
-                         type_this=f'--observe "{dvid}={output} [{alternatives.split()[0]}]"') from None  # fmt: skip
+        raise InputError(f"{output} cannot be measured in {unit}", key=argument.key, expected=alternatives,
+                         type_this=argument.example(dvid, output, alternatives.split()[0])) from None  # fmt: skip
     return ObservedOutput(dvid, output, unit, factor)
 
 
@@ -252,11 +271,11 @@ def measurements_of(table: DoseTable, model: Model, observe: Sequence[str] = (),
     if not measurements:
         message = "the table has no measurement"
         raise InputError(message, file=table.path, key="DV", expected="records with EVID 0, MDV 0 and a number in DV")
-    measurements, flags = _without_duplicates(measurements, table)
+    measurements, flags = _without_duplicates(measurements)
     before_dose = [
         m for m in measurements if _is_before_any_dose(m, occasions[m.occasion][1], reader.outputs[m.number])
     ]
-    flags += [Flag(_subject_id(table, m), m.row.line,
+    flags += [Flag(_subject_id(m), m.row.line,
                    "a level before any dose: the model predicts 0; left out") for m in before_dose if m.value > 0
               and not m.censored]  # fmt: skip
     used = [m for m in measurements if m not in before_dose]
@@ -357,7 +376,7 @@ class _Reader:
             if self.single is None:
                 message = "which output does DV measure?"
                 raise row.error(
-                    message, "DVID", "a column DVID, or one observed output", type_this=EXAMPLE.replace("1=", "")
+                    message, "DVID", "a column DVID, or one observed output", type_this=OBSERVE_OPTION.example()
                 )
             analyte = self.single[1]
         code = _code(analyte)
@@ -398,7 +417,7 @@ class _Reader:
         message = f"DVID {code} is not an output"
         if _is_number(code):
             known = ", ".join(self.mapping) or "none"
-            example = None if self.mapping else EXAMPLE.replace("1=", f"{code}=")
+            example = None if self.mapping else OBSERVE_OPTION.example(code)
             return row.error(message, "DVID", f"a code that --observe maps to an output (mapped: {known})",
                              type_this=example)  # fmt: skip
         names = [*self.mapping, *self.model.layout.output_names]
@@ -446,13 +465,11 @@ class _Reader:
             raise row.with_location(problem) from None
 
 
-def _subject_id(table: DoseTable, measurement: MeasuredValue) -> str:
+def _subject_id(measurement: MeasuredValue) -> str:
     return measurement.row.text("ID", "1")
 
 
-def _without_duplicates(
-    measurements: Iterable[MeasuredValue], table: DoseTable
-) -> tuple[list[MeasuredValue], list[Flag]]:
+def _without_duplicates(measurements: Iterable[MeasuredValue]) -> tuple[list[MeasuredValue], list[Flag]]:
     """Each measurement once; of two different values at one time both are kept, with a flag."""
     unique: list[MeasuredValue] = []
     first: dict[tuple[int, float, int], MeasuredValue] = {}
@@ -464,9 +481,9 @@ def _without_duplicates(
         if earlier is m:
             unique.append(m)
         elif is_equal:
-            flags.append(Flag(_subject_id(table, m), m.row.line, f"the same level as in {earlier.row.place}; left out"))
+            flags.append(Flag(_subject_id(m), m.row.line, f"the same level as in {earlier.row.place}; left out"))
         else:
-            flags.append(Flag(_subject_id(table, m), m.row.line, f"a second level at the time of {earlier.row.place}"))
+            flags.append(Flag(_subject_id(m), m.row.line, f"a second level at the time of {earlier.row.place}"))
             unique.append(m)
     return unique, flags
 

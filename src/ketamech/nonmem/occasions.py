@@ -117,11 +117,11 @@ class ObservationRecord:
 class Occasion:
     """The records from one start (baseline or steady state) to the next; `begin` is its TIME in the table.
 
-    Times of `records` (with their `rows`) count from `begin`. The steady state is that of all records with `ss`, of
+    Times of `records` (with their `rows`) count from `begin`. The steady state is that of all records with SS, of
     `past` schedules that ended before `begin`, and of `constant` infusions (amount per hour) that end at `begin`.
     `every` has all rows of the occasion in order, those of doses as observations after the doses of their time.
     `values`: covariates (canonical units) that differ from those of the first occasion; `changes`: those that change
-    later, as (h from `begin`, values). `adherence`: the doses that are taken, as in `dose_events` (default: all).
+    later, as (h from `begin`, values). `adherence`: which doses are taken (default: all).
     """
 
     begin: float

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import re
-import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -21,11 +20,15 @@ from ketamech.core.environment import short_hash
 from ketamech.parameters.concentration_units import shown
 from ketamech.report.number_format import number
 from ketamech.report.palette import BLUE, DARK_GREY, ERROR_BAR_COLOUR, OKABE_ITO, OUTLINE_COLOUR
-from ketamech.report.style import SETTINGS, draw, figure_file, page, panel_page
+from ketamech.report.style import POINTS, SETTINGS, draw, figure_file, page, panel_page
+from ketamech.report.svg_canvas import LINE_STEP
+from ketamech.report.text_width import text_width, wrapped
 from ketamech.simulation.nca_tables import AnalysedProfile
 
 MAX_PARAMETERS_IN_PANEL = 15
-MAX_REGIMENS_LISTED, LIST_WIDTH = 30, 58  # regimens named beside the figure of the front; letters in a line
+MAX_REGIMENS_LISTED = 30  # beside the figure of the front
+FRONT_WIDTH, FRONT_HEIGHT, PANELS_SHARE = 13.0, 5.6, 0.78  # of this figure, inches; share of its width
+LIST_SIZE, LIST_INDENT = 5.5, "     "
 
 
 def draw_indices(folder: Path, table: pd.DataFrame, title: str, name: str) -> list[Path]:
@@ -102,11 +105,13 @@ def draw_front(table: pd.DataFrame) -> Figure:
     title += "\n(bars: 95 % of draws and samples of patients; white centre: dose without evidence in depression)"
     if all(np.allclose(table[f"{c}_low"], table[f"{c}_high"], atol=1e-3) for c in ("cadss", "systolic")):
         title += "\nno drawn parameter affects dissociation or blood pressure, so their uncertainty is not shown"
-    figure = page(13, 5.6, title, right=0.78)
     groups = table["regimen"].str.extract(r"^(\S+).*?\b(IV|IM|SC|nasal|oral|sublingual)\b").agg(" ".join, axis=1)
     front_rows = table[table["front"]].sort_values("benefit").reset_index(drop=True)
     other_rows = table[~table["front"]].sort_values("benefit")
     numbered_rows = pd.concat([front_rows, other_rows], ignore_index=True).head(MAX_REGIMENS_LISTED)
+    listed = _listed_regimens(numbered_rows, len(front_rows))
+    height = max(FRONT_HEIGHT, 0.8 + LINE_STEP * LIST_SIZE * len(listed) / POINTS)
+    figure = page(FRONT_WIDTH, height, title, right=PANELS_SHARE)
     costs = (("cadss", "mean peak CADSS, points"), ("systolic", "mean peak rise, mmHg systolic"))
     for axes, (cost, label) in zip(figure.subplots(1, 2), costs, strict=True):
         for k, kind in enumerate(dict.fromkeys(groups)):
@@ -129,13 +134,21 @@ def draw_front(table: pd.DataFrame) -> Figure:
         axes.set_xlabel(label)
         axes.set_ylabel("benefit, points")
         axes.legend(frameon=False, fontsize=7, loc="lower right")
-    lines = [f"{i + 1}  {row.regimen} ({row.evidence})" for i, row in enumerate(numbered_rows.itertuples())]
-    lines = [textwrap.fill(line, LIST_WIDTH, subsequent_indent="     ") for line in lines]
-    front_text, rest_text = ("\n".join(rows) for rows in (lines[: len(front_rows)], lines[len(front_rows) :]))
-    figure.text(
-        0.79, 0.93, f"Pareto front (circled):\n{front_text}\nOther regimens:\n{rest_text}", fontsize=5.5, va="top"
-    )
+    figure.text(PANELS_SHARE + 0.01, 1 - 0.4 / height, "\n".join(listed), fontsize=LIST_SIZE, va="top")
     return figure
+
+
+def _listed_regimens(rows: pd.DataFrame, n_front: int) -> list[str]:
+    """The lines beside the figure of the front: the first `n_front` rows are on the front, the others are not."""
+    width = POINTS * FRONT_WIDTH * (1 - PANELS_SHARE - 0.02)
+    lines = ["Pareto front (circled):"]
+    for i, row in enumerate(rows.itertuples()):
+        if i == n_front:
+            lines.append("Other regimens:")
+        first, *others = wrapped(f"{i + 1} {row.regimen} ({row.evidence})", width, LIST_SIZE)
+        following = wrapped(" ".join(others), width - text_width(LIST_INDENT, LIST_SIZE), LIST_SIZE) if others else []
+        lines += [first, *(LIST_INDENT + line for line in following)]
+    return lines
 
 
 SHARES = (5, 25, 50, 75, 95)

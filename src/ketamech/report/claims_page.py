@@ -86,7 +86,7 @@ def draw(answer: ClaimResult) -> Drawing:
     ]
     keys = [CurveKey(label, _sample(i), _words(*curve)) for i, (label, curve) in enumerate(curves.items())]
     text = ". ".join(f"{key.label}: {key.words}" for key in keys)
-    moments = [DAY * day for day in frame.clock.ticks()[0]]
+    moments = [DAY * day for day in frame.time_scale.ticks()[0]]
     words = f"Model, {figure.axis}, {time_text(figure.start)} to {time_text(figure.end)}. {text}."
     return Drawing(canvas, frame, keys, marks, _table(curves, moments), words)
 

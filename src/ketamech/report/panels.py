@@ -15,7 +15,8 @@ from ketamech.report.number_format import number, plain, sentence_case, stage_in
 from ketamech.report.palette import BACKGROUND, MUTED_COLOUR, OKABE_ITO, PANEL_GRID_COLOUR
 from ketamech.report.published_points import PublishedPoint, drug_free_value
 from ketamech.report.run_description import RunDescription
-from ketamech.report.svg_canvas import Canvas
+from ketamech.report.svg_canvas import LINE_STEP, Canvas
+from ketamech.report.text_width import text_width, wrapped
 from ketamech.report.time_axis import Frame, TimeScale, round_steps
 from ketamech.simulation.curves import AnyCurves
 from ketamech.simulation.model import Model
@@ -23,7 +24,7 @@ from ketamech.simulation.observable import names_in, value_of
 
 _MARKERS = "osD^vP"
 _MAX_PAPERS_IN_LEGEND = 6
-_LINE_HEIGHT, _LETTER_WIDTH = 8.5, 3.4
+_LINE_HEIGHT, _KEY_SIZE = 8.5, 6.5  # of the legend of papers
 
 
 def values_and_spreads(points: Sequence[PublishedPoint]) -> np.ndarray:
@@ -50,7 +51,8 @@ def draw_key(
     x = np.append(x, [frame.at((point.start + point.end) / 2) for point in points])
     y = np.append(y, frame.y(np.array([point.value for point in points]) * scale))
     shown = labels if len(labels) <= _MAX_PAPERS_IN_LEGEND else [f"{len(labels)} papers"]
-    width, height = 12 + _LETTER_WIDTH * max(map(len, shown)), _LINE_HEIGHT * len(shown) + 3
+    width = 12 + max(text_width(label, _KEY_SIZE) for label in shown)
+    height = _LINE_HEIGHT * len(shown) + 3
     left, top = min(_corners(frame, width, height), key=lambda corner: _overlap_count(corner, width, height, x, y))
     canvas.box(left, top, width, height, colour=BACKGROUND, opacity=0.8)
     for i, label in enumerate(shown):
@@ -58,7 +60,7 @@ def draw_key(
         y_of_line = top + _LINE_HEIGHT * (i + 0.5) + 1.5
         if len(labels) <= _MAX_PAPERS_IN_LEGEND:
             canvas.mark(left + 5, y_of_line, kind, size=4, fill=colour, edge=colour)
-        canvas.text(left + 10, y_of_line, label, size=6.5, colour=MUTED_COLOUR, edge="center")
+        canvas.text(left + 10, y_of_line, label, size=_KEY_SIZE, colour=MUTED_COLOUR, edge="center")
 
 
 def _papers(points: Sequence[PublishedPoint]) -> list[str]:
@@ -97,8 +99,10 @@ def _draw_point(canvas: Canvas, frame: Frame, point: PublishedPoint, scale: floa
 
 MOST, COLUMNS = 9, 3
 _WIDTH, _TOP, _BOTTOM, _MARGIN = 921.6, 52.0, 30.0, 11.0
-_PANEL_WIDTH, _PLOT_HEIGHT = 303.0, 159.0
-_TITLE_HEIGHT, _TICK_HEIGHT = 30.0, 40.0  # room for the title, for tick labels
+_PANEL_WIDTH, _PLOT_HEIGHT = 303.0, 129.0
+_TITLE_HEIGHT, _TICK_WIDTH = 30.0, 40.0  # room for a title of one line, for tick labels
+_PLOT_WIDTH = _PANEL_WIDTH - _TICK_WIDTH - 12
+_HEADING_SIZE, _TITLE_SIZE, _PEAK_SIZE, _FOOTER_SIZE = 9.0, 8.5, 7.0, 7.5
 
 
 def panel_plan(
@@ -139,21 +143,33 @@ def _figure(
     dataset: AnyCurves, run: RunDescription, layout: SystemLayout, stage: tuple[str, str], outputs: Sequence[str],
     points: Sequence[PublishedPoint],
 ) -> Canvas:  # fmt: skip
-    rows = math.ceil(len(outputs) / COLUMNS)
-    canvas = Canvas(_WIDTH, _TOP + _PLOT_HEIGHT * rows + _BOTTOM)
     name, description = stage_in_words(stage[0]), stage[1].splitlines()[0]
+    width = _WIDTH - 2 * _MARGIN
+    heading = wrapped(f"{description} · {run.title}", width, _HEADING_SIZE)
+    legend_width = width - text_width(DISCLAIMER, _FOOTER_SIZE) - 3 * _FOOTER_SIZE
+    legend = wrapped(_legend(run, outputs, points), legend_width, _FOOTER_SIZE)
+    panels = [_Panel(dataset, run, layout, output) for output in outputs]
+    rows = [panels[i : i + COLUMNS] for i in range(0, len(panels), COLUMNS)]
+    title_heights = [max(panel.title_height for panel in row) for row in rows]
+    tops = _TOP + _further_lines(heading, _HEADING_SIZE) + np.cumsum([0.0, *(_PLOT_HEIGHT + h for h in title_heights)])
+    footer_y = float(tops[-1]) + _BOTTOM - 10
+    canvas = Canvas(_WIDTH, footer_y + _further_lines(legend, _FOOTER_SIZE) + 10)
     canvas.text(_MARGIN, 11, name, size=14, bold=True, edge="top")
-    canvas.text(_MARGIN, 33, f"{description}   ·   {run.title}", colour=MUTED_COLOUR, edge="top")
-    clock = TimeScale(True, float(dataset.variables["time"].values[-1]) - run.first_dose_time)
-    for i, output in enumerate(outputs):
-        left = _MARGIN + _TICK_HEIGHT + _PANEL_WIDTH * (i % COLUMNS)
-        top = _TOP + _PLOT_HEIGHT * (i // COLUMNS) + _TITLE_HEIGHT
-        frame = Frame(left, top, _PANEL_WIDTH - _TICK_HEIGHT - 12, _PLOT_HEIGHT - _TITLE_HEIGHT - 24, clock)
-        _panel(canvas, frame, dataset, run, layout, output, [p for p in points if p.output == output])
-    footer_y = canvas.height - 10
-    canvas.text(_MARGIN, footer_y, _legend(run, outputs, points), size=7.5, colour=MUTED_COLOUR)
-    canvas.text(_WIDTH - _MARGIN, footer_y, DISCLAIMER, size=7.5, colour=MUTED_COLOUR, anchor="right")
+    canvas.lines(_MARGIN, 33, heading, size=_HEADING_SIZE, colour=MUTED_COLOUR, edge="top")
+    time_scale = TimeScale(True, float(dataset.variables["time"].values[-1]) - run.first_dose_time)
+    for row, top, title_height in zip(rows, tops.tolist(), title_heights, strict=False):
+        for column, panel in enumerate(row):
+            left = _MARGIN + _TICK_WIDTH + _PANEL_WIDTH * column
+            frame = Frame(left, top + title_height, _PLOT_WIDTH, _PLOT_HEIGHT - 24, time_scale)
+            panel.draw(canvas, frame, [point for point in points if point.output == panel.output])
+    canvas.lines(_MARGIN, footer_y, legend, size=_FOOTER_SIZE, colour=MUTED_COLOUR)
+    canvas.text(_WIDTH - _MARGIN, footer_y, DISCLAIMER, size=_FOOTER_SIZE, colour=MUTED_COLOUR, anchor="right")
     return canvas
+
+
+def _further_lines(texts: Sequence[str], size: float) -> float:
+    """Height of the lines after the first."""
+    return LINE_STEP * size * (len(texts) - 1)
 
 
 def _legend(run: RunDescription, outputs: Sequence[str], points: Sequence[PublishedPoint]) -> str:
@@ -168,30 +184,46 @@ def _legend(run: RunDescription, outputs: Sequence[str], points: Sequence[Publis
     return "  ".join(parts)
 
 
-def _panel(
-    canvas: Canvas, area: Frame, dataset: AnyCurves, run: RunDescription, layout: SystemLayout, output: str,
-    points: Sequence[PublishedPoint],
-) -> None:  # fmt: skip
-    values = _values(dataset, output)
-    scale, unit = display_scale(output, layout, values[run.index_of_main])
-    hours, curves = dataset.variables["time"].values - run.first_dose_time, [y * scale for y in values]
-    low, high = _limits(curves, points, scale)
-    frame = Frame(area.left, area.top, area.width, area.height, area.clock, low, high)
-    _draw_frame(canvas, frame, unit)
-    x = frame.x(hours)
-    if run.index_of_control is not None:
-        canvas.line(
-            x, frame.y(curves[run.index_of_control]), colour=MUTED_COLOUR, width=1.1, dash=(4, 2), title="control"
-        )
-    for patient, colour in zip(run.treated, OKABE_ITO, strict=False):
-        canvas.line(x, frame.y(curves[patient]), colour=colour, width=1.9, title=run.subjects[patient].label)
-    draw_points(canvas, frame, points, scale)
-    draw_key(canvas, frame, points, x, frame.y(curves[run.index_of_main]), scale)
-    main_curve = curves[run.index_of_main]
-    peak = int(np.argmax(np.abs(main_curve - scale * drug_free_value(output, dataset, run.index_of_main))))
-    peak_text = f"{number(main_curve[peak])}{' ' + unit if unit else ''} at {time_text(float(hours[peak]))}"
-    canvas.text(frame.left, frame.top - 14, _short_description(output, layout), size=8.5, bold=True)
-    canvas.text(frame.left, frame.top - 4, f"{output}   {peak_text}", size=7, colour=MUTED_COLOUR)
+class _Panel:
+    """An output of all patients over time, with its title and its peak as lines that fit the panel."""
+
+    def __init__(self, dataset: AnyCurves, run: RunDescription, layout: SystemLayout, output: str) -> None:
+        values = _values(dataset, output)
+        self.run, self.output = run, output
+        self.scale, self.unit = display_scale(output, layout, values[run.index_of_main])
+        self.hours = dataset.variables["time"].values - run.first_dose_time
+        self.curves = [y * self.scale for y in values]  # one curve [time] of each patient
+        main_curve, drug_free = self.curves[run.index_of_main], drug_free_value(output, dataset, run.index_of_main)
+        peak = int(np.argmax(np.abs(main_curve - self.scale * drug_free)))
+        peak_value = f"{number(main_curve[peak])}{' ' + self.unit if self.unit else ''}"
+        description = sentence_case(layout.descriptions.get(output, output))
+        self.title = wrapped(description, _PLOT_WIDTH, _TITLE_SIZE, bold=True)
+        peak_text = f"{output} · {peak_value} at {time_text(float(self.hours[peak]))}"
+        self.peak_text = wrapped(peak_text, _PLOT_WIDTH, _PEAK_SIZE)
+
+    @property
+    def title_height(self) -> float:
+        """Room above the plot."""
+        return _TITLE_HEIGHT + _further_lines(self.title, _TITLE_SIZE) + _further_lines(self.peak_text, _PEAK_SIZE)
+
+    def draw(self, canvas: Canvas, area: Frame, points: Sequence[PublishedPoint]) -> None:
+        """Draw axes, curves, published points and texts; `area` is the plot without limits of the values."""
+        run, low_high = self.run, _limits(self.curves, points, self.scale)
+        frame = Frame(area.left, area.top, area.width, area.height, area.time_scale, *low_high)
+        _draw_frame(canvas, frame, self.unit)
+        x = frame.x(self.hours)
+        if run.index_of_control is not None:
+            control = frame.y(self.curves[run.index_of_control])
+            canvas.line(x, control, colour=MUTED_COLOUR, width=1.1, dash=(4, 2), title="control")
+        for patient, colour in zip(run.treated, OKABE_ITO, strict=False):
+            label = run.subjects[patient].label
+            canvas.line(x, frame.y(self.curves[patient]), colour=colour, width=1.9, title=label)
+        draw_points(canvas, frame, points, self.scale)
+        draw_key(canvas, frame, points, x, frame.y(self.curves[run.index_of_main]), self.scale)
+        peak_y = frame.top - 4 - _further_lines(self.peak_text, _PEAK_SIZE)
+        title_y = peak_y - 10 - _further_lines(self.title, _TITLE_SIZE)
+        canvas.lines(frame.left, title_y, self.title, size=_TITLE_SIZE, bold=True)
+        canvas.lines(frame.left, peak_y, self.peak_text, size=_PEAK_SIZE, colour=MUTED_COLOUR)
 
 
 def _draw_frame(canvas: Canvas, frame: Frame, unit: str) -> None:
@@ -203,7 +235,7 @@ def _draw_frame(canvas: Canvas, frame: Frame, unit: str) -> None:
     frame.draw_axes(canvas, size=7.5)
     middle = frame.top + frame.height / 2
     canvas.text(
-        frame.left - _TICK_HEIGHT + 3, middle, unit or "relative", size=7.5, anchor="center", edge="center", turn=90
+        frame.left - _TICK_WIDTH + 3, middle, unit or "relative", size=7.5, anchor="center", edge="center", turn=90
     )
 
 
@@ -231,9 +263,3 @@ def _values(dataset: AnyCurves, output: str) -> list[np.ndarray]:
     outputs: Mapping[str, np.ndarray] = {name: dataset.variables[name].values for name in names_in(output)}
     with np.errstate(divide="ignore", invalid="ignore"):  # a ratio to a drug that the control did not receive
         return list(np.asarray(value_of(output, outputs), dtype=float))
-
-
-def _short_description(output: str, layout: SystemLayout) -> str:
-    """The description of an output, shortened to one line."""
-    words = sentence_case(layout.descriptions.get(output, output))
-    return words if len(words) <= 50 else words[:47].rsplit(" ", 1)[0] + " ..."

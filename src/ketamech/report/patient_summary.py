@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cache
 
@@ -12,8 +12,6 @@ import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.font_manager import FontProperties
-from matplotlib.textpath import TextToPath
 
 from ketamech.core.constants import DISCLAIMER
 from ketamech.core.csv_table import CsvRow, read_table
@@ -25,6 +23,7 @@ from ketamech.report.run_description import RunDescription
 from ketamech.report.run_folder import RunReport
 from ketamech.report.style import SETTINGS, log_time_axis
 from ketamech.report.summary import EXTREMUM, SummaryRow, curve_values, drug_values
+from ketamech.report.text_width import wrapped
 from ketamech.report.tracks import DIRECTORY, Track, load_groups, load_tracks
 
 MAX_PAPERS, MAX_TREATMENTS, MAX_SETTINGS = 14, 4, 6
@@ -147,7 +146,7 @@ def patient_summary_pdf(report: RunReport) -> bytes:
     """The page as PDF, A4."""
     page, figure = patient_summary(report), sheet(8.27, 11.69)
     writer = Sheet(figure)
-    writer.line(page.title, size=15, weight="bold", max_lines=2)
+    writer.line(page.title, size=15 if len(writer.lines_of(page.title, 15, "bold")) <= 2 else 11, weight="bold")
     writer.line(WARNING, size=8.8, colour=WARNING_COLOUR)
     writer.at -= GAP
     for text in page.simulated:
@@ -237,16 +236,16 @@ class Sheet:
     figure: Figure
     at: float = TOP
 
-    def line(
-        self, text: str, *, size: float = 9.2, colour: str = TEXT_COLOUR, weight: str = "normal", max_lines: int = 99
-    ) -> None:
-        """A wrapped paragraph of at most `max_lines` lines."""
-        page_width, page_height = self.figure.get_size_inches() * POINTS
+    def lines_of(self, text: str, size: float, weight: str = "normal") -> list[str]:
+        """The lines of a text that fit the width of the page."""
         printable_text = "".join(letter for letter in text if letter.isprintable())
-        lines_of_text = wrapped(printable_text, (RIGHT - LEFT) * page_width, size, weight)
-        if len(lines_of_text) > max_lines:
-            lines_of_text = [*lines_of_text[: max_lines - 1], f"{lines_of_text[max_lines - 1][:-1]}…"]
-        for part in lines_of_text:
+        width = (RIGHT - LEFT) * self.figure.get_figwidth() * POINTS
+        return wrapped(printable_text, width, size, bold=weight == "bold")
+
+    def line(self, text: str, *, size: float = 9.2, colour: str = TEXT_COLOUR, weight: str = "normal") -> None:
+        """A wrapped paragraph."""
+        page_height = self.figure.get_figheight() * POINTS
+        for part in self.lines_of(text, size, weight):
             if self.at < BOTTOM:
                 return
             shown = part.replace("$", r"\$")
@@ -257,38 +256,3 @@ class Sheet:
         """A heading."""
         self.at -= GAP
         self.line(text, size=10.8, weight="bold")
-
-
-def wrapped(text: str, width: float, size: float, weight: str = "normal") -> list[str]:
-    """Lines of a text, none wider than `width` (points)."""
-    lines, current = [], ""
-    for word in _split_words(text, width, size, weight):
-        extended = f"{current} {word}" if current else word
-        if current and _width(extended, size, weight) > width:
-            lines.append(current)
-            extended = word
-        current = extended
-    return [*lines, current]
-
-
-def _split_words(text: str, width: float, size: float, weight: str) -> Iterable[str]:
-    """The words of a text; a word wider than `width` is split."""
-    for word in text.split():
-        remaining = word
-        while _width(remaining, size, weight) > width:
-            length = next(n for n in range(len(remaining) - 1, 0, -1) if _width(remaining[:n], size, weight) <= width)
-            yield remaining[:length]
-            remaining = remaining[length:]
-        yield remaining
-
-
-def _width(text: str, size: float, weight: str) -> float:
-    """Width of a text (points)."""
-    return sum(_letter(letter, size, weight) for letter in text)
-
-
-@cache
-def _letter(letter: str, size: float, weight: str) -> float:
-    with matplotlib.rc_context(SETTINGS):
-        font = FontProperties(size=size, weight=weight)
-        return float(TextToPath().get_text_width_height_descent(letter, font, False)[0])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,7 +24,8 @@ from ketamech.report.palette import (
     TEXT_COLOUR,
     VERMILLION,
 )
-from ketamech.report.svg_canvas import Canvas, save_png
+from ketamech.report.svg_canvas import LINE_STEP, Canvas, save_png
+from ketamech.report.text_width import text_width, wrapped
 
 # verdict -> marker, colour, size; shape and colour carry the same information
 MARKS = {
@@ -37,8 +37,7 @@ MARKS = {
 FIGURES = ("scorecard.svg", "scorecard.png")
 FOLD_LIMIT, DISTANCE_LIMIT = 8.0, 4.0
 _WIDTH, _LINE_HEIGHT, _TOP, _BOTTOM, _MARGIN = 862.0, 15.5, 107.0, 68.0, 16.0
-_MAX_SOURCE_LETTERS, _MAX_REMARK_LETTERS = 50, 60
-_LETTER_WIDTH = 4.6
+_SOURCE_SIZE, _REMARK_SIZE, _LEGEND_SIZE = 8.0, 7.5, 9.0
 _FOLDS = (("÷8", 1 / 8), ("÷4", 1 / 4), ("÷2", 1 / 2), ("1", 1.0), ("×2", 2.0), ("×4", 4.0), ("×8", 8.0))
 
 
@@ -67,19 +66,18 @@ STRIPS = {
                       ("distance: 1 is 1.96 SE", "or the edge of the range")),
     "sign": Strip(578, 610, 1.0, (), (), ("yes or no",)),
 }  # fmt: skip
+_REMARK_LEFT = STRIPS["sign"].right + 10
 
 
 def scorecard_figure(rows: pd.DataFrame) -> Canvas:
     """Fold errors, distances and signs of every comparison; `rows` as in `Scorecard.rows`."""
-    lines = _lines(rows)
-    canvas = Canvas(_WIDTH, _TOP + _LINE_HEIGHT * len(lines) + _BOTTOM)
+    lines = [_Line(stage, source) for stage, source in _lines(rows)]
+    canvas = Canvas(_WIDTH, _TOP + sum(line.height for line in lines) + _BOTTOM)
     _draw_strips(canvas)
-    for line_number, (stage, rows_of_source) in enumerate(lines):
-        y = _TOP + _LINE_HEIGHT * (line_number + 0.5)
-        if rows_of_source is None:
-            canvas.text(_MARGIN, y, stage, bold=True, edge="center")
-        else:
-            _draw_source(canvas, y, rows_of_source)
+    top = _TOP
+    for line in lines:
+        line.draw(canvas, top + line.height / 2)
+        top += line.height
     _draw_header(canvas, rows)
     canvas.text(_MARGIN, canvas.height - 10, DISCLAIMER, size=8, colour=MUTED_COLOUR)
     return canvas
@@ -122,21 +120,42 @@ def _draw_strips(canvas: Canvas) -> None:
             canvas.text(middle, title_y, title, size=8, colour=MUTED_COLOUR, anchor="center")
 
 
-def _draw_source(canvas: Canvas, y: float, rows_of_source: pd.DataFrame) -> None:
-    name = textwrap.shorten(rows_of_source.citation.iloc[0], _MAX_SOURCE_LETTERS, placeholder=" …")
-    canvas.text(_MARGIN + 6, y, name, size=8, edge="center")
-    records: list[dict[Any, Any]] = rows_of_source.to_dict("records")
-    positions: list[tuple[str, float]] = []
-    for kind, value in map(_strip_position, records):
-        n_signs = sum(kind_of_position == "sign" for kind_of_position, _ in positions)
-        x = STRIPS["sign"].left + 3 + min(n_signs, 5) * 5.5 if kind == "sign" else STRIPS[kind].x(value)
-        positions.append((kind, x))
-    for kind in ("fold", "distance"):
-        xs = [x for kind_of_position, x in positions if kind_of_position == kind]
-        canvas.segments([(min(xs), y, max(xs), y)] if len(xs) > 1 else [], colour=MUTED_COLOUR, width=0.7)
-    for (_, x), row in zip(positions, records, strict=True):
-        _draw_mark(canvas, x, y, row)
-    _draw_remark(canvas, y, records)
+class _Line:
+    """The heading of a stage, or one source with its comparisons; as high as its texts need."""
+
+    def __init__(self, stage: str, rows_of_source: pd.DataFrame | None) -> None:
+        self.stage = stage
+        self.records: list[dict[Any, Any]] = [] if rows_of_source is None else rows_of_source.to_dict("records")
+        self.name, self.remark, self.remark_colour = [""], [""], MUTED_COLOUR
+        if self.records:
+            name_width = STRIPS["fold"].left - _MARGIN - 6 - _SOURCE_SIZE
+            self.name = wrapped(self.records[0]["citation"], name_width, _SOURCE_SIZE)
+            text, self.remark_colour = _remark(self.records)
+            self.remark = wrapped(text, _WIDTH - _MARGIN - _REMARK_LEFT, _REMARK_SIZE)
+
+    @property
+    def height(self) -> float:
+        """Height in the figure."""
+        further = max(_SOURCE_SIZE * (len(self.name) - 1), _REMARK_SIZE * (len(self.remark) - 1))
+        return _LINE_HEIGHT + LINE_STEP * further
+
+    def draw(self, canvas: Canvas, y: float) -> None:
+        """Draw the line, centred on y."""
+        if not self.records:
+            canvas.text(_MARGIN, y, self.stage, bold=True, edge="center")
+            return
+        canvas.lines(_MARGIN + 6, y, self.name, size=_SOURCE_SIZE, edge="center")
+        positions: list[tuple[str, float]] = []
+        for kind, value in map(_strip_position, self.records):
+            n_signs = sum(kind_of_position == "sign" for kind_of_position, _ in positions)
+            x = STRIPS["sign"].left + 3 + min(n_signs, 5) * 5.5 if kind == "sign" else STRIPS[kind].x(value)
+            positions.append((kind, x))
+        for kind in ("fold", "distance"):
+            xs = [x for kind_of_position, x in positions if kind_of_position == kind]
+            canvas.segments([(min(xs), y, max(xs), y)] if len(xs) > 1 else [], colour=MUTED_COLOUR, width=0.7)
+        for (_, x), row in zip(positions, self.records, strict=True):
+            _draw_mark(canvas, x, y, row)
+        canvas.lines(_REMARK_LEFT, y, self.remark, size=_REMARK_SIZE, colour=self.remark_colour, edge="center")
 
 
 def _strip_position(row: Mapping[Any, Any]) -> tuple[str, float]:
@@ -156,18 +175,16 @@ def _draw_mark(canvas: Canvas, x: float, y: float, row: Mapping[str, Any]) -> No
     canvas.mark(x, y, kind, size=size, fill=fill, edge=colour, width=0.8, title=title)
 
 
-def _draw_remark(canvas: Canvas, y: float, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Label the worst row of a source that is not inside."""
+def _remark(rows: Sequence[Mapping[Any, Any]]) -> tuple[str, str]:
+    """The worst row of a source that is not inside, as text, and the colour of the text."""
     not_inside = [row for row in rows if row["verdict"] != "inside"]
     if not not_inside:
-        return
+        return "", MUTED_COLOUR
     worst = max(not_inside, key=lambda row: np.inf if np.isnan(row["distance"]) else row["distance"])
     misses = sum(row["verdict"] == "miss" for row in rows)
     text = f"{worst['id']}: {number(worst['simulated'])} against {worst['expected'] or number(worst['published'])}"
     suffix = f" (+{misses - 1} more)" if misses > 1 else ""
-    colour = TEXT_COLOUR if worst["verdict"] in ("miss", "no result") else MUTED_COLOUR
-    words = textwrap.shorten(text, _MAX_REMARK_LETTERS, placeholder=" …") + suffix
-    canvas.text(STRIPS["sign"].right + 10, y, words, size=7.5, colour=colour, edge="center")
+    return text + suffix, TEXT_COLOUR if worst["verdict"] in ("miss", "no result") else MUTED_COLOUR
 
 
 def _draw_header(canvas: Canvas, rows: pd.DataFrame) -> None:
@@ -177,7 +194,7 @@ def _draw_header(canvas: Canvas, rows: pd.DataFrame) -> None:
     canvas.text(
         _MARGIN, 46, f"{len(rows)} comparisons: {verdicts}. Misses are labelled on the right.", colour=MUTED_COLOUR
     )
-    canvas.text(STRIPS["sign"].right + 10, _TOP - 8, "worst row of the source", size=8, colour=MUTED_COLOUR)
+    canvas.text(_REMARK_LEFT, _TOP - 8, "worst row of the source", size=8, colour=MUTED_COLOUR)
     legend = {
         **{label: (*style, False) for label, style in MARKS.items()},
         "open: fitted": ("o", MUTED_COLOUR, 4.7, True),
@@ -185,8 +202,8 @@ def _draw_header(canvas: Canvas, rows: pd.DataFrame) -> None:
     x = _MARGIN + 4
     for label, (kind, colour, size, hollow) in legend.items():
         canvas.mark(x, 63, kind, size=size, fill=BACKGROUND if hollow else colour, edge=colour, width=0.8)
-        canvas.text(x + 7, 63, label, edge="center")
-        x += 24 + _LETTER_WIDTH * len(label)
+        canvas.text(x + 7, 63, label, size=_LEGEND_SIZE, edge="center")
+        x += 24 + text_width(label, _LEGEND_SIZE)
 
 
 def write_scorecard(

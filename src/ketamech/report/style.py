@@ -13,6 +13,7 @@ import numpy as np
 from ketamech.core.constants import DISCLAIMER
 from ketamech.report.palette import BACKGROUND, GRID_COLOUR, MUTED_COLOUR, TEXT_COLOUR
 from ketamech.report.svg_canvas import PNG_DPI
+from ketamech.report.text_width import wrapped
 from ketamech.report.time_axis import time_ticks
 
 matplotlib.use("Agg")
@@ -21,6 +22,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure  # the backend must be chosen first
 
 P = ParamSpec("P")
+POINTS, TITLE_SIZE = 72.0, 10.0  # points per inch; of the title of a page
 SETTINGS: dict[Any, Any] = {
     "font.size": 9,
     "axes.edgecolor": GRID_COLOUR,
@@ -73,7 +75,8 @@ def page(width: float, height: float, title: str, *, right: float = 1.0) -> Figu
     engine = figure.get_layout_engine()
     assert engine is not None
     engine.set(rect=(0, 0.03, right, 0.97))  # type: ignore[call-arg]
-    figure.suptitle(title, fontsize=10, x=0.01, ha="left")
+    lines = [line for part in title.splitlines() for line in wrapped(part, 0.96 * width * POINTS, TITLE_SIZE)]
+    figure.suptitle("\n".join(lines), fontsize=TITLE_SIZE, x=0.01, ha="left")
     figure.text(0.99, 0.004, DISCLAIMER, ha="right", size=6)
     return figure
 

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 FONT = "Helvetica, Arial, 'Liberation Sans', 'DejaVu Sans', sans-serif"
 PNG_DPI = 125
+LINE_STEP = 1.25  # distance of lines of text, in font sizes
 _ANCHORS = {"left": "start", "center": "middle", "right": "end"}
 _BASELINE_SHIFTS = {
     "top": 0.78,
@@ -44,7 +45,7 @@ _MARKS = {
 
 @dataclass(frozen=True)
 class SvgText:
-    """Text whose baseline starts, is centred or ends (`anchor`) at (x, y); rotated by `turn` degrees."""
+    """Text whose baseline starts, is centred or ends (`anchor`) at (x, y); turned by `rotation` degrees."""
 
     x: float
     y: float
@@ -103,6 +104,16 @@ class Canvas:
         shift = _BASELINE_SHIFTS[edge] * size
         x, y = (x + shift, y) if turn else (x, y + shift)
         self.shapes.append(SvgText(x, y, text, size, colour, anchor, bold, italic, halo, turn))
+
+    def lines(
+        self, x: float, y: float, texts: Sequence[str], *, size: float = 9.0, edge: str = "baseline", **style: Any
+    ) -> None:
+        """Add texts below each other: centred on y with `edge` center, else the first of them at y."""
+        step = LINE_STEP * size
+        first = y - step * (len(texts) - 1) / 2 if edge == "center" else y
+        for i, text in enumerate(texts):
+            if text:
+                self.text(x, first + step * i, text, size=size, edge=edge, **style)
 
     def line(
         self, x: Any, y: Any, *, colour: str = TEXT_COLOUR, width: float = 1.0, dash: tuple[float, ...] = (),
@@ -220,6 +231,7 @@ def _attributes(attributes: Mapping[str, object]) -> str:
 
 def save_png(canvas: Canvas, path: Path) -> None:
     """Draw the canvas with Matplotlib, without a date, so that the same run gives an identical file."""
+    from matplotlib import rc_context
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
@@ -232,7 +244,8 @@ def save_png(canvas: Canvas, path: Path) -> None:
     shapes = (one for shape in canvas.shapes for one in (shape.shapes if isinstance(shape, SvgGroup) else (shape,)))
     for order, shape in enumerate(shapes):
         _draw_text(axes, shape, order) if isinstance(shape, SvgText) else _draw_shape(axes, shape, order)
-    figure.savefig(path, dpi=PNG_DPI, metadata={"Software": None}, pil_kwargs={"compress_level": 1})
+    with rc_context({"text.hinting": "none"}):  # hinting makes texts wider than in the SVG file
+        figure.savefig(path, dpi=PNG_DPI, metadata={"Software": None}, pil_kwargs={"compress_level": 1})
 
 
 def _draw_text(axes: Axes, text: SvgText, order: int) -> None:

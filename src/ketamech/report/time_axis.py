@@ -123,7 +123,7 @@ class Frame:
     top: float
     width: float
     height: float
-    clock: TimeScale
+    time_scale: TimeScale
     low: float = 0.0
     high: float = 1.0
 
@@ -139,12 +139,12 @@ class Frame:
 
     def x(self, hours: np.ndarray) -> np.ndarray:
         """x coordinates of times; NaN outside the axis."""
-        share = self.clock.fraction_of(self.clock.along(hours))
+        share = self.time_scale.fraction_of(self.time_scale.along(hours))
         return np.where((share >= -1e-6) & (share <= 1 + 1e-6), self.left + share * self.width, np.nan)
 
     def at(self, hours: float) -> float:
         """x coordinate of one time, limited to the frame."""
-        return self.left + min(max(self.clock.fraction(hours), 0.0), 1.0) * self.width
+        return self.left + min(max(self.time_scale.fraction(hours), 0.0), 1.0) * self.width
 
     def y(self, values: np.ndarray | float) -> np.ndarray:
         """y coordinates of values."""
@@ -155,8 +155,8 @@ class Frame:
         size: float = 8.0,
     ) -> None:  # fmt: skip
         """Draw grid lines, the time axis and, with `labels`, the tick labels."""
-        values, texts = self.clock.ticks()
-        ticks = [self.left + float(fraction) * self.width for fraction in self.clock.fraction_of(np.array(values))]
+        values, texts = self.time_scale.ticks()
+        ticks = [self.left + float(fraction) * self.width for fraction in self.time_scale.fraction_of(np.array(values))]
         canvas.segments([(x, self.top, x, self.bottom) for x in ticks], colour=grid)
         canvas.segments([(self.left, self.bottom, self.right, self.bottom)], colour=axis)
         if labels:

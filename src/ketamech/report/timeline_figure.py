@@ -22,18 +22,18 @@ from ketamech.report.palette import (
 )
 from ketamech.report.run_description import RunDescription
 from ketamech.report.summary import EXTREMUM, SummaryRow, curve_values, drug_values, summary_rows_of
-from ketamech.report.svg_canvas import Canvas
-from ketamech.report.time_axis import LETTER_WIDTH, Frame, TimeScale
+from ketamech.report.svg_canvas import LINE_STEP, Canvas
+from ketamech.report.text_width import text_width, wrapped
+from ketamech.report.time_axis import Frame, TimeScale
 from ketamech.report.tracks import Track, load_groups, load_tracks, series_colours, tracks_of
 from ketamech.simulation.curves import AnyCurves
 
-_UNCHANGED_TRACK_HEIGHT, _LETTER = 0.6, 0.0103
+_UNCHANGED_TRACK_HEIGHT = 0.6
 WIDTH, TRACK_HEIGHT, TOP, BOTTOM = 921.6, 51.8, 116.6, 68.4
 LEFT, RIGHT, MARGIN = 0.225, 0.79, 11.0
-_GROUP_BAR_WIDTH, _BAR_LETTER = 11.5, 5.0  # width of a group's bar, and of a letter in it
+_GROUP_BAR_WIDTH = 11.5
+_TITLE_SIZE, _LEGEND_SIZE, _DOSE_SIZE, _EXTREMUM_SIZE = 16.0, 9.5, 9.0, 8.5
 _PLOT_WIDTH = WIDTH * (RIGHT - LEFT)
-BOLD_LETTER_WIDTH = 0.64  # share of its size
-MAX_KEY_LENGTH = 36  # letters of the name and extreme of a curve at the usual size; longer ones are set smaller
 
 
 def timeline_figure(
@@ -45,10 +45,12 @@ def timeline_figure(
     rows = summary_rows_of(dataset, run, parameters) if lines is None else lines
     data = TimelineData(dataset, run, time_scale, rows, drug_values(parameters))
     tracks = tuple(_with_height(track, data.lines) for track in tracks_of(dataset))
-    tops = track_tops(tracks)
-    canvas = Canvas(WIDTH, TOP + TRACK_HEIGHT * sum(track.relative_height for track in tracks) + BOTTOM)
-    draw_group_bars(canvas, tracks)
-    draw_header(canvas, data)
+    header = _Header(data)
+    tops = track_tops(tracks, header.height)
+    height = header.height + TRACK_HEIGHT * sum(track.relative_height for track in tracks) + BOTTOM
+    canvas = Canvas(WIDTH, height)
+    draw_group_bars(canvas, tracks, tops)
+    header.draw(canvas)
     for top, track in zip(tops, tracks, strict=True):
         _draw_track(canvas, top, track, data, last=track is tracks[-1])
     draw_footer(canvas, data, sources)
@@ -67,7 +69,7 @@ def _draw_track(canvas: Canvas, top: float, track: Track, data: TimelineData, *,
     curves = [curve_values(series, track, data.dataset, data.values) for series in track.present(data.dataset)]
     height = TRACK_HEIGHT * track.relative_height
     limits = _limits(track, lines, curves)
-    frame = Frame(WIDTH * LEFT, top + 0.06 * height, _PLOT_WIDTH, 0.94 * height, data.clock, *limits)
+    frame = Frame(WIDTH * LEFT, top + 0.06 * height, _PLOT_WIDTH, 0.94 * height, data.time_scale, *limits)
     frame.draw_axes(canvas, labels=last, axis=TEXT_COLOUR if last else GRID_COLOUR)
     edge = _outermost_value(lines[0], curves)
     _scale(canvas, frame, lines[0], edge)
@@ -144,15 +146,17 @@ def _extremum(canvas: Canvas, frame: Frame, line: SummaryRow, colour: str, outer
         return
     x, y, text = frame.at(line.extremum_time), float(frame.y(line.extremum)), _extremum_text(line)
     canvas.mark(x, y, size=6, fill=colour, width=1.2)
-    anchor, shift = _anchor_and_shift(frame.clock.fraction(line.extremum_time), text)
+    anchor, shift = _anchor_and_shift(frame.time_scale.fraction(line.extremum_time), text)
     edge, offset = ("bottom", -5) if line.rises else ("top", 5)
     y = float(frame.y(outermost))
-    canvas.text(x + shift, y + offset, text, size=8.5, colour=colour, anchor=anchor, edge=edge, bold=True, halo=True)
+    canvas.text(
+        x + shift, y + offset, text, size=_EXTREMUM_SIZE, colour=colour, anchor=anchor, edge=edge, bold=True, halo=True
+    )
 
 
 def _anchor_and_shift(fraction: float, words: str) -> tuple[str, int]:
     """Centred on the mark unless the text would leave the track."""
-    half_width = len(words) * _LETTER / 2
+    half_width = text_width(words, _EXTREMUM_SIZE, bold=True) / _PLOT_WIDTH / 2
     return ("left", -3) if fraction < half_width else ("right", 3) if fraction > 1 - half_width else ("center", 0)
 
 
@@ -165,11 +169,14 @@ def _extremum_text(line: SummaryRow) -> str:
 def _label(canvas: Canvas, frame: Frame, track: Track) -> None:
     x, middle = frame.left - 0.062 * frame.width, frame.top + 0.48 * frame.height
     space = x - MARGIN - _GROUP_BAR_WIDTH
-    size, unit_size = (min(default_size, space / (letter_width * len(words))) for default_size, letter_width, words in (
-        (9.5, BOLD_LETTER_WIDTH, track.label), (8.0, LETTER_WIDTH, track.unit)
-    ))  # fmt: skip
+    size, unit_size = _fitting_size(track.label, 9.5, space, bold=True), _fitting_size(track.unit, 8.0, space)
     canvas.text(x, middle - 2.5, track.label, size=size, bold=True, anchor="right")
     canvas.text(x, middle + 2, track.unit, size=unit_size, colour=MUTED_COLOUR, anchor="right", edge="top")
+
+
+def _fitting_size(text: str, size: float, space: float, *, bold: bool = False) -> float:
+    """The font size, at most `size`, with which a text is at most `space` wide."""
+    return min(size, space / text_width(text, 1.0, bold=bold))
 
 
 def _draw_legend(canvas: Canvas, frame: Frame, lines: list[SummaryRow], colours: list[str]) -> None:
@@ -183,7 +190,7 @@ def _draw_legend(canvas: Canvas, frame: Frame, lines: list[SummaryRow], colours:
         name = line.label.split(": ", 1)[-1]
         text = name if line.is_primary else f"{name} · {_short(line)}"
         x, y = frame.right + 0.012 * frame.width, first_y + i * step
-        size = min(default_size, default_size * MAX_KEY_LENGTH / len(text))
+        size = _fitting_size(text, default_size, WIDTH - 2 - x, bold=line.is_primary)
         canvas.text(x, y, text, size=size, colour=colour, edge="center", bold=line.is_primary)
 
 
@@ -197,7 +204,7 @@ class TimelineData:
 
     dataset: AnyCurves
     run: RunDescription
-    clock: TimeScale
+    time_scale: TimeScale
     lines: list[SummaryRow]
     values: dict[str, float]
 
@@ -207,15 +214,14 @@ class TimelineData:
         return np.asarray(self.dataset.variables["time"].values - self.run.first_dose_time)
 
 
-def track_tops(tracks: tuple[Track, ...]) -> list[float]:
-    """Upper edge of every track, from the top."""
+def track_tops(tracks: tuple[Track, ...], top: float) -> list[float]:
+    """Upper edge of every track, of which the first begins at `top`."""
     heights = [TRACK_HEIGHT * track.relative_height for track in tracks]
-    return [TOP + sum(heights[:i]) for i in range(len(tracks))]
+    return [top + sum(heights[:i]) for i in range(len(tracks))]
 
 
-def draw_group_bars(canvas: Canvas, tracks: tuple[Track, ...]) -> None:
+def draw_group_bars(canvas: Canvas, tracks: tuple[Track, ...], tops: Sequence[float]) -> None:
     """A coloured bar with the name of every group of tracks."""
-    tops = track_tops(tracks)
     for name, group in load_groups().items():
         indices = [i for i, track in enumerate(tracks) if track.group == name]
         if not indices:
@@ -223,20 +229,69 @@ def draw_group_bars(canvas: Canvas, tracks: tuple[Track, ...]) -> None:
         height = TRACK_HEIGHT * sum(tracks[i].relative_height for i in indices) - 7
         top = tops[indices[0]] + 3.5
         canvas.box(MARGIN - 2, top, _GROUP_BAR_WIDTH, height, colour=group.colour)
-        text = name if len(name) * _BAR_LETTER < height else name.split()[0]
-        x = MARGIN - 2 + _GROUP_BAR_WIDTH / 2
+        x, size = MARGIN - 2 + _GROUP_BAR_WIDTH / 2, _fitting_size(name, 8.0, height, bold=True)
         canvas.text(
-            x, top + height / 2, text, size=8, colour=BACKGROUND, anchor="center", edge="center", bold=True, turn=90
+            x, top + height / 2, name, size=size, colour=BACKGROUND, anchor="center", edge="center", bold=True, turn=90
         )
 
 
-def draw_header(canvas: Canvas, data: TimelineData) -> None:
-    """Title, legend, time units and doses."""
-    canvas.text(MARGIN, 14, data.run.title, size=16, bold=True, edge="top")
-    canvas.text(MARGIN, 42, _legend(data.run), size=9.5, colour=MUTED_COLOUR, edge="top")
-    frame = Frame(WIDTH * LEFT, TOP - 47, WIDTH * (RIGHT - LEFT), 44.6, data.clock)
-    _draw_spans(canvas, frame)
-    _doses(canvas, frame, data)
+class _Header:
+    """Title, legend, time units and doses; each text in as many lines as it needs."""
+
+    def __init__(self, data: TimelineData) -> None:
+        run, width = data.run, WIDTH - 2 * MARGIN
+        self.data = data
+        self.title = wrapped(run.title, width, _TITLE_SIZE, bold=True)
+        self.legend = wrapped(_legend(run), width, _LEGEND_SIZE)
+        self.spans_top = (
+            TOP - 47 + LINE_STEP * (_TITLE_SIZE * (len(self.title) - 1) + _LEGEND_SIZE * (len(self.legend) - 1))
+        )
+        occasions = [(begin - run.first_dose_time, stop - run.first_dose_time) for begin, stop in run.occasions()]
+        first_end = max((data.time_scale.fraction(end) for _, end in occasions[:1]), default=0.0)
+        beside, treatments = min(first_end, 0.5) + 0.012, "; ".join(run.treatments)
+        self.occasions = occasions
+        self.is_crowded = (
+            len(occasions) > 1 or first_end > 0.4 or _dose_space(beside) < text_width(treatments, _DOSE_SIZE, bold=True)
+        )
+        self.dose_left = 0.0 if self.is_crowded else beside
+        self.doses = wrapped(treatments, _dose_space(self.dose_left), _DOSE_SIZE, bold=True)
+
+    @property
+    def height(self) -> float:
+        """From the upper edge of the canvas to the first track."""
+        return self.spans_top + 47 + self._further_dose_lines
+
+    @property
+    def _further_dose_lines(self) -> float:
+        return LINE_STEP * _DOSE_SIZE * (len(self.doses) - 1)
+
+    def draw(self, canvas: Canvas) -> None:
+        """Draw the header at the top of the canvas."""
+        canvas.lines(MARGIN, 14, self.title, size=_TITLE_SIZE, bold=True, edge="top")
+        legend_top = 42 + LINE_STEP * _TITLE_SIZE * (len(self.title) - 1)
+        canvas.lines(MARGIN, legend_top, self.legend, size=_LEGEND_SIZE, colour=MUTED_COLOUR, edge="top")
+        frame = Frame(WIDTH * LEFT, self.spans_top, _PLOT_WIDTH, 44.6, self.data.time_scale)
+        _draw_spans(canvas, frame)
+        self._draw_doses(canvas, replace(frame, top=frame.top + self._further_dose_lines))
+
+    def _draw_doses(self, canvas: Canvas, frame: Frame) -> None:
+        low = float(frame.y(0.14))
+        for start, end in self.occasions:
+            left, right = frame.at(start), frame.at(end)
+            if right - left > 0.006 * frame.width:
+                canvas.box(left, float(frame.y(0.24)), right - left, 0.18 * frame.height, colour=TEXT_COLOUR)
+            else:
+                canvas.mark(left, low, "v", size=6, fill=TEXT_COLOUR)
+        first_y = float(frame.y(0.36 if self.is_crowded else 0.08)) - self._further_dose_lines
+        x = frame.left + self.dose_left * frame.width
+        canvas.lines(x, first_y, self.doses, size=_DOSE_SIZE, bold=True)
+        label_right = frame.left - 0.062 * frame.width
+        canvas.text(label_right, low, "Doses", size=9.5, bold=True, anchor="right", edge="center")
+
+
+def _dose_space(left: float) -> float:
+    """Room for the text of the doses that begins at a share of the width of the plot."""
+    return WIDTH - MARGIN - WIDTH * LEFT - left * _PLOT_WIDTH
 
 
 def _legend(run: RunDescription) -> str:
@@ -250,7 +305,7 @@ def _legend(run: RunDescription) -> str:
 
 
 def _draw_spans(canvas: Canvas, frame: Frame) -> None:
-    for i, (start, end, label) in enumerate(frame.clock.spans()):
+    for i, (start, end, label) in enumerate(frame.time_scale.spans()):
         left, right = frame.at(start), frame.at(end)
         canvas.box(left, frame.top, right - left, 0.3 * frame.height, colour=STRIPE_COLOURS[i % 2])
         if right - left > 0.07 * frame.width:
@@ -259,32 +314,12 @@ def _draw_spans(canvas: Canvas, frame: Frame) -> None:
                          anchor="center", edge="center")  # fmt: skip
 
 
-def _doses(canvas: Canvas, frame: Frame, data: TimelineData) -> None:
-    occasions = [
-        (begin - data.run.first_dose_time, stop - data.run.first_dose_time) for begin, stop in data.run.occasions()
-    ]
-    low = float(frame.y(0.14))
-    for start, end in occasions:
-        left, right = frame.at(start), frame.at(end)
-        if right - left > 0.006 * frame.width:
-            canvas.box(left, float(frame.y(0.24)), right - left, 0.18 * frame.height, colour=TEXT_COLOUR)
-        else:
-            canvas.mark(left, low, "v", size=6, fill=TEXT_COLOUR)
-    text = "; ".join(data.run.treatments)
-    text = text if len(text) < 105 else text[:105].rsplit(" ", 1)[0] + " ..."
-    end_fraction = max((data.clock.fraction(end) for _, end in occasions[:1]), default=0.0)
-    is_crowded = len(occasions) > 1 or end_fraction > 0.4
-    share, height = (0.0, 0.36) if is_crowded else (min(end_fraction, 0.5) + 0.012, 0.08)
-    canvas.text(frame.left + share * frame.width, float(frame.y(height)), text, size=9, bold=True)
-    canvas.text(frame.left - 0.062 * frame.width, low, "Doses", size=9.5, bold=True, anchor="right", edge="center")
-
-
 def draw_footer(canvas: Canvas, data: TimelineData, sources: int | None) -> None:
     """Sources, the name of the axis and the disclaimer."""
     sources_text = f"Numbers from {sources} papers and labels; see the bibliography of this run.  " if sources else ""
     y = canvas.height - 21.6
     canvas.text(MARGIN, y, sources_text + "Computed with KetaMech.", size=8.5, colour=MUTED_COLOUR, edge="center")
     canvas.text((RIGHT + 0.19) * WIDTH, y, DISCLAIMER, size=8.5, bold=True, anchor="right", edge="center")
-    axis_label = f"time since the first treatment{', logarithmic' if data.clock.logarithmic else ''}"
+    axis_label = f"time since the first treatment{', logarithmic' if data.time_scale.logarithmic else ''}"
     middle = (LEFT + RIGHT) / 2 * WIDTH
     canvas.text(middle, canvas.height - 40, axis_label, size=8.5, colour=MUTED_COLOUR, anchor="center", edge="center")

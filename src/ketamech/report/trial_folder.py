@@ -21,6 +21,7 @@ from ketamech.report.number_format import number
 from ketamech.report.page_templates import render
 from ketamech.report.palette import OKABE_ITO, RULE_GREY
 from ketamech.report.style import draw, page
+from ketamech.report.text_width import wrapped
 from ketamech.simulation.nca_tables import adpp, wide_table
 from ketamech.trials.analysis.analyse import TrialAnalysis, adpc, adqs, adsl
 from ketamech.trials.analysis.power import (
@@ -38,6 +39,7 @@ TITLE = "Differences between arms with 95 % interval and p"
 MAX_REPLICATES_IN_TABLES = 5
 ARM_OFFSET = 0.03  # share of the distance between two visits
 MARKS = "osD^vPX"
+LEGEND_WIDTH, LEGEND_SIZE = 420.0, 7.0  # of the figure of relapse, points
 Row = dict[str, object]
 
 
@@ -231,7 +233,7 @@ def _figures(analysis: TrialAnalysis, title: str, power: pd.DataFrame | None) ->
     if analysis.shares:
         figures["response"] = lambda: _response(analysis, title)
     if analysis.relapse is not None and len(analysis.relapse.curves):
-        figures["relapse"] = lambda: _relapse(analysis, title)
+        figures["relapse"] = lambda: relapse_figure(analysis, title)
     if power is not None:
         figures["power"] = lambda: power_figure(power, title)
     return figures
@@ -352,14 +354,15 @@ def _median_text(median: pd.Series) -> str:
     return f"median {days[0]}" if set(days) == {"not reached"} else f"median {days[0]} ({days[1]} to {days[2]})"
 
 
-def _relapse(analysis: TrialAnalysis, title: str) -> Figure:
+def relapse_figure(analysis: TrialAnalysis, title: str) -> Figure:
+    """Responders without relapse over time, one curve a group, with its median."""
     assert analysis.relapse is not None
     figure, (axes,) = _panels(1, f"{title}\nresponders without relapse (Kaplan-Meier, all trials together)", height=3.4)
     curves = analysis.relapse.curves
     for k, group in enumerate(dict.fromkeys(curves["group"])):
         rows, colour = curves[curves["group"] == group], OKABE_ITO[k % len(OKABE_ITO)]
         median = analysis.relapse.median.set_index("group").loc[group]
-        label = f"{group[:44]}: {_median_text(median)}"
+        label = "\n".join(wrapped(f"{group}: {_median_text(median)}", LEGEND_WIDTH, LEGEND_SIZE))
         axes.step(rows["day"], 100 * rows["without_relapse"], where="post", color=colour, lw=1.6, label=label)
         axes.fill_between(
             rows["day"], 100 * rows["low"], 100 * rows["high"], step="post", color=colour, alpha=0.15, lw=0
@@ -367,7 +370,7 @@ def _relapse(analysis: TrialAnalysis, title: str) -> Figure:
     axes.set_xlabel("days since response was counted")
     axes.set_ylabel("without relapse, %")
     axes.set_ylim(0, 100)
-    axes.legend(loc="lower left", fontsize=7, frameon=False)
+    axes.legend(loc="lower left", fontsize=LEGEND_SIZE, frameon=False)
     return figure
 
 

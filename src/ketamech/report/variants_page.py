@@ -16,6 +16,7 @@ from ketamech.exchange.result_metadata import write_table
 from ketamech.report.attribution_page import Section, time_axis, write_page
 from ketamech.report.palette import GRID_COLOUR, OKABE_ITO, TEXT_COLOUR
 from ketamech.report.style import figure_file, page
+from ketamech.report.text_width import wrapped
 
 if TYPE_CHECKING:
     from ketamech.analysis.variant_comparison import Comparison, ModelAverage
@@ -36,6 +37,7 @@ INTRODUCTION = (
 )
 MAX_ROWS, MIN_DIFFERENCE, COLOUR_LIMIT = 40, 1.0, 3.0  # rows; differences and colours in standard errors
 DASHES = ("-", "--", ":")
+KEY_WIDTH, KEY_SIZE = 320.0, 6.0  # of the labels of rows, points
 
 
 def write_variants(folder: Path, comparison: Comparison, command: str, metadata: Mapping[str, object]) -> Path:
@@ -102,7 +104,9 @@ def draw_variants(comparison: Comparison) -> Figure:
     spread = single.std(axis=1).where(differs, 0.0).sort_values(ascending=False)
     shown = grid.loc[[key for key in spread.index[:MAX_ROWS] if spread[key] > 0]]
     title = f"Model variants on the same evidence: scores, and the {len(shown)} rows on which they differ most"
-    figure = page(13.5, max(4.5, 0.19 * len(shown) + 2.4), title)
+    labels = [wrapped(key, KEY_WIDTH, KEY_SIZE) for key in shown.index]
+    row_height = 0.09 + 0.1 * max(map(len, labels), default=1)  # inches
+    figure = page(13.5, max(4.5, row_height * len(shown) + 2.4), title)
     left, right = figure.subplots(1, 2, width_ratios=[1, 1.35])
     _scores(left, comparison)
     colours = colormaps["Blues"].with_extremes(bad=OKABE_ITO[4])
@@ -113,9 +117,7 @@ def draw_variants(comparison: Comparison) -> Figure:
     right.grid(which="minor", color=GRID_COLOUR, lw=0.6)
     right.tick_params(which="minor", length=0)
     right.set_xticks(range(len(names)), names, rotation=55, ha="right", fontsize=7)
-    right.set_yticks(
-        range(len(shown)), [key if len(key) <= 92 else f"{key[:90]} ..." for key in shown.index], fontsize=6
-    )
+    right.set_yticks(range(len(shown)), ["\n".join(lines) for lines in labels], fontsize=KEY_SIZE)
     label = "standard errors outside the band (white: inside; orange: no value)"
     figure.colorbar(image, ax=right, shrink=0.5, label=label)
     return figure

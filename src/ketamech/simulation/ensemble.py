@@ -77,7 +77,7 @@ def tiled(table: EventTable, times: int) -> EventTable:
 
 
 def joined_tables(parts: Sequence[EventTable], starts: Sequence[int] | np.ndarray, count: int) -> EventTable:
-    """Tables of different patients as one of `count` patients; `starts`: the first patient of each part."""
+    """Tables of different patients as one of `count` patients; `starts` [part]: index of the first patient."""
     owner = np.concatenate([part.owner + start for part, start in zip(parts, starts, strict=True)])
     names = ("time", "kind", "state", "size")
     return table(count, owner, *(np.concatenate([getattr(part, name) for part in parts]) for name in names))
@@ -134,7 +134,7 @@ class Change:
     values: Mapping[str, np.ndarray]
 
     def of(self, patients: np.ndarray) -> Change:
-        """The change of some patients (indices), which may occur several times."""
+        """The change of `patients` (indices), which may occur several times."""
         return Change(self.time[patients], {name: value[patients] for name, value in self.values.items()})
 
 
@@ -160,14 +160,23 @@ class InitialCondition:
 
     @classmethod
     def of(
-        cls, inputs: np.ndarray, baseline: np.ndarray, state: np.ndarray, *, is_steady: np.ndarray, steady: np.ndarray
+        cls,
+        inputs: np.ndarray,
+        baseline: np.ndarray,
+        state: np.ndarray,
+        *,
+        has_baseline: np.ndarray,
+        has_state: np.ndarray,
     ) -> InitialCondition:
-        """The initial condition of patients, of whom those in the masks have a baseline and an initial state."""
+        """The initial condition from `inputs` [patient, input] and states [patient, state].
+
+        `has_baseline`, `has_state` [patient]: whether the baseline, and the initial state, was found.
+        """
         reasons = np.full(len(state), OK, dtype=object)
-        reasons[~steady] = NO_STEADY_STATE
-        reasons[~is_steady] = NO_BASELINE
+        reasons[~has_state] = NO_STEADY_STATE
+        reasons[~has_baseline] = NO_BASELINE
         state, baseline = state.copy(), baseline.copy()
-        state[reasons != OK], baseline[~is_steady] = np.nan, np.nan
+        state[reasons != OK], baseline[~has_baseline] = np.nan, np.nan
         return cls(inputs, baseline, state, reasons)
 
     @property
@@ -318,26 +327,26 @@ class Ensemble:
         """
         kernel, inputs = self.model.kernel_for(outputs), self.inputs()
         settle = partial(drug_free_steady_state, kernel, receivers=self.receivers, threads=threads, device=device)
-        baseline, is_steady = self._settle_in_parts(settle, inputs) if has_interrupt() else settle(inputs)
-        state, steady = baseline, np.ones(self.size, dtype=bool)
+        baseline, has_baseline = self._settle_in_parts(settle, inputs) if has_interrupt() else settle(inputs)
+        state, has_state = baseline, np.ones(self.size, dtype=bool)
         if self.cycle is not None:
-            state, steady = periodic_steady_state(
+            state, has_state = periodic_steady_state(
                 kernel, baseline, inputs, self.cycle.events, self.cycle.length, tolerance=tolerance, threads=threads,
                 device=device, max_steps=self.model.max_steps, progress=_progress(),
             )  # fmt: skip
-        return InitialCondition.of(inputs, baseline, state, is_steady=is_steady, steady=steady)
+        return InitialCondition.of(inputs, baseline, state, has_baseline=has_baseline, has_state=has_state)
 
     def _settle_in_parts(
         self, settle: Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]], inputs: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray]:
         """The baselines found by `settle`, with an interrupt before each part of the patients."""
         baseline = np.empty((self.size, len(self.model.layout.states)))
-        is_steady = np.empty(self.size, dtype=bool)
+        has_baseline = np.empty(self.size, dtype=bool)
         for first in range(0, self.size, SETTLED_TOGETHER):
             check_interrupt()
             part = slice(first, first + SETTLED_TOGETHER)
-            baseline[part], is_steady[part] = settle(inputs[part])
-        return baseline, is_steady
+            baseline[part], has_baseline[part] = settle(inputs[part])
+        return baseline, has_baseline
 
     @property
     def receivers(self) -> set[int]:
@@ -369,9 +378,9 @@ class Ensemble:
         Only `outputs` (default: all) are read from it.
         """
         first = self.initial(outputs, tolerance=tolerance, threads=threads, device=device)
-        clock = np.minimum(begin, self.events.earliest(self.size))
-        clock = np.minimum.reduce([clock, *(change.time for change in self.changes)])
-        patients = IntegrationState.at(first.state, first.inputs, clock, FIRST_STEP)
+        starts = np.minimum(begin, self.events.earliest(self.size))
+        starts = np.minimum.reduce([starts, *(change.time for change in self.changes)])
+        patients = IntegrationState.at(first.state, first.inputs, starts, FIRST_STEP)
         reasons, steps = first.reasons.copy(), np.zeros(self.size, dtype=int)
         return Integration(self, first, patients, self.events, outputs, tolerance, threads, device, reasons, steps)
 
@@ -507,7 +516,7 @@ def curves_of_subjects(
     model: Model, subjects: Sequence[Subject], times: np.ndarray, *, tolerance: float = TOLERANCE,
     outputs: Sequence[str] | None = None,
 ) -> Curves:  # fmt: skip
-    """Curves of subjects from their own drug-free baseline (or steady state) at `times` (h), which may begin before 0.
+    """Curves of subjects from their own drug-free baseline (or steady state) at `times` [time] (h), also before 0.
 
     `outputs` are names (default: all). Returns curves with dims (patient, time); a failed patient is NaN with the
     reason in `solve_status`.

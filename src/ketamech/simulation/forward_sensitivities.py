@@ -281,7 +281,7 @@ def _initial(
             tolerance / TOLERANCE_DIVISOR, threads,
         )  # fmt: skip
         steady = steady & periodic
-    initial = InitialCondition.of(inputs[0], baseline, state, is_steady=is_steady, steady=steady)
+    initial = InitialCondition.of(inputs[0], baseline, state, has_baseline=is_steady, has_state=steady)
     return initial, (initial.state, tangents), inputs
 
 

@@ -27,7 +27,7 @@ MAX_EXTRAPOLATED_PERCENT, MIN_ADJUSTED_R2, MIN_TERMINAL_SPAN = 20.0, 0.8, 2.0
 
 @dataclass(frozen=True)
 class NcaDose:
-    """The dose at 0 h of a profile: `amount`, None if unknown (`why_unknown`), over `duration` (h) if an infusion.
+    """The dose at 0 h of a profile: `amount`, None if unknown (`missing_reason`), over `duration` (h) if an infusion.
 
     `litres`: the volume (L, or L/kg) in which one unit of the dose has a concentration of one unit of the levels; None
     if the units cannot be converted. `interval` (h) to the next dose (tau). `steady_state`: the profile is that of an
@@ -128,7 +128,7 @@ SINGLE_DOSE, DEFAULT_RULES = NcaDose(), NcaRules()
 def non_compartmental(
     time: np.ndarray, level: np.ndarray, dose: NcaDose = SINGLE_DOSE, rules: NcaRules = DEFAULT_RULES
 ) -> NcaResult:
-    """The parameters of one profile; `time` in h after the dose, levels in any unit of concentration.
+    """The parameters of one profile: `time` [level] in h after the dose, `level` [level] in any unit of concentration.
 
     NaN and times before 0 are left out. Without a level at 0 h, the profile begins with 0 (at steady state with the
     lowest level of the interval), after a bolus with C0: ln C through the first two levels, back to 0 h.
@@ -187,14 +187,17 @@ def _with_origin(t: np.ndarray, c: np.ndarray, dose: NcaDose) -> tuple[np.ndarra
 
 
 def peak_index(c: np.ndarray, has_origin: bool) -> int:
-    """Index of the highest measured level: not that of a level at 0 h that was added."""
+    """Index of the highest measured of the levels `c` [level]: not that of a level at 0 h that was added."""
     return int(np.argmax(c)) if has_origin else 1 + int(np.argmax(c[1:]))
 
 
 def terminal_fit(
     t: np.ndarray, c: np.ndarray, start: int, window: tuple[float, float] | None = None
 ) -> tuple[TerminalFit | None, str]:
-    """The terminal regression of the levels from index `start` on (or within a `window`, h), else the reason."""
+    """The terminal regression of levels `c` at times `t` (h) [level], else the reason why there is none.
+
+    It begins at index `start` or covers a `window` (h).
+    """
     inside = (c > 0) & (np.arange(len(t)) >= start)
     if window is not None:
         inside = (c > 0) & (t >= window[0]) & (t <= window[1])
@@ -224,7 +227,7 @@ def _best_count(t: np.ndarray, y: np.ndarray) -> int:
 
 
 def log_regression(t: np.ndarray, y: np.ndarray) -> TerminalFit | None:
-    """Least squares of ln C (`y`) on time (h); None unless the levels fall."""
+    """Least squares of ln C `y` [level] on the times `t` (h) [level]; None unless the levels fall."""
     x, z = t - t.mean(), y - y.mean()
     slope = float(np.sum(x * z) / np.sum(x * x)) if np.any(x) else 0.0
     if not slope < 0:
@@ -234,7 +237,7 @@ def log_regression(t: np.ndarray, y: np.ndarray) -> TerminalFit | None:
 
 
 def areas(t: np.ndarray, c: np.ndarray, trapezoids: str = LINEAR_UP_LOG_DOWN) -> tuple[np.ndarray, np.ndarray]:
-    """Areas under the curve and under its first moment of each interval; time is the last axis of both arrays.
+    """Areas [..., interval] under the curve and under its first moment, of levels `c` at times `t` (h) [..., level].
 
     Linear where levels rise or one of them is 0; where they fall logarithmic, unless all `trapezoids` are linear.
     """
@@ -253,7 +256,7 @@ def areas(t: np.ndarray, c: np.ndarray, trapezoids: str = LINEAR_UP_LOG_DOWN) ->
 
 @dataclass(frozen=True)
 class _Profile:
-    """A profile from 0 h on with its terminal regression, or the reason `why_none`; `has_origin`: measured at 0 h."""
+    """A profile from 0 h on with its terminal regression, or the `missing_reason`; `has_origin`: measured at 0 h."""
 
     t: np.ndarray
     c: np.ndarray

@@ -1,4 +1,7 @@
-"""Output times (h) of runs: dense after every dose, sorted, each once. Each function suits one kind of result."""
+"""Output times of runs: dense after every dose, sorted, each once. Each function suits one kind of result.
+
+Times, horizons, and starts and ends of doses are in h; the results are arrays [time].
+"""
 
 from __future__ import annotations
 

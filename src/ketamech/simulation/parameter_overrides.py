@@ -112,7 +112,11 @@ class OverrideReader:
 
     def _unknown(self, prefix: str, key: str, where: Path_) -> InputError:
         names = [name.removeprefix(prefix) for name in self.table if name.startswith(prefix)]
-        expected = "one of: " + ", ".join(sorted(names)) if prefix else "the full name of a parameter"
+        expected = (
+            "one of: " + ", ".join(sorted(names))
+            if prefix
+            else "the full name of a parameter; 'ketamech equations' lists them"
+        )
         line, near = self.source.line(where), nearest_names(key, names)
         what, path = f"there is no '{key}' in {where[0]}", self.source.path
         return UnknownNameError(what, file=path, line=line, key=spelled(where), expected=expected, nearest=near)

@@ -11,14 +11,15 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, Field, ValidationError, model_validator
 
-from ketamech.core import InputError, UnknownNameError
+from ketamech.core import InputError, UnknownNameError, closest_match
 from ketamech.core.deprecated_names import with_current_keys
-from ketamech.core.errors import nearest_key
+from ketamech.core.errors import misspelled_key, nearest_key
 from ketamech.core.yaml_lines import Path_, YamlSource, spelled
 
 BRANCHES = ("str", "float", "int", "function-after")  # in the location of an error: the member of a union tried
 EXAMPLE = re.compile(r"e\.g\. ([^;]+)")
 UNIT = re.compile(r"^[\d.]+(\s*[^\s\d,]+)$")  # of an example such as "28 days"
+PLAIN = re.compile(r"[\w.%/+-][\w .%/+-]*")  # a text that needs no quotes in YAML
 MAX_SHOWN_CHARACTERS = 60
 LARGEST_SHOWN = 1e300  # a number that is repeated in a message; larger integers have no float
 KINDS = {
@@ -44,10 +45,25 @@ class FileSchema:
         above = [str(part) for part in (*where[2:-1][::-1], *where[:1])] if len(where) > 1 else []
         return next((self.nested[part] for part in above if part in self.nested), self.keys)
 
+    def place_of_key(self, word: str, elsewhere_than: type[BaseModel]) -> tuple[str, str] | None:
+        """The key that `word` is, or is a misspelling of, in another place of the file, and this place in words."""
+        places = [("at the top of the file", self.keys), *((f"in {key}", model) for key, model in self.nested.items())]
+        for place, model in places:
+            keys = keys_of(model)
+            key = word if word in keys else misspelled_key(word, keys)
+            if model is not elsewhere_than and key:
+                return key, place
+        return None
+
     def is_branch(self, part: str | int) -> bool:
         """Whether a part of a location names a member of a union that pydantic tried, and not a key."""
         models = {model.__name__ for model in self.nested.values()}
         return part in BRANCHES or part in models or str(part).startswith(("list[", "dict["))
+
+
+def keys_of(model: type[BaseModel]) -> dict[str, str]:
+    """The keys of a place in a file, and their descriptions."""
+    return {field.alias or name: field.description or "" for name, field in model.model_fields.items()}
 
 
 def validated(content: Mapping[str, object], source: YamlSource, schema: FileSchema) -> Any:
@@ -70,18 +86,52 @@ def to_input_error(
     key = spelled(where)
     line = YamlSource(path, lines).line(where)
     if error["type"] == "extra_forbidden":
-        fields = [field.alias or name for name, field in schema.model_at(where).model_fields.items()]
-        what, near = f"'{where[-1]}' is not a key of a {schema.name} file", nearest_key(str(where[-1]), fields)
-        return UnknownNameError(what, file=path, line=line, key=key, expected=", ".join(fields), nearest=near)
+        return _unknown_key(error, where, schema).replace(file=path, line=line, key=key)
     if error["type"] == "missing":
         what, expected = f"'{where[-1]}' is missing", f"{where[-1]}: ..."
         return InputError(what, file=path, line=line, key=key, expected=expected, type_this=f"{where[-1]}:")
     value = repr(error.get("input"))
     shown = value if len(value) <= MAX_SHOWN_CHARACTERS else f"{value[:MAX_SHOWN_CHARACTERS]}..."
     what, expected = f"{shown} is not a valid value", _expected(error, where, schema)
-    return InputError(
-        what, file=path, line=line, key=key, expected=expected, type_this=_line_to_type(error, where, schema)
-    )  # fmt: skip
+    near = closest_match(str(error.get("input")), _choices(error))
+    kind, type_this = UnknownNameError if near else InputError, near and f"{where[-1]}: {near}"
+    type_this = type_this or _line_to_type(error, where, schema)
+    return kind(what, file=path, line=line, key=key, expected=expected, nearest=near, type_this=type_this)
+
+
+def _unknown_key(error: Any, where: Path_, schema: FileSchema) -> InputError:
+    """The error about a key that does not exist in its place, with the key that may be meant and what to type."""
+    word, model = str(where[-1]), schema.model_at(where)
+    keys = keys_of(model)
+    what, expected = f"'{word}' is not a key of a {schema.name} file", ", ".join(keys)
+    if near := nearest_key(word, keys):
+        name, keeps_value = near
+        value = _short_value(error.get("input")) if keeps_value else _example(keys[name])
+        return UnknownNameError(what, expected=expected, nearest=name, type_this=value and f"{name}: {value}")
+    if found := schema.place_of_key(word, model):
+        name, place = found
+        what = f"'{word}' is not a key in this place of a {schema.name} file"
+        value = _short_value(error.get("input"))
+        example = value and f"{name}: {value}"
+        return UnknownNameError(what, expected=expected, nearest=f"{name}, {place}", type_this=example)
+    return UnknownNameError(what, expected=expected)
+
+
+def _short_value(value: Any) -> str | None:
+    """A word, number or yes or no as in a file; None for keys, lists and long texts."""
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    if isinstance(value, int | float):
+        return f"{value:g}" if abs(value) < LARGEST_SHOWN else None
+    is_short = isinstance(value, str) and len(value) <= MAX_SHOWN_CHARACTERS
+    return (value if PLAIN.fullmatch(value) else _flow(value)) if is_short else None
+
+
+def _example(description: str) -> str | None:
+    """The example in the description of a key, as its value."""
+    match = EXAMPLE.search(description)
+    example = match[1].strip() if match else None
+    return f"{{{example}}}" if example and ":" in example and not example.startswith("{") else example
 
 
 def _line_to_type(error: Any, where: Path_, schema: FileSchema) -> str | None:
@@ -114,11 +164,17 @@ def _expected(error: Any, where: Path_, schema: FileSchema) -> str:
     if len(where) == 2 and str(where[0]) in schema.items:
         return schema.items[str(where[0])]
     kind = KINDS.get(error["type"]) or error["msg"].removeprefix("Input should be ")
-    if error["type"] == "string_pattern_mismatch":
-        kind = " or ".join(error["ctx"]["pattern"].strip("^$()").split("|"))
+    if choices := _choices(error):
+        kind = f"{', '.join(choices[:-1])} or {choices[-1]}"
     fields, last = schema.model_at(where).model_fields, str(where[-1])
     described = fields[last].description if last in fields else None
-    return f"{kind} ({described})" if described else kind
+    return f"{kind} ({described})" if described and described != kind else kind
+
+
+def _choices(error: Any) -> list[str]:
+    """The words of which a value must be one; none where its kind is wrong."""
+    is_choice = error["type"] == "string_pattern_mismatch"
+    return error["ctx"]["pattern"].strip("^$()").split("|") if is_choice else []
 
 
 Quantity = float | str | None

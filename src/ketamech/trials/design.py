@@ -338,7 +338,9 @@ class Trial(metaclass=LoadedByCall, loader="read"):
     @property
     def regimens(self) -> dict[str, Regimen | None]:
         """The regimen of every arm and of every named option of a step (None: the treatment continues)."""
-        options = {name: one for step in self.steps for name, one in zip(step.names, step.regimens, strict=False)}
+        options = {
+            name: regimen for step in self.steps for name, regimen in zip(step.names, step.regimens, strict=False)
+        }
         return {**options, **{arm.name: arm.regimen for arm in self.arms}}
 
     @property
@@ -371,10 +373,12 @@ def matched_placebo(regimen: Regimen) -> Regimen:
     """
     if all(treatment.drug == PLACEBO for treatment in regimen.treatments):
         raise InputError("an arm of placebo only has no matched placebo", key="arms", expected="an active arm")
-    carrying = [one for one in regimen.treatments if one.substance.carries_expectancy] or regimen.treatments
-    replaced = [one for one in carrying if one.is_procedure] or carrying
-    treatments = [_placebo(one) if one in replaced else one for one in regimen.treatments]
-    return Regimen(tuple(sorted(dict.fromkeys(treatments), key=lambda one: one.start)))
+    carrying = [
+        treatment for treatment in regimen.treatments if treatment.substance.carries_expectancy
+    ] or regimen.treatments
+    replaced = [treatment for treatment in carrying if treatment.is_procedure] or carrying
+    treatments = [_placebo(treatment) if treatment in replaced else treatment for treatment in regimen.treatments]
+    return Regimen(tuple(sorted(dict.fromkeys(treatments), key=lambda treatment: treatment.start)))
 
 
 def double_dummy(regimens: Sequence[Regimen]) -> list[tuple[Regimen, Regimen]]:
@@ -384,8 +388,12 @@ def double_dummy(regimens: Sequence[Regimen]) -> list[tuple[Regimen, Regimen]]:
     expectancy counts visits at one time once. Raises InputError as `matched_placebo` does.
     """
     placebos = [matched_placebo(regimen) for regimen in regimens]
-    visits = dict.fromkeys(one for placebo in placebos for one in placebo.treatments if one.drug == PLACEBO)
-    added = [Regimen(tuple(one for one in visits if one not in placebo.treatments)) for placebo in placebos]
+    visits = dict.fromkeys(
+        treatment for placebo in placebos for treatment in placebo.treatments if treatment.drug == PLACEBO
+    )
+    added = [
+        Regimen(tuple(treatment for treatment in visits if treatment not in placebo.treatments)) for placebo in placebos
+    ]
     return [
         (regimen + others, placebo + others) for regimen, placebo, others in zip(regimens, placebos, added, strict=True)
     ]

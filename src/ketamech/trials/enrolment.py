@@ -32,7 +32,7 @@ from ketamech.trials.population_mixture import TrialPopulation
 
 FIXED_VISIT_WINDOW = 24.0  # h after a dose
 MAX_VISIT_SHIFT = 0.45  # share of the time to the next visit
-ALLOCATION_BLOCK, VISIT_BLOCK, N_BLOCKS = 0, 1, 16  # blocks of the stream "trial"
+VISIT_BLOCK, FIRST_ALLOCATION_BLOCK = 1, 16  # blocks of the stream "trial"; a block of allocation for each stratum
 SCREENING_BLOCK = 1  # block of the stream "scores"; 0 holds the ratings of the trial
 CANDIDATE_STEP = 2**32  # between the numbers of the candidates of one place
 NATURAL_COURSE_LEAD_IN = 24.0  # h from the start of the natural course to the first rating: mood has reached it by then
@@ -162,7 +162,7 @@ def _allocate(trial: Trial, stratum: np.ndarray, seed: int, number: int) -> np.n
     for k, name in enumerate(sorted(set(stratum))):
         members = np.flatnonzero(stratum == name)
         count = -(-len(members) // len(block))
-        lists = patient_streams(seed, range(count), "trial", replicate=number, block=N_BLOCKS + k)
+        lists = patient_streams(seed, range(count), "trial", replicate=number, block=FIRST_ALLOCATION_BLOCK + k)
         arms[members] = np.concatenate([c.permutation(block) for c in lists])[: len(members)]
     return arms
 

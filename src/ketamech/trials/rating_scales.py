@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -9,9 +10,10 @@ from pathlib import Path
 
 import numpy as np
 
-from ketamech.core import UnknownNameError, require_known
+from ketamech.core import UnknownNameError
 from ketamech.core.csv_table import CsvRow, read_table
 from ketamech.core.environment import DATA
+from ketamech.core.errors import nearest_names
 from ketamech.core.synonyms import scale_synonyms
 from ketamech.core.units import DAY
 from ketamech.parameters.concentration_units import DISPLAY_UNIT, shown
@@ -138,15 +140,24 @@ def load_scales(file: Path = FILE) -> dict[str, RatingScale]:
 
 
 def scale(name: str) -> RatingScale:
-    """One scale by its name or another name of it. Raises UnknownNameError with the nearest."""
-    known = load_scales()
-    if name not in known and (means := scale_synonyms().get(name.lower())):
+    """One scale by its name or another name of it; hyphens, blanks and case do not count.
+
+    Raises UnknownNameError with the nearest.
+    """
+    known, spelling = load_scales(), _spelling(name)
+    same = tuple(other for other in known if _spelling(other) == spelling)
+    if means := same or scale_synonyms().get(spelling, ()):
         if len(means) == 1:
             return known[means[0]]
         what, expected = f"'{name}' does not say which form", ", ".join(means)
         raise UnknownNameError(what, key="visits", expected=expected, nearest=means[0])
-    require_known(name, known, f"there is no scale '{name}'", key="visits", expected=", ".join(known))
-    return known[name]
+    nearest = nearest_names(name, known)
+    raise UnknownNameError(f"there is no scale '{name}'", key="visits", expected=", ".join(known), nearest=nearest)
+
+
+def _spelling(name: str) -> str:
+    """A name of a scale in lower case, without hyphens and blanks."""
+    return re.sub(r"[-\s]", "", name.lower())
 
 
 def _scale(row: CsvRow) -> RatingScale:

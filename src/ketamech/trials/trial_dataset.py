@@ -35,7 +35,7 @@ class TrialState:
 
     The first times are the visits (`hours` [patient, visit]), the others the times at which exposure is recorded;
     `planned` [time] (h). In a crossover with a rule, `crossed_at` [patient] (h) is the start of the second period (NaN:
-    not yet), and `closed` [patient, time] marks the times that are past, or not reached in the first period. `left`
+    not yet), and `is_settled` [patient, time] marks the times that are past, or not reached in the first period. `left`
     [patient] (h) is the time at which a patient left (infinite: never) for the reason `why_left`, known at the end.
     Random numbers as in `Enrolment`.
     """
@@ -124,61 +124,87 @@ class TrialState:
 
 def dataset(state: TrialState, enrolled: Sequence[Enrolment], seed: int) -> xr.Dataset:
     """Dims (replicate, patient, visit); see `run_trial`."""
-    trial, scores = state.trial, state.scores()
-    shape = (len(enrolled), trial.patients)
-    left = state.left
-    gone = state.hours > left[:, None]
-    rated = {name: np.where(gone, np.nan, score) for name, score in scores.items()}
+    trial, scores, left = state.trial, state.scores(), state.left
+    rated = {name: np.where(state.hours > left[:, None], np.nan, score) for name, score in scores.items()}
     relapse = _relapse(state, rated, len(enrolled))
     if relapse is not None:
         rated = {name: np.where(state.hours > relapse[1][:, None], np.nan, score) for name, score in rated.items()}
-    by_patient, by_visit = ("replicate", "patient"), ("replicate", "patient", "visit")
-    variables: dict[str, Any] = {}
-
-    def put(name: str, values: np.ndarray, unit: str = "", about: str = "") -> None:
-        dims = by_visit if values.ndim == 2 else by_patient
-        attributes = {key: word for key, word in (("units", unit), ("long_name", about)) if word}
-        variables[name] = (dims, values.reshape(*shape, *values.shape[1:]), attributes)
-
-    truths = state.true_scores()
-    for name, scale in trial.scales.items():
-        put(name, rated[name], scale.unit, f"{name} as rated")
-        put(f"true_{name}", truths[name], scale.unit, f"{name} without error and without dropout")
-    put("visit_time", state.hours, "h", "time of the visit")
-    put("arm", _arms(state, enrolled), about="arm of the patient at the visit")
+    variables = _Variables((len(enrolled), trial.patients))
+    _put_ratings(variables, state, rated)
+    variables.put("visit_time", state.hours, "h", "time of the visit")
+    variables.put("arm", _arms(state, enrolled), about="arm of the patient at the visit")
     if trial.crossover_rule is not None:
-        put("crossed_at", state.crossed_at, "h", "start of the second period")
-    put("stratum", np.concatenate([e.stratum for e in enrolled]).astype(str), about="stratum of the randomisation")
-    put("decision", state.decisions.decision.astype(str), about="last decision about the doses")
-    put("decided_at", state.decisions.decided_at, "h", "time of the last change of doses by a decision")
-    put("rescued_at", state.decisions.rescued_at, "h", "start of rescue treatment")
-    units = {arm.titration.unit for arm in trial.arms if arm.titration}
-    if units:
-        put("titrated_dose", state.dosing.titrated_dose(), " or ".join(sorted(units)), "last dose of a titration")
+        variables.put("crossed_at", state.crossed_at, "h", "start of the second period")
+    stratum = np.concatenate([e.stratum for e in enrolled]).astype(str)
+    variables.put("stratum", stratum, about="stratum of the randomisation")
+    _put_decisions(variables, state)
     if relapse is not None:
-        put("at_risk_from", relapse[0].at_risk_from, "h", "time from which a relapse counts")
-        put("relapsed_at", relapse[0].relapsed_at, "h", "time of the first relapse")
-        put("observed_until", relapse[0].observed_until, "h", "time of the last rating that can show a relapse")
-        put("why_relapsed", relapse[0].reason.astype(str), about="what showed the relapse")
+        _put_relapse(variables, relapse[0])
+    _put_events(variables, state, rated)
+    variables.put("left", np.where(np.isfinite(left), left, np.nan), "h", "time at which the patient left the trial")
+    variables.put("why_left", state.why_left.astype(str), about="reason for leaving the trial")
+    variables.put("solve_status", state.status.astype(str), about="status of the solver")
+    taken = [mask & (time <= left) for time, mask in state.dosing.doses_taken]
+    doses = np.sum(taken, axis=0, dtype=int) if taken else np.zeros(len(left), dtype=int)
+    variables.put("doses_given", doses, "1", "doses taken before the patient left")
+    for name, (values, unit) in state.exposures().items():
+        variables.put(name, values, unit)
+    if trial.eligibility:
+        screened = np.concatenate([e.screened for e in enrolled])
+        variables.put("screened", screened, "1", "candidates screened for this place")
+    _put_covariates(variables, enrolled, state.dosing.model.parameters)
+    primary = trial.primary[0]
+    if primary in scores:
+        variables.put("base", scores[primary][:, 0], trial.scales[primary].unit, f"{primary} at baseline")
+    return xr.Dataset(variables.content, _coordinates(trial, enrolled), _attributes(trial, seed))
+
+
+class _Variables:
+    """The variables of the dataset of a trial; `shape` is (replicates, patients of one)."""
+
+    def __init__(self, shape: tuple[int, int]) -> None:
+        self.shape = shape
+        self.content: dict[str, Any] = {}
+
+    def put(self, name: str, values: np.ndarray, unit: str = "", about: str = "") -> None:
+        """Add values [patient] or [patient, visit], patients of all replicates in turn."""
+        dims = ("replicate", "patient", "visit")[: values.ndim + 1]
+        attributes = {key: word for key, word in (("units", unit), ("long_name", about)) if word}
+        self.content[name] = (dims, values.reshape(*self.shape, *values.shape[1:]), attributes)
+
+
+def _put_ratings(variables: _Variables, state: TrialState, rated: Scores) -> None:
+    truths = state.true_scores()
+    for name, scale in state.trial.scales.items():
+        variables.put(name, rated[name], scale.unit, f"{name} as rated")
+        variables.put(f"true_{name}", truths[name], scale.unit, f"{name} without error and without dropout")
+
+
+def _put_decisions(variables: _Variables, state: TrialState) -> None:
+    decisions = state.decisions
+    variables.put("decision", decisions.decision.astype(str), about="last decision about the doses")
+    variables.put("decided_at", decisions.decided_at, "h", "time of the last change of doses by a decision")
+    variables.put("rescued_at", decisions.rescued_at, "h", "start of rescue treatment")
+    units = {arm.titration.unit for arm in state.trial.arms if arm.titration}
+    if units:
+        dose = state.dosing.titrated_dose()
+        variables.put("titrated_dose", dose, " or ".join(sorted(units)), "last dose of a titration")
+
+
+def _put_relapse(variables: _Variables, times: RelapseTimes) -> None:
+    variables.put("at_risk_from", times.at_risk_from, "h", "time from which a relapse counts")
+    variables.put("relapsed_at", times.relapsed_at, "h", "time of the first relapse")
+    variables.put("observed_until", times.observed_until, "h", "time of the last rating that can show a relapse")
+    variables.put("why_relapsed", times.reason.astype(str), about="what showed the relapse")
+
+
+def _put_events(variables: _Variables, state: TrialState, rated: Scores) -> None:
+    """Whether each patient had each event; NaN where a scale of its condition was never rated after baseline."""
+    trial = state.trial
     for name, rule in trial.events.items():
         seen = [np.isfinite(rated[scale][:, 1:]).any(axis=1) for scale in scales_of(trial, rule, now=False)]
         had = np.where(np.all(seen, axis=0), is_met(trial, rule, rated, state.hours.shape[1] - 1)[0], np.nan)
-        put(f"{EVENT_VARIABLE_PREFIX}{name}", had, "1", f"whether the event {name} was observed")
-    put("left", np.where(np.isfinite(left), left, np.nan), "h", "time at which the patient left the trial")
-    put("why_left", state.why_left.astype(str), about="reason for leaving the trial")
-    put("solve_status", state.status.astype(str), about="status of the solver")
-    taken = [mask & (time <= left) for time, mask in state.dosing.doses_taken]
-    doses = np.sum(taken, axis=0, dtype=int) if taken else np.zeros(len(left), dtype=int)
-    put("doses_given", doses, "1", "doses taken before the patient left")
-    for name, (values, unit) in state.exposures().items():
-        put(name, values, unit)
-    if trial.eligibility:
-        put("screened", np.concatenate([e.screened for e in enrolled]), "1", "candidates screened for this place")
-    _covariates(put, enrolled, state.dosing.model.parameters)
-    primary = trial.primary[0]
-    if primary in scores:
-        put("base", scores[primary][:, 0], trial.scales[primary].unit, f"{primary} at baseline")
-    return xr.Dataset(variables, _coordinates(trial, enrolled), _attributes(trial, seed))
+        variables.put(f"{EVENT_VARIABLE_PREFIX}{name}", had, "1", f"whether the event {name} was observed")
 
 
 def _relapse(state: TrialState, scores: Scores, replicates: int) -> tuple[RelapseTimes, np.ndarray] | None:
@@ -208,13 +234,13 @@ def _arms(state: TrialState, enrolled: Sequence[Enrolment]) -> np.ndarray:
     return names[sequences[sequence][:, [period for _, _, period in trial.visit_schedule]]]
 
 
-def _covariates(put: Any, enrolled: Sequence[Enrolment], parameters: ParameterTable) -> None:
+def _put_covariates(variables: _Variables, enrolled: Sequence[Enrolment], parameters: ParameterTable) -> None:
     """Covariates of the patients, in the units of the parameter tables; dimensionless where there is no parameter."""
     tables = [e.people.table().drop(columns="person") for e in enrolled]
     for name in [c for c in map(str, tables[0]) if c.startswith("person.") or "." not in c]:
         unit = parameters[name].unit if name in parameters else "1"
         values = np.concatenate([table[name].to_numpy() for table in tables])
-        put(name.removeprefix("person."), values, unit, name.removeprefix("person.").replace("_", " "))
+        variables.put(name.removeprefix("person."), values, unit, name.removeprefix("person.").replace("_", " "))
 
 
 def _coordinates(trial: Trial, enrolled: Sequence[Enrolment]) -> dict[str, Any]:

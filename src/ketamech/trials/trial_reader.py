@@ -12,6 +12,7 @@ from typing import Any
 from ketamech.core import closest_match, require_known
 from ketamech.core.deprecated_names import current_name
 from ketamech.core.environment import DATA
+from ketamech.core.errors import nearest_names
 from ketamech.core.yaml_lines import Path_, read_yaml
 from ketamech.dosing.parsed_values import single_conditions
 from ketamech.parameters import ParameterTable, load_parameters
@@ -205,7 +206,7 @@ def _values(file: SourceFile, keys: TrialFile) -> dict[str, float]:
     for name, value in keys.parameters.items():
         new = current_name(name)
         if new not in file.table:
-            near = closest_match(name, file.table)
+            near = nearest_names(name, file.table)
             raise file.error(("parameters", name), f"there is no parameter '{name}'", near=near)
         row = file.table[new]
         words = value if isinstance(value, str) else f"{value} {row.unit}"

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from functools import cache, partial
 
 from ketamech.core import InputError, UnknownNameError, closest_match
+from ketamech.core.errors import nearest_names
 from ketamech.core.units import YEAR
 from ketamech.core.yaml_lines import Path_, YamlSource
 from ketamech.dosing.lexicon import Lexicon, Meaning, tokenize
@@ -178,7 +179,7 @@ class SourceFile(YamlSource):
     def check_known(self, where: Path_, name: str, choices: Collection[str], what: str) -> None:
         """Raise InputError, with the nearest of `choices`, unless `name` is one of them."""
         if name not in choices:
-            raise self.error(where, what, ", ".join(choices), closest_match(name, choices))
+            raise self.error(where, what, ", ".join(choices), nearest_names(name, choices))
 
     def check_shares(self, where: Path_, shares: Mapping[str, float], count: int) -> None:
         """Raise InputError unless there are `count` positive fractions that add up to 1."""

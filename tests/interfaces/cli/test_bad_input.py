@@ -6,11 +6,26 @@ from command_line import refused, run, run_alone
 
 CASES = {
     "unknown key": ("title: x\ntretments:\n  - racemic 1 mg IV\n", ["bad.yaml:2", "nearest: treatments"]),
-    "synonym of a key": ("treatments: [racemic 1 mg IV]\nduration: 3 days\n", ["bad.yaml:2", "nearest: horizon"]),
-    "misspelled synonym": ("treatments: [racemic 1 mg IV]\nduratoin: 3 d\n", ["bad.yaml:2", "nearest: horizon"]),
+    "synonym of a key": ("treatments: [racemic 1 mg IV]\nduration: 3 days\n", ["bad.yaml:2", "type: horizon: 3 days"]),
+    "misspelled synonym": (
+        "treatments: [racemic 1 mg IV]\nduratoin: 3 d\n",
+        ["bad.yaml:2", "nearest: horizon\n", "type: horizon: 3 d\n"],
+    ),
+    "synonym with another value": (
+        "treatments: [racemic 1 mg IV]\nweight: 70 kg\n",
+        ["bad.yaml:2", "nearest: person\n", "type: person: {weight: 82 kg}\n"],
+    ),
+    "key of another place": (
+        "treatments: [racemic 1 mg IV]\nover: 40 min\n",
+        ["bad.yaml:2", "nearest: over, in treatments\n", "type: over: 40 min\n"],
+    ),
+    "misspelled key of another place": (
+        "treatments: [{drug: ketamine, dose: 1 mg, route: IV, horzion: 3 d}]\n",
+        ["bad.yaml:1", "nearest: horizon, at the top of the file\n", "type: horizon: 3 d\n"],
+    ),
     "synonym of a key of a dose": (
         "treatments: [{drug: ketamine, dose: 1 mg, route: IV, duratoin: 40 min}]\n",
-        ["bad.yaml:1", "nearest: over"],
+        ["bad.yaml:1", "nearest: over\n", "type: over: 40 min\n"],
     ),
     "key with capitals": ("treatments: [racemic 1 mg IV]\nHorizon: 3 days\n", ["bad.yaml:2", "nearest: horizon"]),
     "comma between braces": (
@@ -93,6 +108,10 @@ CASES = {
     "unknown salt": (
         "treatments:\n  - {drug: esketamine, dose: 84 mg, route: nasal, salt: citrate}\n",
         ["bad.yaml:2", "base or hydrochloride"],
+    ),
+    "misspelled salt": (
+        "treatments:\n  - {drug: esketamine, dose: 84 mg, route: nasal, salt: hydrochlorid}\n",
+        ["bad.yaml:2", "nearest: hydrochloride\n", "type: salt: hydrochloride\n"],
     ),
     "decimal comma": (
         "treatments: [racemic 1 mg IV]\nperson:\n  weight: 15,5 kg\n",

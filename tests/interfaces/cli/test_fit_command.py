@@ -163,7 +163,6 @@ def test_a_check_of_the_tables_needs_no_fit(tmp_path):
             ("sampling-times", "racemic 1 mg IV", "--observe", UNIT, "--candidates", "1, 1e9"),
             ["a sampling time of 1e+09"],
         ),
-        (("target-infusion", "racemic", "venous.ketamine", "100"), ["has no unit"]),
         (("target-infusion", "ketamin", UNIT, "100"), ["'ketamin' (character 1)", "nearest: ketamine"]),
         (("fit", "levels.csv", "--observe", UNIT, "--parameters", "clearance"), ["intrinsic_clearance_s"]),
         (("fit", "missing.csv", "--observe", UNIT), ["missing.csv"]),
@@ -175,3 +174,20 @@ def test_what_cannot_be_fitted_is_refused(tmp_path, arguments, words):
     text = refused(ended, folder=tmp_path)
     for word in words:
         assert word in text
+
+
+@pytest.mark.parametrize(
+    ("output", "words"),
+    [
+        ("venous.ketamine", ["venous.ketamine has no unit", 'type: "venous.ketamine [ng/mL]"']),
+        ("venous.ketamine [kg]", ["cannot be measured in kg", 'type: "venous.ketamine [ng/mL]"']),
+        ("1=venous.ketamine [ng/mL]", ["is not an observed output", "expected: output [unit]"]),
+        ("venous.ketamin [ng/mL]", ["there is no output 'venous.ketamin'", "nearest: venous.ketamine"]),
+    ],
+)
+def test_a_target_that_is_no_level_is_refused_by_the_name_of_its_argument(tmp_path, output, words):
+    text = refused(run("target-infusion", "racemic", output, "100", cwd=tmp_path), folder=tmp_path)
+    for word in ("key: OUTPUT", *words):
+        assert word in text
+    assert "--observe" not in text
+    assert "DV" not in text

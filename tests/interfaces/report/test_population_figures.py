@@ -1,15 +1,17 @@
 """Figures of virtual patients, and files of figures that are the same when written again."""
 
 import sys
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
 import pytest
 import xarray as xr
 
-from ketamech.report.analysis_figures import cohort_figure, draw_people, extremes, percentiles
+from ketamech.analysis.regimen_search import WITHOUT
+from ketamech.report.analysis_figures import cohort_figure, draw_front, draw_people, extremes, percentiles
 from ketamech.report.style import draw, page
-from ketamech.report.trial_folder import power_figure
+from ketamech.report.trial_folder import power_figure, relapse_figure
 
 MODULE = sys.modules[percentiles.__module__]
 
@@ -75,6 +77,38 @@ def test_the_same_figure_is_the_same_file(tmp_path):
         draw(tmp_path / name, "power", lambda: power_figure(power, "Power")) for name in ("first", "second")
     )
     assert [path.read_bytes() for path in first] == [path.read_bytes() for path in second]
+
+
+def test_a_long_title_of_a_page_is_wrapped(tmp_path):
+    title = "esketamine 56 mg nasal twice weekly for 4 weeks; " * 8
+    draw(tmp_path, "long", lambda: page(8, 3, f"{title}\nsecond line"))
+    heading = page(8, 3, f"{title}\nsecond line").get_suptitle()
+    assert " ".join(heading.split()) == f"{title.strip()} second line"
+    assert heading.endswith("\nsecond line")
+
+
+def test_every_listed_regimen_of_a_front_is_whole_and_inside(tmp_path):
+    regimens = [
+        f"esketamine {d} mg nasal twice weekly for 4 weeks, then weekly for 4 weeks, then as needed" for d in range(40)
+    ]
+    costs = {name: np.linspace(1, 20, 40) for name in ("benefit", "cadss", "systolic")}
+    table = pd.DataFrame({"regimen": regimens, "front": [i < 20 for i in range(40)], "evidence": WITHOUT, **costs})
+    for name in costs:
+        table[f"{name}_low"], table[f"{name}_high"] = table[name] - 1, table[name] + 1
+    assert {path.name for path in draw_front(tmp_path, table)} == {"front.png", "front.svg"}
+
+
+def test_long_names_of_arms_are_whole_in_the_legend_of_relapse(tmp_path):
+    groups = ["continued " + "spray and a new oral antidepressant " * 4 + end for end in ("weekly", "every 2 weeks")]
+    curves = pd.DataFrame(
+        {"group": np.repeat(groups, 2), "day": [0.0, 80.0] * 2, "without_relapse": [1.0, 0.5] * 2}
+    ).assign(low=0.4, high=1.0)
+    median = pd.DataFrame({"group": groups, "median_days": 80.0, "low": 40.0, "high": np.inf})
+    analysis = SimpleNamespace(relapse=SimpleNamespace(curves=curves, median=median))
+    figures = []
+    draw(tmp_path, "relapse", lambda: figures.append(relapse_figure(analysis, "Relapse")) or figures[0])
+    texts = [" ".join(text.get_text().split()) for text in figures[0].axes[0].get_legend().get_texts()]
+    assert texts == [f"{group}: median 80 d (40 d to not reached)" for group in groups]
 
 
 def test_a_page_of_figures_states_the_disclaimer():

@@ -21,7 +21,7 @@ from ketamech.report.published_points import published_points
 from ketamech.report.run_description import describe_run
 from ketamech.report.run_folder import write_run
 from ketamech.report.summary import hours_unconscious, sedation_rows, summary_rows, summary_rows_of
-from ketamech.report.svg_canvas import Shape, SvgText
+from ketamech.report.svg_canvas import Shape, SvgText, save_png
 from ketamech.report.timeline_figure import timeline_figure
 from ketamech.report.tracks import load_tracks, tracks_of
 from ketamech.simulation.citations import cited_evidence, used_parameters
@@ -117,6 +117,29 @@ def test_every_curve_of_a_lane_is_drawn_and_named(racemic, model):
     for line in summary_rows_of(curves, asked, model.parameters):
         assert names.count(f"{line.label}: {line.in_words()}") == 1
     assert names.count("control") == len(tracks_of(curves))
+
+
+def test_a_long_course_is_written_out_in_the_timeline_and_leaves_room_for_it(racemic, model, tmp_path):
+    doses = [f"racemic 0.{i} mg/kg IV over 40 min on day {10 * i}" for i in range(1, 10)]
+    scenario = load_scenario("; ".join(doses), model.parameters)
+    run = describe_run(scenario, model)
+    figure = timeline_figure(simulate(scenario, model=model), run, model.parameters)
+    texts = " ".join(shape.text for shape in figure.shapes if isinstance(shape, SvgText))
+    assert texts.count("; ".join(run.treatments)) == 2  # title and doses
+    short = timeline_figure(racemic[1], describe_run(racemic[0], model), model.parameters)
+    assert figure.height > short.height + 40
+    save_png(figure, tmp_path / "timeline.png")
+    assert "racemic" in figure.svg()
+
+
+def test_titles_of_stage_panels_are_whole_descriptions(racemic, model):
+    scenario, curves = racemic
+    run = describe_run(scenario, model)
+    plan = panel_plan(curves, run, model, [])
+    for stage, figure in stage_panels(curves, run, model, [], plan).items():
+        texts = " ".join(shape.text for shape in figure.shapes if isinstance(shape, SvgText)).lower()
+        for output in plan[stage]:
+            assert " ".join(model.layout.descriptions[output].lower().split()) in texts
 
 
 def test_panels_draw_every_published_point_they_show(racemic, model):

@@ -5,7 +5,7 @@ import pytest
 
 from ketamech.report.palette import BACKGROUND
 from ketamech.report.scorecard_figure import MARKS, scorecard_figure, write_scorecard
-from ketamech.report.svg_canvas import Shape, SvgText
+from ketamech.report.svg_canvas import Shape, SvgText, save_png
 
 
 class Card:
@@ -37,6 +37,17 @@ class Card:
         fitted=[True, False, False, False, True],
     )
     by_source = criteria = uncovered = pd.DataFrame({"n": [1]})
+
+
+def test_a_long_source_and_a_long_remark_are_wrapped_and_make_their_line_higher(tmp_path):
+    long = "Someone and others 2020 Journal of " + "very " * 30 + "long titles 1:1"
+    rows = Card.rows.assign(citation=long, expected="between " + "one and " * 20 + "two")
+    figure = scorecard_figure(rows)
+    texts = [shape for shape in figure.shapes if isinstance(shape, SvgText)]
+    assert long in " ".join(text.text for text in texts if text.x == 22)
+    assert figure.height > scorecard_figure(Card.rows).height
+    save_png(figure, tmp_path / "long.png")
+    assert "Someone" in figure.svg()
 
 
 @pytest.mark.filterwarnings("error")

@@ -22,7 +22,7 @@ def canvas():
     sheet.box(1, 2, 3, 4, colour="#000000")
     for i, kind in enumerate("osD^vP"):
         sheet.mark(10 * i, 50, kind)
-    sheet.text(5, 5, '<script>"&', bold=True, italic=True, halo=True, turn=90)
+    sheet.text(12, 90, '<script>"&', bold=True, italic=True, halo=True, turn=90)
     return sheet
 
 

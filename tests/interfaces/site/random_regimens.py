@@ -42,21 +42,6 @@ def _choose(words: tuple[tuple[str, ...], tuple[str, ...]], chance: random.Rando
     return chance.choice(words[chance.random() > 0.93])
 
 
-INSERTED = (
-    "IN",
-    "in",
-    "i.n.",
-    "with NBQX 10 mg/kg IP",
-    "and",
-    "banana",
-    "to",
-    "re-induce at relapse",
-    "%",
-    "plus",
-    "for",
-)
-
-
 def random_regimen(chance: random.Random) -> str:
     """A regimen of one to three treatments."""
     many = chance.choice((1, 1, 1, 2, 3))

@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 from scipy.stats import norm
 
+from figure_texts import faults_of_written_figures
 from ketamech.analysis import skill as scores
 from ketamech.analysis.reference_forecasts import (
     chance_of_significance,
@@ -32,6 +33,7 @@ from ketamech.core import InputError
 from ketamech.core.constants import Z95
 from ketamech.core.environment import DATA
 from ketamech.evidence import standard_error
+from ketamech.report.trial_scorecard_figures import draw_trial_scorecard
 from ketamech.trials.posterior_draws import load_posterior
 from scripts import publish
 from scripts.scorecard_page import (
@@ -400,6 +402,9 @@ def test_a_few_replicates_predict_left_out_trials_no_worse_than_the_floor(model,
     found = card.skill[card.skill["kind"] == "significance"].iloc[0]
     assert found["chance"] == chances.loc[~chances["significant"], "chance"].max()
     write_trial_tables(tmp_path, card, {"replicates": "8"})
+    with faults_of_written_figures() as faults:
+        assert {path.stem for path in draw_trial_scorecard(tmp_path, card)} >= {"forest", "predictive_checks", "skill"}
+    assert not faults
     page = scorecard_page(tmp_path)
     assert "simulated 8 times" in page
     assert forecaster_table(pd.read_csv(tmp_path / "chances.csv", comment="#")) in page

@@ -49,6 +49,9 @@ def test_a_byte_order_mark_is_no_text(tmp_path):
         ("NK", "plasma.s_norketamine, plasma.r_norketamine"),
         ("venous.r-norket", "plasma.r_norketamine"),
         ("colour", None),
+        ("memantine.claerance", "memantine.clearance"),
+        ("memantine.ketamien", "venous.ketamine"),
+        ("memantine.k_on", None),  # similar by its stage alone
     ],
 )
 def test_the_nearest_names_hold_the_words_of_a_wrong_name(name, nearest):

@@ -68,7 +68,7 @@ def test_a_limit_of_the_command_marks_lower_levels_and_limits_that_are_not_state
 @pytest.mark.parametrize(
     ("rows", "observe", "words"),
     [
-        (person(), (), ["DV of venous.ketamine has no unit", '--observe "venous.ketamine=venous.ketamine [ng/mL]"']),
+        (person(), (), ["venous.ketamine has no unit", '--observe "venous.ketamine=venous.ketamine [ng/mL]"']),
         (person(), ("venous.ketamine [mmHg]",), ["cannot be measured in mmHg", "ng/mL or umol/L"]),
         (person(), ("plasma.venous.ketamine [ng/mL]",), ["no output 'plasma.venous.ketamine'", ": venous.ketamine"]),
         (person(dvid="3"), ("1=" + UNIT,), ["levels.csv:3: DVID 3 is not an output", "--observe", "mapped: 1"]),

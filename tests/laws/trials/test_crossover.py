@@ -2,21 +2,14 @@
 
 import numpy as np
 import pytest
+from crossover_file import crossover_file
 
 from ketamech.core import InputError
 from ketamech.trials.run_trial import run_trial
 from ketamech.trials.trial_reader import load_trial
 
-KEYS = {
-    "title": "crossover",
-    "arms": {
-        "ketamine": {"treatment": "racemic 0.5 mg/kg IV over 40 min", "n": 18},
-        "saline": {"treatment": "placebo IV", "n": 18},
-    },
-    "crossover": "7 days",
-    "visits": {"HDRS-21": ["40 min", "24 h", "160 h", "14 d", "21 d"], "CADSS": ["40 min"]},
-    "primary": "HDRS-21 at 24 h",
-}
+VISITS = {"HDRS-21": ["40 min", "24 h", "160 h", "14 d", "21 d"], "CADSS": ["40 min"]}
+KEYS = crossover_file("ketamine", 18, VISITS, "HDRS-21 at 24 h")
 RULE = "HDRS-21 > 75 % of baseline"
 EARLY = {"visits": {"HDRS-21": ["40 min", "24 h", "160 h"], "CADSS": ["40 min"]}}
 

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import xarray as xr
+from crossover_file import crossover_file
 from scipy.stats import kstest, nct, ttest_ind
 from scipy.stats import t as student
 
@@ -23,16 +24,7 @@ from ketamech.trials.trial_reader import load_trial
 
 SD_BETWEEN, SD_WITHIN, PERIOD_EFFECT = 4.0, 3.0, -1.5
 NUMBERS = ["difference", "se", "df", "p", "low", "high"]
-FILE = {
-    "title": "crossover",
-    "arms": {
-        "drug": {"treatment": "racemic 0.5 mg/kg IV over 40 min", "n": 12},
-        "saline": {"treatment": "placebo IV", "n": 12},
-    },
-    "crossover": "7 days",
-    "visits": {"MADRS": ["24 h"]},
-    "primary": "MADRS at 24 h",
-}
+FILE = crossover_file("drug", 12, {"MADRS": ["24 h"]}, "MADRS at 24 h")
 
 
 def made(

@@ -111,6 +111,26 @@ def test_the_nearest_name_is_offered(tmp_path):
     assert complaint(tmp_path, GOOD.replace("dropout", "drop_out")).nearest == "dropout"
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "nearest", "type_this"),
+    [
+        ("dropout: 2 %", "duration: 8 d", "visits", "visits: {MADRS: [24 h, 3 d, day 8]}"),
+        ("dropout: 2 %", "duratoin: 8 d", "visits", "visits: {MADRS: [24 h, 3 d, day 8]}"),
+        ("dropout: 2 %", "blinding: doubel", "double", "blinding: double"),
+        ("dropout: 2 %", "titration: fast", "titration, in arms", "titration: fast"),
+        ("dropout: 2 %", "parameters: {mood.pase: 1}", None, None),
+        ("dropout: 2 %", "leave: [{when: MADRS > 20, chnace: 10 %}]", "chance", "chance: 10 %"),
+        ("n: 20", "blinding: open", "blinding, at the top of the file", "blinding: open"),
+        ("n: 20", "dose: 35 mg", "treatment", None),
+        ("n: 20", "size: 20", "n", "n: 20"),
+        ("n: 20", "banana: 20", None, None),
+    ],
+)
+def test_a_key_that_does_not_exist_says_what_to_type(tmp_path, old, new, nearest, type_this):
+    problem = complaint(tmp_path, GOOD.replace(old, new))
+    assert (problem.nearest, problem.type_this) == (nearest, type_this)
+
+
 @pytest.mark.parametrize("path", SHIPPED, ids=lambda p: p.stem)
 def test_shipped_trials_load_and_owe_papers_that_exist(path):
     trial = load_trial(path)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 
@@ -161,7 +163,10 @@ def test_every_shipped_trial_can_be_read():
 
 
 def test_a_scale_is_known_by_its_other_names():
-    assert scale("HAMD-17") is scale("HAM-D17") is scale("HDRS-17")
+    hamilton = ("HDRS-17", "HDRS17", "hdrs 17", "HAMD-17", "HAM-D17", "Ham-D 17", "HRSD-17")
+    assert {scale(name) for name in hamilton} == {load_scales()["HDRS-17"]}
+    assert scale("madrs") is load_scales()["MADRS"]
+    assert scale("QIDS SR-16") is load_scales()["QIDS-SR16"]
     keys = {"title": "t", "arms": {"drug": {"treatment": "racemic 35 mg IV over 40 min", "n": 4}}}
     trial = load_trial({**keys, "visits": {"HAM-D-21": ["24 h"]}, "primary": "HAM-D-21 at 24 h"})
     assert trial.scales["HAM-D-21"] == scale("HDRS-21")
@@ -172,6 +177,9 @@ def test_a_scale_is_known_by_its_other_names():
 
 
 def test_other_names_of_scales_are_names_of_scales():
+    spellings = [re.sub(r"[-\s]", "", name.lower()) for name in load_scales()]
+    assert len(spellings) == len(set(spellings))
     for word, means in scale_synonyms().items():
         assert set(means) <= set(load_scales()), word
-        assert word not in {name.lower() for name in load_scales()}
+        assert word == re.sub(r"[-\s]", "", word.lower())  # hyphens and blanks do not count
+        assert word not in spellings

@@ -62,7 +62,7 @@ class _SbmlImporter:
         self.set_by_events = {a.getVariable() for event in _all(model, "Event") for a in _all(event, "EventAssignment")}
         self.rates_used: dict[str, None] = {}  # ids whose rate of change is used in a formula
         self.delayed: dict[tuple[sympy.Expr, sympy.Expr], tuple[str, str]] = {}  # (value, lag): (symbol, its formula)
-        self.functions = {one.getId(): one for one in _all(model, "FunctionDefinition")}
+        self.functions = {function.getId(): function for function in _all(model, "FunctionDefinition")}
         self.reacting = self._reacting()
         self.algebraic = algebraic_unknowns(self.names, model, {*self.ruled, *self.reacting, *self.set_by_events})
         for compartment in _all(model, "Compartment"):
@@ -301,12 +301,12 @@ class _SbmlImporter:
         trigger, where = event.getTrigger(), f"event '{name}'"
         fires = self._formulas(where).condition(trigger.getMath())
         assigned = []
-        for one in _all(event, "EventAssignment"):
-            if one.getVariable() not in self.result.state_of_id:
-                message = f"{where} sets '{one.getVariable()}', which is not a variable"
+        for assignment in _all(event, "EventAssignment"):
+            if assignment.getVariable() not in self.result.state_of_id:
+                message = f"{where} sets '{assignment.getVariable()}', which is not a variable"
                 raise InputError(message, expected="a variable")
-            if one.isSetMath():
-                assigned.append((one.getVariable(), self.formula(one.getMath(), where)))
+            if assignment.isSetMath():
+                assigned.append((assignment.getVariable(), self.formula(assignment.getMath(), where)))
         delay = event.isSetDelay() and event.getDelay().isSetMath() and event.getDelay().getMath()
         priority = event.isSetPriority() and event.getPriority().isSetMath() and event.getPriority().getMath()
         return SbmlEvent(

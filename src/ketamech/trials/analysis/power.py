@@ -51,11 +51,11 @@ class SuccessCriterion:
             raise InputError(what, key="margin", expected="a primary scale such as MADRS, CADSS or SBP")
 
     def worse_by(self, difference: np.ndarray | pd.Series) -> np.ndarray:
-        """Differences from the reference, positive where the arm is worse."""
+        """Differences [row] from the reference (points), positive where the arm is worse."""
         return np.asarray(difference, dtype=float) * {"lower": 1, "higher": -1, "none": float("nan")}[self.better]
 
     def is_met(self, table: pd.DataFrame) -> np.ndarray:
-        """Whether each row of an `ancova` table meets the criterion; a row without an estimate does not."""
+        """Whether a row of an `ancova` table meets the criterion [row]; one without an estimate does not."""
         if self.margin is None:
             significant = np.asarray(table["p"] < self.alpha)
             return significant if self.better == "none" else significant & (self.worse_by(table["difference"]) < 0)

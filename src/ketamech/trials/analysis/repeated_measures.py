@@ -100,7 +100,9 @@ class MixedModelFit:
     sigma_covariance: np.ndarray
 
     def contrast(self, weights: np.ndarray) -> tuple[float, float, float]:
-        """Estimate, standard error and Satterthwaite degrees of freedom of a linear combination of coefficients."""
+        """Estimate, standard error and Satterthwaite degrees of freedom of the sum of `weights` [coefficient] times
+        coefficients.
+        """
         variance = float(weights @ self.covariance @ weights)
         gradient = np.einsum("p,kpq,q->k", weights, self.derivatives, weights)
         spread = float(gradient @ self.sigma_covariance @ gradient)
@@ -202,14 +204,17 @@ def _starting_sigma(data: RepeatedMeasures) -> np.ndarray:
 
 
 def sigma_of(correlation: np.ndarray, sds: np.ndarray) -> np.ndarray:
-    """Covariance of a correlation matrix and SDs."""
+    """Covariance [visit, visit] of a correlation matrix [visit, visit] and SDs [visit]."""
     return correlation * np.outer(sds, sds)
 
 
 def restricted_likelihood(
     data: RepeatedMeasures, sigma: np.ndarray
 ) -> tuple[float, np.ndarray, np.ndarray, np.ndarray]:
-    """Restricted log likelihood, its slope [visit, visit] by Sigma, coefficients and their covariance."""
+    """Restricted log likelihood, its slope by Sigma, coefficients and their covariance.
+
+    Sigma and the slope are [visit, visit], the coefficients [coefficient], their covariance [coefficient, coefficient].
+    """
     check_interrupt()
     padded, count = data.padded, data.design.shape[1]
     inverses, logs = padded.inverses(sigma)

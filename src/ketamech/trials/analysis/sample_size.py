@@ -194,7 +194,10 @@ def _size_of_arm(
 
 
 def success_probability(n: np.ndarray, effect: float, spread: float, z: float) -> np.ndarray:
-    """Probability of success in trials of n patients."""
+    """Probability of success [size] in trials of `n` [size] patients.
+
+    `effect`: the expected test statistic over the root of n, with SD `spread` between trials; `z`: its critical value.
+    """
     from scipy.special import ndtr
 
     return np.asarray(ndtr((effect * np.sqrt(n) - z) / np.sqrt(1 + spread**2 * n)))

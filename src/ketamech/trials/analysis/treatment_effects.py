@@ -115,7 +115,7 @@ COMPARISON_COLUMNS = ["replicate", "arm", "difference", "se", "df", "p", "low", 
 
 
 def compared_arms(arm: np.ndarray, reference: str) -> list[str]:
-    """The other arms. Raises InputError for a reference that is no arm."""
+    """The arms other than `reference` among those of patients, `arm` [patient]. Raises InputError if it is no arm."""
     others = [name for name in arm_names(arm) if name != reference]
     if reference not in arm:
         raise InputError(f"there is no arm '{reference}'", key="reference", expected=", ".join(others))
@@ -145,9 +145,10 @@ def least_squares(
     design: np.ndarray, change: np.ndarray, arm: np.ndarray, reference: str, others: list[str], *, of: str,
     absorbed: int = 0,
 ) -> list[dict[str, Any]]:  # fmt: skip
-    """Difference of each other arm, whose columns of `design` are the last ones, or why there is none.
+    """Difference of each other arm, whose columns of `design` [row, coefficient] are the last ones, or why not.
 
-    `of`: what the design consists of, for the reasons. `absorbed`: means of groups of rows that were subtracted before.
+    `change` (points) and `arm` are [row]. `of`: what the design consists of, for the reasons. `absorbed`: means of
+    groups of rows that were subtracted before.
     """
     check_interrupt()
     if not (arm == reference).any():
@@ -282,7 +283,7 @@ def _share(count: int, of: int) -> float:
 
 
 def share_interval(counts: np.ndarray, n: np.ndarray) -> tuple[float, float]:
-    """95 % interval of a proportion: over replicates with patients; Wilson's interval for one.
+    """95 % interval of the proportion of `counts` of `n` [replicate]; of one replicate Wilson's interval.
 
     For the results of simulated trials, as trials report them: Wilson's interval holds the true share 95 % of the time
     on average and is narrower than the exact one of published data (`clinical_targets`).
