@@ -58,7 +58,7 @@ class EstimatedParameter:
     """A parameter to estimate: the median of its prior (canonical) and the prior SD of its logarithm.
 
     The prior has a table of its own, so that adopting a posterior does not change the prior of the next calibration.
-    `gain`: what it weighs, for the parameters that convert a pathway into mood; empty for others.
+    `gain_unit`: what it weighs, for the parameters that convert a pathway into mood; empty for others.
     """
 
     name: str

@@ -148,7 +148,7 @@ def test_agreement_without_terms_of_one_experiment(model, lines):
     for table in (lines, reduced):
         general = [stage[name].stage == "perturbation" and name not in dedicated for name in table.evidence]
         assert majority_kappa(table[general]) > 0.4
-    assert (tally_by_evidence(reduced).verdict == "right").mean() > 0.78
+    assert (tally_by_evidence(reduced).verdict == "right").mean() >= 0.8  # the stated aim
 
 
 def test_a_rate_that_does_not_determine_the_typical_patient_is_undecided():
