@@ -13,7 +13,6 @@ from ketamech.analysis.scorecard_targets import load_targets
 from ketamech.calibration.clinical_targets import DIRECTORY
 from ketamech.calibration.prior_sensitivity import THRESHOLD
 from ketamech.evidence import load_evidence
-from ketamech.parameters import load_parameters
 from ketamech.report.calibration_report import SENSITIVITY
 from scripts.publish import SKILL
 

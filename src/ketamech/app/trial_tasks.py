@@ -394,6 +394,7 @@ def _trial_response(
         "means": {scale: json_rows(rows) for scale, rows in analysis.means.items()},
         "response_rates": {scale: json_rows(rows) for scale, rows in analysis.shares.items()},
         "comparison": _comparison(analysis, task.criterion),
+        "is_within_patients": len(analysis.first_period) > 0,
         "is_withdrawal": is_withdrawal(analysis, trial),
         "relapse_note": _relapse_note(analysis, trial, task),
         **relapse,

@@ -469,8 +469,10 @@ def test_the_comparison_ranks_nothing_and_shows_the_published_effect_of_ect(stor
     assert not re.search("psychotherapy|ECT|TMS", title)
     row = story.locator(".published-comparison tr", has_text=re.compile(r"^\s*ECT")).inner_text()
     assert "from 35.2 to 15 points" in row
-    after = float(re.search(r"from [\d.]+ to ([\d.]+) points: less effect than trials found", row)[1])
-    assert after > 15, "the model gives ECT less effect"
+    stated = re.search(r"to ([\d.]+) points, and to ([\d.]+) with the same visits alone: less effect than trials", row)
+    after, without = map(float, stated.groups())
+    assert 15 < after < without - 1, "the model gives ECT less effect"
+    assert "−3.3 points" in story.locator(".published-comparison tr", has_text="Hamilton scale against").inner_text()
     assert story.locator(".published-comparison tbody tr").count() == 4
 
 
@@ -486,8 +488,22 @@ def test_full_screen_names_its_keys(page, address):
     until(page, "Math.abs(document.querySelector('#mood').getBoundingClientRect().top) < 200")
     bar, story = page.locator(".presentation-bar").bounding_box(), page.locator("#mood h2").bounding_box()
     assert bar["y"] + bar["height"] <= story["y"], "the bar lies on no text"
+    for chapter in ("felt", "dose", "receptor"):
+        page.keyboard.press("ArrowRight")
+        until(page, "id => Math.abs(document.getElementById(id).getBoundingClientRect().top) < 200", chapter)
     page.keyboard.press("Escape")
     until(page, "!document.body.classList.contains('presentation')")
+    settle(page)
+    assert abs(page.locator("#receptor").bounding_box()["y"]) < 200, "the reader stays in the same chapter"
+
+
+def test_an_arrow_key_moves_the_dose_in_the_text_by_one_step(page, address):
+    open_story(page, address)
+    dose = page.locator(".hero .drag-number[aria-label=dose]")
+    dose.focus()
+    for key, text in (("ArrowRight", "0.55 mg/kg"), ("ArrowUp", "0.6 mg/kg"), ("ArrowLeft", "0.55 mg/kg")):
+        page.keyboard.press(key)
+        until(page, "t => document.activeElement.getAttribute('aria-valuetext') === t", text)
 
 
 def test_the_dose_in_the_body_is_listed_above_the_sentence(page, address):

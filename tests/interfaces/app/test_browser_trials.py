@@ -39,6 +39,11 @@ def test_a_run_begins_with_its_difference_is_stored_compared_and_exported(page, 
     assert visits == ["arm", "Day 1", "Day 7"]
     assert {"1", "7"} <= set(figure.locator("svg text").all_text_contents()), "the axis has the days of the visits"
     assert "follow the selected time" in page.evaluate(BAR_NOTE)
+    figure.locator("summary").click()
+    first_visit = figure.locator("table tr").nth(1).locator("td")
+    assert [first_visit.nth(i).inner_text() for i in (0, 2)] == ["0", "–"], "no interval of a change at baseline"
+    captions = page.locator("#panel [role=region]").evaluate_all("all => all.map(e => e.getAttribute('aria-label'))")
+    assert any("compared with" in text and "adjusted for baseline" in text for text in captions)
     for name in ("Small", "Again"):
         page.get_by_label("Name of this run").fill(name)
         page.get_by_role("button", name="Store this run").click()

@@ -150,6 +150,27 @@ def test_a_case_is_edited_and_downloaded_by_keyboard_alone(page, address):
     assert saved.value.path().read_bytes().startswith(b"patient,time_h")
 
 
+def test_tab_leads_past_the_published_points_of_a_figure(page, address):
+    """A point says beside it what it is while it has the focus; neither takes the focus away."""
+    open_workbench(page, address)
+    page.wait_for_selector("#panel .published-point")
+    page.wait_for_load_state("networkidle")
+    page.locator("#panel figure").first.locator(".save-buttons button").last.focus()
+    names = []
+    in_point = "document.activeElement.matches('.published-point')"
+    for _ in range(60):
+        page.keyboard.press("Tab")
+        if not page.evaluate(in_point):
+            break
+        names.append(page.evaluate("document.activeElement.getAttribute('aria-label')"))
+        note = page.locator("#panel .point-note").first
+        assert note.inner_text() == names[-1]
+        mark = page.evaluate("document.activeElement.querySelector('.hit').getBoundingClientRect().bottom")
+        assert abs(note.bounding_box()["y"] - mark) < 20, "beside its point"
+    assert len(names) == page.locator("#panel figure").first.locator(".published-point").count() > 1
+    assert page.evaluate("document.activeElement.matches('#panel figure summary')"), "the table comes next"
+
+
 def test_the_dose_is_set_and_a_badge_opened_by_keyboard_alone(page, address):
     open_story(page, address)
     page.wait_for_selector("#dose .claim.supported")

@@ -5,6 +5,7 @@ from itertools import pairwise
 from pathlib import Path
 from runpy import run_path
 
+import numpy as np
 import pytest
 from browser_helpers import new_page, open_story, until
 
@@ -381,7 +382,17 @@ def test_headings_of_figures_state_what_the_curves_show(story, client, infusion)
     assert f"{highest:.0f} ng/mL" in heading("plasma")
     assert f"after {60 * hours:.0f} min" in heading("plasma")
     assert f"rises by {100 * (peak('glutamate')[0] - 1):.0f} percent" in heading("glutamate")
-    blocked = peak("nmda", 1)[0], peak("nmda", 2)[0]
-    assert f"At most {blocked[0]:.0f} of 100 channels" in heading("nmda")
-    assert f"and {blocked[1]:.0f} on pyramidal cells" in heading("nmda")
+    assert f"in veins, where blood is usually taken, at {peak('plasma', 1)[0]:.0f} ng/mL" in heading("plasma")
+    bound, *blocked = (peak("nmda", i)[0] for i in range(3))
+    assert f"At most {bound:.0f} of 100 channels hold the drug" in heading("nmda")
+    assert f"blocked are {blocked[0]:.0f} of 100 on interneurons and {blocked[1]:.0f} on pyramidal" in heading("nmda")
     assert f"to {peak('mood')[1]:.0f}, lowest" in heading("mood")
+    answer = client.post("/api/curves", json={"scenario": scenario, "tracks": ["networks"], "until": 730.5}).json()
+    hours, [rest, *connected] = np.array(answer["time"][1:]), answer["tracks"][0]["curves"][0]["treated"]
+    early, late = (100 * (max(np.array(connected)[inside]) / rest - 1) for inside in (hours < 8, hours >= 8))
+    assert min(early, late) > 5
+    stated = re.search(r"rises twice: by (\d+) percent after .* and by (\d+) percent", heading("networks"))
+    assert list(map(int, stated.groups())) == [round(early), round(late)]
+    until(story, "document.querySelector('[data-track=haemodynamics] h3').textContent.includes('measured')")
+    measured = load_evidence().observations["yale24-sbp-40min"].value
+    assert f"measured in people: a rise by {measured:g} mmHg" in heading("haemodynamics")

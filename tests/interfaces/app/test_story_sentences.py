@@ -52,6 +52,34 @@ def test_block_of_mtorc1_acts_late(curves):
     assert left(168) < 0.1
 
 
+def test_a_block_of_ampa_receptors_acts_late(curves):
+    assert "most of the lift after a day is left when they are shut for some hours, but hardly any of it after" in TEXT
+
+    def left(hours):
+        return effect_at(curves, hours, perturbations=["NBQX"]) / effect_at(curves, hours)
+
+    assert 0.5 < left(24) < 1
+    assert left(168) < 0.1
+    lasting = effect_after_a_day(curves, perturbations={"nbqx": 0.9}) / effect_after_a_day(curves)
+    assert lasting < 0.7 * left(24), "a block for the whole time, as in the exercise, takes more"
+
+
+def test_the_pill_against_mtorc1_hardly_reaches_the_brain(curves, model):
+    assert "This model assumes that too little of the pill gets into the brain to block mTORC1 there." in TEXT
+    oral, brain = "rapamycin 6 mg oral at -120 min", "rapamycin 0.2 nmol into the brain at -30 min"
+    run = {
+        name: simulate(
+            INFUSION, model=model, times=[0.0, 1.0], outputs=["tool_compounds.rapamycin_share"], perturb=[name]
+        )
+        for name in (oral, brain)
+    }
+    share = {
+        name: float(one["tool_compounds.rapamycin_share"].sel(patient="treated", time=1)) for name, one in run.items()
+    }
+    assert share[oral] < 0.25 < 0.8 < share[brain]
+    assert effect_after_a_day(curves, perturbations=[oral]) < 0.9 * effect_after_a_day(curves), "points, so below 0"
+
+
 def test_three_quarters_of_the_fall_are_left_a_day_later(curves):
     assert "a day later about three quarters of the fall are left" in TEXT
     times, (score,), _ = curves("mood")
@@ -93,7 +121,8 @@ def test_the_habenula_carries_more_than_the_way_to_new_spines(curves):
 
 
 def test_which_way_carries_the_first_day_and_which_the_week(curves):
-    assert "From the third day on it is the other way round" in TEXT
+    assert "From the third day on, new growth brings most of what the drug adds" in TEXT
+    assert "when one way to start it is shut, the others still bring much of it" in TEXT
     ways = {row["id"]: row["pathways"].split(";") for row in read_records(DATA / "story" / "ways.csv")}
     named = [name for names in ways.values() for name in names if name]
     assert sorted(named) == sorted(load_pathways()), "each pathway belongs to one way"
@@ -109,6 +138,7 @@ def test_which_way_carries_the_first_day_and_which_the_week(curves):
     assert habenula[0] > synapse[0]
     assert (synapse[1:] > 0.5).all()
     assert (habenula[1:] < 0.2).all()
+    assert all((effect([name], hours)[1:] > 0.5 * whole[1:]).all() for name in ways["synapse"])
 
 
 def test_the_spray_has_a_larger_effect_than_the_large_trials_found(curves):
@@ -236,7 +266,7 @@ def test_in_the_first_hour_the_felt_effect_carries_most(model):
 
 def test_the_areas_carry_the_later_lift(model):
     """Without their weight most of the effect from the third day on is gone; without new spines they hardly change."""
-    assert "from the third day on the areas carry most of the lift" in TEXT
+    assert "From the third day on, the areas carry most of the lift" in TEXT
     outputs = ["mood.madrs", "brain_network.medial_prefrontal_tone"]
 
     def run(**keys):
@@ -251,6 +281,27 @@ def test_the_areas_carry_the_later_lift(model):
     assert (left < 0.5 * whole).all()
     assert (change > 0.02).all()
     assert (without < 0.5 * change).all(), "rapamycin, which stops new spines"
+
+
+def test_the_areas_change_twice(model):
+    """First with glutamate, also without new spines; then with the spines, which rapamycin prevents."""
+    assert (
+        "the areas change twice: for about two hours, while the drug makes glutamate rise, and again over days" in TEXT
+    )
+    area, outputs = "brain_network.medial_prefrontal_activity", ["glutamate.extracellular", "spines.density"]
+
+    def run(**keys):
+        moments = [0.0, 1.0, 3.0, 72.0]
+        found = simulate(INFUSION, model=model, times=moments, outputs=[area, *outputs], **keys).sel(patient="treated")
+        return [found[name].values / found[name].values[0] - 1 for name in (area, *outputs)]
+
+    (change, glutamate, spines), (without, *_) = run(), run(perturb=["rapamycin"])
+    assert min(change[1], change[3]) > 0.05
+    assert change[2] < 0.3 * change[1]
+    assert glutamate[2] < 0.3 * glutamate[1]
+    assert spines[3] > 0.05
+    assert without[1] == pytest.approx(change[1], rel=0.1)
+    assert without[3] < 0.3 * change[3]
 
 
 def test_what_the_switch_of_ampa_receptors_says_beside_it(curves):
@@ -283,7 +334,7 @@ def test_the_habenula_stays_blocked(model):
 
 
 def test_mood_follows_the_habenula_within_an_hour(model):
-    assert "mood follows the bursts by a little less than an hour" in TEXT
+    assert "The score follows the bursts with a delay of a little less than an hour" in TEXT
     assert "come 30 to 60 minutes after half of the loss of bursting" in TEXT
     moments = np.arange(0, 12, 1 / 60)
 

@@ -7,8 +7,9 @@ import { selectedTime } from "./time-slider.js";
 const PIXELS = 260; // of a drag over the whole range
 const STEPS = 100;
 
-// `label` names the number; `fraction()` is its place in its range, `setFraction` moves it, `text()` is what is shown.
-function dragNumber({ label, fraction, setFraction, text }) {
+// `label` names the number; `fraction()` is its place in its range, `setFraction` moves it, `text()` is what is shown; an
+// arrow key moves it by `keyStep()` of its range.
+function dragNumber({ label, fraction, setFraction, text, keyStep = () => 1 / STEPS }) {
   const node = element("span", {
     class: "drag-number", role: "slider", tabindex: "0", "aria-label": label, "aria-valuemin": 0, "aria-valuemax": STEPS,
     title: `Drag sideways: ${label}`,
@@ -29,7 +30,7 @@ function dragNumber({ label, fraction, setFraction, text }) {
     if (edge === undefined && !keys[event.key]) return;
     event.preventDefault();
     event.stopPropagation();
-    set(edge ?? fraction() + keys[event.key] / STEPS);
+    set(edge ?? fraction() + keys[event.key] * keyStep());
   });
   const show = () => {
     const shown = text();
@@ -63,6 +64,10 @@ export function draggedDose(state) {
       state.set({ dose: Math.round((min + fraction * (max - min)) / step) * step });
     },
     text: () => `${state.roundedDose} ${state.routeRow.unit}`,
+    keyStep() {
+      const { min, max, step } = state.routeRow;
+      return Math.max(1 / STEPS, step / (max - min)); // a smaller one would be rounded away
+    },
   });
   state.onChange(show);
   return node;

@@ -134,7 +134,7 @@ function modelResult({ agreement, n_same_verdict: same, n_rule_variants: variant
 }
 
 // A text with the values of evidence rows in place of their ids in braces.
-export const withValues = (text, rows) => text.replace(/\{([\w-]+)\}/g, (_, id) => rows.find((row) => row.id === id)?.value ?? "?");
+export const withValues = (text, rows) => text.replace(/\{([\w-]+)\}/g, (_, id) => String(rows.find((row) => row.id === id)?.value ?? "?").replace("-", "−"));
 
 export const openEvidence = (ids, title) => openList(title, `/api/evidence?ids=${encodeURIComponent(ids.join(","))}`);
 

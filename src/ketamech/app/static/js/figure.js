@@ -29,7 +29,20 @@ export class Figure {
     const parts = [head, this.svg, this.legend, this.caption, this.note, this.details];
     const attributes = { class: "figure", "aria-labelledby": id, "data-figure": figureName(title) };
     this.node = element("figure", attributes, parts);
-    new ResizeObserver(() => this.redraw()).observe(this.node);
+    new ResizeObserver(() => this.redrawAtNewWidth()).observe(this.node);
+  }
+
+  // A drawing fills the width; a change of the height alone would only take the focus from its points.
+  redrawAtNewWidth() {
+    const { clientWidth } = this.node;
+    if (clientWidth === this.observedWidth) return;
+    this.observedWidth = clientWidth;
+    this.redraw();
+  }
+
+  // Of the drawing, px. To ask the page while figures are drawn would lay it out once for each of them.
+  get drawnWidth() {
+    return this.observedWidth ?? this.node.clientWidth;
   }
 
   setTitle(title) {
@@ -326,7 +339,7 @@ export class XyChart extends Figure {
   }
 
   fillTable() {
-    const interval = (one, i) => (one.low ? formatRange(one.low[i], one.high[i]) : "–");
+    const interval = (one, i) => (Number.isFinite(one.low?.[i]) ? formatRange(one.low[i], one.high[i]) : "–");
     const row = (one) => (x, i) => [one.label, formatNumber(x), formatNumber(one.y[i]), interval(one, i)];
     const rows = this.series.flatMap((one) => one.x.map(row(one)));
     const head = ["", this.xLabel, this.unit || "value", "interval"];
@@ -348,7 +361,7 @@ export class XyChart extends Figure {
   }
 
   redraw() {
-    const width = Math.round(this.node.clientWidth);
+    const width = this.drawnWidth;
     if (!width || !this.series?.length) return;
     const xs = this.series.flatMap((one) => one.x);
     const ys = this.series.flatMap((one) => [...one.y, ...(one.low ?? []), ...(one.high ?? [])]);

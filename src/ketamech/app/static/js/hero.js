@@ -173,7 +173,7 @@ export class Hero {
       return;
     }
     const left = `Nine tenths of the ketamine have left the brain after ${formatTimeLong(gone)}.`;
-    const lasts = `In this model it adds up to ${most.toFixed(1)} points to the fall of the depression score; half of that is left after ${half}.`;
+    const lasts = `In this model the depression score falls by up to ${most.toFixed(1)} points more with it; half of that is left after ${half}.`;
     find("#lead").textContent = `${left} ${lasts}`;
   }
 
@@ -186,7 +186,7 @@ export class Hero {
     const copies = RESPONSE_ROWS.map((id) => this.tables.simulated_responses.find((row) => row.id === id)?.share);
     const [trial, review] = [drug, pooled].map(({ citation }) => citation.split(" ").slice(0, 2).join(" "));
     const counted = [
-      [`People in a trial (${trial}; control: ${other.drug})`, drug.value, other.value],
+      [`People in a trial (${trial}; control: ${other.drug}, which makes sleepy too)`, drug.value, other.value],
       [`Nine trials together (${review})`, pooled.value, "–"],
       ["The first trial, simulated", ...copies.slice(0, 2).map((value) => (Number.isFinite(value) ? String(Math.round(100 * value)) : "–"))],
       ["The people drawn below, without the error of a rating", ...[treated, control].map((found) => String(shareOfResponders(found)))],

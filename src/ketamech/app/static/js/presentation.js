@@ -1,6 +1,6 @@
 // The story in full screen, for a class: chapters by keys or buttons; the figures link to the workbench.
 
-import { button, element, find } from "./dom.js";
+import { button, element, find, nextFrame } from "./dom.js";
 import { sectionAddress, setFigureAddress } from "./figure-share.js";
 import { linkTo } from "./share-link.js";
 
@@ -31,18 +31,28 @@ export function setUpPresentation(places) {
     await document.documentElement.requestFullscreen?.().catch(() => {}); // refused: the page fills its window
   }
 
-  function leave() {
-    document.body.classList.remove("presentation");
-    if (document.fullscreenElement) document.exitFullscreen();
-    enter.focus();
+  async function leave() {
+    await keepPlace(async () => {
+      document.body.classList.remove("presentation");
+      if (document.fullscreenElement) await document.exitFullscreen();
+    });
+    enter.focus({ preventScroll: true });
   }
 
+  const currentIndex = () => places.findLastIndex((node) => node.getBoundingClientRect().top <= innerHeight / 3);
+
   function move(step) {
-    const middle = innerHeight / 3;
-    const tops = places.map((node) => node.getBoundingClientRect().top);
-    const current = tops.findLastIndex((top) => top <= middle);
-    const target = places[Math.min(places.length - 1, Math.max(0, current + step))];
+    const target = places[Math.min(places.length - 1, Math.max(0, currentIndex() + step))];
     target.scrollIntoView({ block: "start" });
+  }
+
+  // The same part of the same chapter stays in view while the layout changes.
+  async function keepPlace(change) {
+    const node = places[Math.max(0, currentIndex())];
+    const share = node.getBoundingClientRect().top / node.offsetHeight;
+    await change();
+    await nextFrame();
+    scrollBy({ top: node.getBoundingClientRect().top - share * node.offsetHeight, behavior: "instant" });
   }
 
   addEventListener("keydown", (event) => {
@@ -54,7 +64,8 @@ export function setUpPresentation(places) {
     move(step);
   });
   document.addEventListener("fullscreenchange", () => {
-    if (!document.fullscreenElement) document.body.classList.remove("presentation");
+    if (document.fullscreenElement || !document.body.classList.contains("presentation")) return;
+    keepPlace(() => document.body.classList.remove("presentation")); // left by the browser's own key
   });
 }
 

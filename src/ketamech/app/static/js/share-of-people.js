@@ -26,6 +26,7 @@ export class ShareFigure extends Figure {
     Object.assign(this, { row, state, count: null, isNear: false });
     this.node.id = `share-${row.id}`;
     this.node.classList.add("share-of-people");
+    this.setFinding(this.findingOf("…")); // as long as the one that follows, which then moves nothing
     this.task = new LatestTask(() => this.simulate());
     this.update = debounce(400, () => this.isNear && this.task.run());
     state.onChange(this.update);
@@ -38,11 +39,15 @@ export class ShareFigure extends Figure {
     new IntersectionObserver(see, { rootMargin: NEAR }).observe(this.node);
   }
 
+  findingOf(count) {
+    return `Of 100 people like these, ${count} ${this.row.words}`;
+  }
+
   async simulate() {
     const { row, state } = this;
     try {
       this.count = state.species ? null : await shareAbove(state.scenario, row.track, row.threshold);
-      this.setFinding(state.species ? NOT_IN_ANIMALS : `Of 100 people like these, ${this.count} ${row.words}`);
+      this.setFinding(state.species ? NOT_IN_ANIMALS : this.findingOf(this.count));
     } catch (error) {
       if (!(error instanceof ServerError)) throw error;
       this.count = null;
@@ -53,7 +58,7 @@ export class ShareFigure extends Figure {
   }
 
   redraw() {
-    const width = Math.round(this.node.clientWidth);
+    const width = this.drawnWidth;
     if (!width || !this.row) return;
     const step = Math.min(MAX_STEP, width / COLUMNS);
     this.svg.setAttribute("viewBox", `0 0 ${width} ${(PEOPLE / COLUMNS) * step}`);

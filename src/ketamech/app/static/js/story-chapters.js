@@ -99,10 +99,10 @@ function publishedComparison(treatments) {
   const fill = async (curves) => {
     rows ??= (await getJson(`/api/evidence?ids=${ids.join(",")}`)).rows;
     const line = ({ id, label, course, published, evidence, departure }) => {
-      const { time, y } = curves.get(id);
-      const [before, after] = [y[0], interpolate(time, y, course)];
+      const { time, y, control } = curves.get(id);
+      const [before, after, without] = [y[0], interpolate(time, y, course), interpolate(time, control ?? y, course)];
       const open = () => openEvidence(evidence.split(";"), label);
-      const model = `from ${formatNumber(before)} to ${formatNumber(after)} points: ${departure}`;
+      const model = `from ${formatNumber(before)} to ${formatNumber(after)} points, and to ${formatNumber(without)} with the same visits alone: ${departure}`;
       return [label, element("span", {}, withValues(published, rows), " ", linkButton("open", open)), model];
     };
     const known = treatments.filter(({ id }) => curves.has(id));

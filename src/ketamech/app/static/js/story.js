@@ -171,6 +171,7 @@ function update() {
   hero.markStale();
   overview.run();
   simulationInView.run();
+  simulateAllSoon(); // later than before: the next move of a slider must not wait for figures out of view
 }
 
 const overview = new LatestTask(async () => {
@@ -192,16 +193,18 @@ const simulationInView = new LatestTask(async (isNewerWaiting) => {
   if (!isNewerWaiting()) simulateAllSoon();
 });
 
-const simulateAllSoon = debounce(120, () => fullSimulation.run());
+const simulateAllSoon = debounce(200, () => fullSimulation.run());
 
 const fullSimulation = new LatestTask(async () => {
   const { scenario } = state;
-  await simulate(scenario, [...figures.keys()]);
-  const published = await postJson("/api/published-values", { scenario });
-  if (JSON.stringify(state.scenario) !== JSON.stringify(scenario)) return;
-  points = published.published_values;
-  figures.forEach((_, key) => showTrack(key));
-  hero.showPoints(points);
+  const isLatest = () => JSON.stringify(state.scenario) === JSON.stringify(scenario);
+  const fetchPoints = async () => {
+    const published = await postJson("/api/published-values", { scenario });
+    if (!isLatest()) return;
+    points = published.published_values;
+    hero.showPoints(points);
+  };
+  await simulate(scenario, [...figures.keys()], { before: fetchPoints, isWanted: isLatest });
 });
 
 function fetchCurves(scenario, keys) {
@@ -229,11 +232,16 @@ async function withRest(found, scenario) {
   return found;
 }
 
-async function simulate(scenario, keys) {
+// `before` is awaited, so that the figures are drawn once, and only where they are still wanted.
+async function simulate(scenario, keys, { before = async () => {}, isWanted = () => true } = {}) {
   try {
     store(await withRest(await fetchCurves(scenario, keys), scenario), scenario);
-    keys.forEach(showTrack);
-    showCaptions();
+    try {
+      await before();
+    } finally {
+      if (isWanted()) keys.forEach(showTrack);
+      showCaptions();
+    }
   } catch (error) {
     if (!(error instanceof ServerError)) throw error;
     for (const key of keys) figures.get(key)?.show({ series: [], caption: error.message });
@@ -293,14 +301,12 @@ const VIEW = {
 const isPresent = ({ kind, y }) => kind !== "minor" || y.some((value) => Math.abs(value) > 1e-6);
 
 function showTrack(key) {
-  const track = tracks[key];
   const figure = figures.get(key);
-  if (!track || !figure) return;
-  if (state.species && trackInfo.get(key).rating_scale) {
-    figure.show({ series: [], unit: track.unit, caption: NO_RATING_IN_RATS });
-    return;
-  }
-  const { measured } = trackInfo.get(key);
+  if (!figure) return;
+  const { measured, rating_scale: isRating, unit } = trackInfo.get(key);
+  if (state.species && isRating) return figure.show({ series: [], unit, caption: NO_RATING_IN_RATS }); // never simulated
+  const track = tracks[key];
+  if (!track) return;
   const series = markUnmeasured(trackSeries(track, track.time), track, measured).filter(isPresent);
   const before = reference?.[key];
   if (before && !state.isDefault) {

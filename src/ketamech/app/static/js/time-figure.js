@@ -90,7 +90,7 @@ export class TimeFigure extends Figure {
   }
 
   redraw() {
-    const width = Math.round(this.node.clientWidth);
+    const width = this.drawnWidth;
     if (!width || !this.data) return;
     const height = width < NARROW ? Math.min(this.height, this.narrowHeight) : this.height;
     const { series, bands, points, caption } = this.data;
@@ -183,7 +183,8 @@ export class TimeFigure extends Figure {
     this.pointNote.hidden = !text;
     const scale = this.svg.clientWidth / this.width;
     this.pointNote.style.left = `${Math.max(0, Math.min(x * scale - 40, this.svg.clientWidth - 250))}px`;
-    this.pointNote.style.top = `${this.svg.offsetTop + y * scale + 14}px`;
+    const above = this.svg.getBoundingClientRect().top - this.node.getBoundingClientRect().top; // an SVG has no offsetTop
+    this.pointNote.style.top = `${above + y * scale + 14}px`;
   }
 
   openPoint(point) {

@@ -167,12 +167,12 @@ const percents = (rows, name) => rows.map((row) => (row[name] === null ? null : 
 
 export const percentText = (share) => `${Math.round(100 * share)} %`;
 
-// The interval is that of the change, moved to the mean.
+// The interval is that of the change since baseline, moved to the mean; at baseline there is none.
 const meanSeries = (rows) => ({
   x: rows.map(({ hour }) => hour / DAY),
   y: columnOf(rows, "mean"),
-  low: rows.map(({ mean, change, low }) => mean - change + low),
-  high: rows.map(({ mean, change, high }) => mean - change + high),
+  low: rows.map(({ hour, mean, change, low }) => (hour > 0 ? mean - change + low : null)),
+  high: rows.map(({ hour, mean, change, high }) => (hour > 0 ? mean - change + high : null)),
 });
 
 function responderSeries(rows, hours) {
@@ -207,7 +207,8 @@ function comparisonTable(found) {
       : "One arm: no comparison.";
     return paragraph(reason, "secondary");
   }
-  const caption = `${found.primary}, compared with ${found.reference}, ${trialCount(found.replicates)}`;
+  const how = found.is_within_patients ? "within patients" : "adjusted for baseline";
+  const caption = `${found.primary}, compared with ${found.reference}, ${how}, ${trialCount(found.replicates)}`;
   const range = found.replicates > 1 ? "95 % of trials" : "interval";
   const head = ["arm", "difference, points", range, `success: ${found.criterion}`, "direction"];
   const rows = found.effects.map(({ arm, difference, low, high, ...effect }) => {

@@ -26,7 +26,7 @@ export class ValueFigure extends Figure {
   }
 
   redraw() {
-    const width = Math.round(this.node.clientWidth);
+    const width = this.drawnWidth;
     if (!width || !this.items) return;
     const height = MARGIN.top + this.items.length * ROW + MARGIN.bottom;
     const left = Math.round(width * LABEL_SHARE);

@@ -86,7 +86,6 @@ const DISPLAYS = {
     short: (row, v, v0) => `${added(v, v0)} of 100`,
     words: (row, v, v0) => String(added(v, v0)),
   },
-  number: { short: (row, v) => (v < 0.01 ? "none" : formatNumber(v, 2)) },
   madrs: { short: (row, v) => String(Math.round(v)) },
 };
 

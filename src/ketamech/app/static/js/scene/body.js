@@ -217,8 +217,8 @@ function sentence(frame, view) {
     const change = Math.max(...discs.map((id) => Math.abs(frame.ratio(id) - 1)));
     const least = Math.round(100 * change);
     return least < 5
-      ? `The three signs of inflammation have changed by at most ${Math.max(1, least)} percent.`
-      : `The three signs of inflammation have changed by up to ${least} percent.`;
+      ? `Quinolinate, TNF and CRP, three signs of inflammation, have changed by at most ${Math.max(1, least)} percent.`
+      : `Quinolinate, TNF and CRP, three signs of inflammation, have changed by up to ${least} percent.`;
   }
   if (frame.peak("vessels") <= 0) return "No ketamine is given.";
   const found = PARTS.filter(([id]) => frame.value(id) > 0).map(([id, ...words]) => inWords(frame.value(id), ...words));

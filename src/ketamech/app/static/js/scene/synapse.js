@@ -389,7 +389,7 @@ function sentence(frame) {
 
 function habenulaWords(frame) {
   const fewer = Math.round(100 * (1 - frame.ratio("habenula_bursts")));
-  return fewer >= 5 ? ` Deep in the brain, the habenula bursts ${fewer} percent less.` : "";
+  return fewer >= 5 ? ` Deep in the brain, the habenula bursts ${fewer} percent less than at rest.` : "";
 }
 
 function absence(frame) {
@@ -400,7 +400,7 @@ function absence(frame) {
 
 function glutamateWords(frame) {
   const percent = Math.round(100 * (frame.ratio("glutamate") - 1));
-  if (percent >= 2) return `Inhibition falls, and glutamate is ${percent} percent above rest.`;
+  if (percent >= 2) return `Inhibition is weaker, and glutamate is ${percent} percent above rest.`;
   if (percent <= -2) return `Glutamate is ${-percent} percent below rest.`;
   return "Glutamate is at rest.";
 }
@@ -414,5 +414,5 @@ function lastingWords(frame) {
   const isFading = frame.hours > frame.bindings.extreme("new_spine", Math.max).hours;
   const partly = isFading ? " The new spine is shrinking." : " A new spine is growing.";
   const spine = grown >= 0.95 ? " A new spine has grown." : grown > 0.1 ? partly : "";
-  return `${found.length ? ` The synapse holds ${found.join(" and ")}.` : ""}${spine}`;
+  return `${found.length ? ` The synapse holds ${found.join(" and ")} than at rest.` : ""}${spine}`;
 }
