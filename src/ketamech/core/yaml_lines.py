@@ -64,6 +64,9 @@ def read_yaml_text(text: str, path: Path) -> tuple[dict[str, Any], dict[Path_, i
         raise InputError(what, file=path, line=line, expected="a YAML mapping of keys and values") from None
     except TypeError:  # ruamel cannot use it as a key
         raise InputError("a key is a list or a mapping", file=path, expected="words as keys: treatments: ...") from None
+    except NotImplementedError:  # ruamel keeps comments, but not two of one value
+        what = "a value has a comment before it and another after it"
+        raise InputError(what, file=path, expected="comments on lines of their own, between keys") from None
     except (YAMLError, ValueError, RecursionError) as problem:
         what = f"not valid YAML: {str(problem).splitlines()[0]}"
         raise InputError(what, file=path, expected="a YAML mapping") from None
