@@ -19,16 +19,17 @@ RUN_CLOCK_JS = """async ([level, frames]) => {
   const { selectedTime } = await import('/js/time-slider.js');
   document.querySelector(`button[data-level=${level}]`).click();
   const found = [];
-  for (let i = 0; i < frames; i++) {
-    await new Promise(requestAnimationFrame);
-    performance.clearMeasures('scene frame');
-    const began = performance.now();
-    selectedTime.set(selectedTime.hoursAt(i / (frames - 1)));
-    const moved = performance.now() - began;
-    await new Promise(requestAnimationFrame);
-    const drawn = performance.getEntriesByName('scene frame').reduce((sum, one) => sum + one.duration, 0);
-    found.push(moved + drawn);
-  }
+  // All script runs in callbacks of a frame: the browser's count of script leaves out what follows an await.
+  await new Promise((done) => {
+    const step = () => {
+      if (found.length === frames) return done();
+      const began = performance.now();
+      selectedTime.set(selectedTime.hoursAt(found.length / (frames - 1)));
+      found.push(performance.now() - began);
+      requestAnimationFrame(step);
+    };
+    requestAnimationFrame(step);
+  });
   const drawing = document.querySelector('.drawing[data-state=shown]');
   return { times: found, nodes: drawing.querySelectorAll('*').length };
 }"""

@@ -19,6 +19,21 @@ function fill(node, attributes, children) {
   return node;
 }
 
+// Sets an attribute only when it changes: most frames of the clock change few nodes. Nothing else may write it.
+export function setAttribute(node, name, value) {
+  const written = (node.written ??= {});
+  if (written[name] === value) return;
+  written[name] = value;
+  node.setAttribute(name, value);
+}
+
+// Sets a text only when it changes. Nothing else may write it.
+export function setText(node, text) {
+  if (node.writtenText === text) return;
+  node.writtenText = text;
+  node.textContent = text;
+}
+
 export const paragraph = (text, className = null) => element("p", { class: className, text });
 export const loading = (text) => paragraph(text, "loading");
 export const errorBox = (text) => paragraph(text, "error-box");
@@ -110,11 +125,18 @@ export function tabContent(title, introduction, ...content) {
 let count = 0;
 export const uniqueId = (prefix) => `${prefix}-${++count}`;
 
+// Calls `action` with the latest values when no call has come for some time. The timer is set once and looks again when it
+// ends, since a running clock calls in every frame.
 export function debounce(milliseconds, action) {
-  let timer = 0;
+  let [timer, calledAt, latest] = [null, 0, []];
+  const look = () => {
+    const left = calledAt + milliseconds - performance.now();
+    timer = left > 0 ? setTimeout(look, left) : null;
+    if (timer === null) action(...latest);
+  };
   return (...values) => {
-    clearTimeout(timer);
-    timer = setTimeout(() => action(...values), milliseconds);
+    [calledAt, latest] = [performance.now(), values];
+    timer ??= setTimeout(look, milliseconds);
   };
 }
 

@@ -1,6 +1,6 @@
 // Numbers in the text that the reader drags sideways, or changes with the arrow keys.
 
-import { element } from "./dom.js";
+import { element, setText } from "./dom.js";
 import { formatTimeLong } from "./format.js";
 import { selectedTime } from "./time-slider.js";
 
@@ -34,8 +34,8 @@ function dragNumber({ label, fraction, setFraction, text, keyStep = () => 1 / ST
   });
   const show = () => {
     const shown = text();
-    if (node.textContent === shown) return;
-    node.textContent = shown;
+    if (node.writtenText === shown) return;
+    setText(node, shown);
     node.setAttribute("aria-valuenow", Math.round(STEPS * fraction()));
     node.setAttribute("aria-valuetext", shown);
   };

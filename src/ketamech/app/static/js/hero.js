@@ -39,7 +39,7 @@ export class Hero {
     this.ribbon = new WaysRibbon(this.ways, find("#ways"));
     scene.stage.after(new FallBar(this.ways).node);
     find("#dose-control").append(storyDoseSlider(state));
-    selectedTime.onChange(() => this.showSentence());
+    selectedTime.whileNear(find("#mood-now"), () => this.showSentence());
     this.peopleTask = new LatestTask(() => this.simulatePeople());
     this.peopleSoon = debounce(250, () => this.peopleTask.run());
   }

@@ -1,6 +1,6 @@
 // The mood curve of the first screen: severity bands, single people, published values, words on the curve, the score now.
 
-import { element, svgElement } from "./dom.js";
+import { element, setAttribute, setText, svgElement } from "./dom.js";
 import { formatTime, formatTimeLong, interpolate } from "./format.js";
 import { pathOf, TimeFigure } from "./time-figure.js";
 import { selectedTime } from "./time-slider.js";
@@ -166,7 +166,7 @@ export class MoodFigure extends TimeFigure {
     const left = this.x.at(selectedTime.hours);
     const boxes = this.marksOfClock.show(this, { left, first: main.y[0], without: without ?? null, score });
     for (const { nodes, box } of this.written ?? [])
-      for (const node of nodes) node.style.visibility = boxes.some((own) => overlap(own, box)) ? "hidden" : "visible";
+      for (const node of nodes) setAttribute(node, "visibility", boxes.some((own) => overlap(own, box)) ? "hidden" : "visible");
   }
 }
 
@@ -200,10 +200,10 @@ class ClockMarks {
     bases[1] += close;
     this.parts.forEach(({ line, text }, i) => {
       const isShown = points[i] >= 0.05;
-      for (const node of [line, text]) node.style.visibility = isShown ? "visible" : "hidden";
+      for (const node of [line, text]) setAttribute(node, "visibility", isShown ? "visible" : "hidden");
       if (!isShown) return;
       const at = left + side * 9;
-      for (const [name, value] of Object.entries({ x1: at, x2: at, y1: edges[i], y2: edges[i + 1] })) line.setAttribute(name, value.toFixed(1));
+      for (const [name, value] of Object.entries({ x1: at, x2: at, y1: edges[i], y2: edges[i + 1] })) setAttribute(line, name, value.toFixed(1));
       boxes.push(putWord(text, words[i], at + side * (hasRoom ? 6 : 26), bases[i], side));
     });
     return boxes;
@@ -213,8 +213,8 @@ class ClockMarks {
 // Puts a word beside a point, at its left (side −1) or right. Returns its box, as wide as that of `like`.
 function putWord(node, text, left, base, side, like = text) {
   const anchor = side < 0 ? "end" : "start";
-  for (const [name, value] of Object.entries({ x: left.toFixed(1), y: base.toFixed(1), "text-anchor": anchor })) node.setAttribute(name, value);
-  if (node.textContent !== text) node.textContent = text;
+  for (const [name, value] of Object.entries({ x: left.toFixed(1), y: base.toFixed(1), "text-anchor": anchor })) setAttribute(node, name, value);
+  setText(node, text);
   return boxOf(like, left, base, anchor);
 }
 

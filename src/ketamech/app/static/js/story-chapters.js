@@ -2,7 +2,7 @@
 
 import { DAY } from "../engine/units.js";
 import { getJson, LatestTask, postJson, runJob, ServerError } from "./api.js";
-import { button, checkbox, element, emptyState, find, findAll, linkButton, loading, paragraph, svgElement, table } from "./dom.js";
+import { button, checkbox, element, emptyState, find, findAll, linkButton, loading, paragraph, setText, svgElement, table } from "./dom.js";
 import { evidenceBadges, openEvidence, withValues } from "./evidence.js";
 import { stackedContributions } from "./figure-data.js";
 import { formatNumber, formatTime, interpolate } from "./format.js";
@@ -57,6 +57,7 @@ export function treatmentComparison(state, leftOut, changed) {
     figure.setFinding(comparisonFinding(series));
     showCaption(selectedTime.hours);
   };
+  const place = find('[data-caption="comparison"]');
   const showCaption = (hours) => {
     if (!curves.has("ketamine")) return;
     const value = (id) => formatNumber(interpolate(curves.get(id).time, curves.get(id).y, hours));
@@ -64,9 +65,9 @@ export function treatmentComparison(state, leftOut, changed) {
     const others = hours < WEEK ? [] : shown();
     const values = ["ketamine", ...others.map(({ id }) => id)].map((id) => `${inSentence(id)} ${value(id)}`);
     const later = others.length ? "" : " Other treatments take weeks; their scores are stated from the first week on.";
-    writeCaption(find('[data-caption="comparison"]'), `the MADRS score is: ${values.join(", ")} points.${later}`);
+    writeCaption(place, `the MADRS score is: ${values.join(", ")} points.${later}`);
   };
-  selectedTime.onChange(showCaption);
+  selectedTime.whileNear(place, showCaption);
 
   const simulation = new LatestTask(async () => {
     try {
@@ -269,17 +270,22 @@ function largestLosses(whole, losses) {
 // Beside every switch: the score at the clock's time with its box ticked and not. Returns the task that simulates.
 export function withAndWithout(state, runs) {
   const scores = new Map(); // { off, on } of a switch, by its `data-with`
+  let places = []; // in controls that are open
   const show = (hours) => {
-    for (const place of findAll("[data-with]")) {
+    for (const place of places) {
       const own = scores.get(place.dataset.with);
       const [off, on] = ["off", "on"].map((side) => own && points(at(own[side], hours)));
       const change = on === off ? `stays ${on}` : `is ${on}, not ${off}`;
       const text = own ? `Ticked, the score after ${formatTime(hours)} ${change}.` : "";
-      if (place.textContent !== text) place.textContent = text;
+      setText(place, text);
     }
   };
   selectedTime.onChange(show);
-  const showLater = () => setTimeout(() => show(selectedTime.hours)); // the opened controls are made by now
+  const findPlaces = () => {
+    places = findAll("details[open] [data-with]");
+    show(selectedTime.hours);
+  };
+  const showLater = () => setTimeout(findPlaces); // the opened controls are made by now
   find("#chapters").addEventListener("toggle", showLater, true);
   return async (isNewerWaiting) => {
     scores.clear();
@@ -293,7 +299,7 @@ export function withAndWithout(state, runs) {
       scores.set(what, { off: bare.score, on: added.score });
       if (isNewerWaiting()) return;
     }
-    show(selectedTime.hours);
+    findPlaces();
   };
 }
 

@@ -1,7 +1,7 @@
 // A figure over the selected time range: curves, bands, published points and a line at the selected time. A pointer in
 // the figure sets the time.
 
-import { element, linkButton, svgElement, table } from "./dom.js";
+import { element, linkButton, setAttribute, setText, svgElement, table } from "./dom.js";
 import { extremum, formatNumber, formatRange, formatTime, formatWithUnit, interpolate, shownValue } from "./format.js";
 import {
   axesOf,
@@ -40,11 +40,7 @@ export class TimeFigure extends Figure {
     this.caption.textContent = "Computing …";
     this.caption.classList.add("loading");
     this.node.classList.add("empty");
-    selectedTime.onChange(() => this.isInView && this.showSelectedTime());
-    new IntersectionObserver(([{ isIntersecting }]) => {
-      this.isInView = isIntersecting;
-      if (isIntersecting) this.showSelectedTime();
-    }).observe(this.node);
+    selectedTime.whileNear(this.node, () => this.showSelectedTime());
     selectedTime.onRangeChange(() => this.redraw());
     const select = (event) => this.selectTimeAt(event);
     this.svg.addEventListener("pointermove", select);
@@ -233,16 +229,13 @@ export class TimeFigure extends Figure {
     if (!this.data || !this.timeMarks || !this.moving) return;
     const { hours } = selectedTime;
     const at = this.x.at(hours).toFixed(1);
-    this.cursor.setAttribute("transform", `translate(${at} 0)`);
+    setAttribute(this.cursor, "transform", `translate(${at} 0)`);
     for (const { one, mark } of this.moving) {
       const y = interpolate(one.time, one.y, hours);
-      mark.setAttribute("transform", `translate(${at} ${this.y.at(y ?? this.y.from).toFixed(1)})`);
-      mark.setAttribute("visibility", y === null ? "hidden" : "visible");
+      setAttribute(mark, "transform", `translate(${at} ${this.y.at(y ?? this.y.from).toFixed(1)})`);
+      setAttribute(mark, "visibility", y === null ? "hidden" : "visible");
     }
-    for (const { one, shown } of this.listed) {
-      const text = formatWithUnit(valueAt(one, hours), this.unit);
-      if (shown.textContent !== text) shown.textContent = text;
-    }
+    for (const { one, shown } of this.listed) setText(shown, formatWithUnit(valueAt(one, hours), this.unit));
   }
 
   rows() {

@@ -1,12 +1,13 @@
 // The time that every figure of a page reads, in hours since the first treatment, and the slider that sets it.
 
 import { DAY, HOUR, MINUTE, MONTH, WEEK, YEAR } from "../engine/units.js";
-import { element } from "./dom.js";
+import { element, setAttribute, setText } from "./dom.js";
 import { formatTimeLong } from "./format.js";
 
 export const FIRST_HOUR = MINUTE;
 const STEPS = 1000; // of the slider
 const PLAY_SECONDS = 14;
+const NEAR = "25% 0px"; // of the window
 
 const MONTH_TICKS = [
   [MINUTE, "1 min"],
@@ -46,6 +47,18 @@ class SelectedTime {
 
   onChange(listener) {
     this.timeListeners.add(listener);
+  }
+
+  // Calls `listener` while `node` is near the window: when it comes there, when the time changes, and before printing.
+  whileNear(node, listener) {
+    let isNear = false;
+    const see = (entries) => {
+      isNear = entries.at(-1).isIntersecting;
+      if (isNear) listener(this.hours);
+    };
+    new IntersectionObserver(see, { rootMargin: NEAR }).observe(node);
+    this.onChange((hours) => isNear && listener(hours));
+    addEventListener("beforeprint", () => listener(this.hours));
   }
 
   onRangeChange(listener) {
@@ -89,8 +102,8 @@ export function timeControls() {
   const show = (hours) => {
     const text = `${formatTimeLong(hours)} after the start`;
     slider.value = String(Math.round(selectedTime.fractionOf(hours) * STEPS));
-    slider.setAttribute("aria-valuetext", text);
-    output.textContent = text;
+    setAttribute(slider, "aria-valuetext", text);
+    setText(output, text);
   };
   slider.addEventListener("input", () => {
     stop();

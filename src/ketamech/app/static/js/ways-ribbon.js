@@ -1,7 +1,7 @@
 // What the drug adds to the fall of the score, divided among the ways by which it acts: a ribbon over time below the mood
 // curve, which way carries most when, and a bar of the parts at the clock's time.
 
-import { element, svgElement } from "./dom.js";
+import { element, setAttribute, setText, svgElement } from "./dom.js";
 import { bandSample, Scale, timeScale } from "./figure.js";
 import { formatTimeLong } from "./format.js";
 import { TIMES } from "./mood-runs.js";
@@ -23,7 +23,7 @@ export class WaysRibbon {
     this.caption = element("figcaption", { id: "leading-way" });
     place.append(element("figure", { class: "figure" }, this.caption, this.svg));
     ways.onChange(() => this.show());
-    selectedTime.onChange(() => this.showSelectedTime());
+    selectedTime.whileNear(place, () => this.showSelectedTime());
     selectedTime.onRangeChange(() => this.draw());
     new ResizeObserver(() => this.draw()).observe(this.svg.parentNode);
   }
@@ -83,7 +83,7 @@ export class WaysRibbon {
   }
 
   showSelectedTime() {
-    if (this.isDrawn) this.cursor?.setAttribute("transform", `translate(${this.x.at(selectedTime.hours).toFixed(1)} 0)`);
+    if (this.isDrawn && this.cursor) setAttribute(this.cursor, "transform", `translate(${this.x.at(selectedTime.hours).toFixed(1)} 0)`);
   }
 
   description() {
@@ -136,7 +136,7 @@ export class FallBar {
     this.legend = element("ul", {}, this.heading, parts.map(entry));
     this.node = element("div", { class: "fall-bar figure is-empty", id: "fall-bar" }, this.svg, this.legend);
     ways.onChange(() => this.show());
-    selectedTime.onChange(() => this.show());
+    selectedTime.whileNear(this.node, () => this.show());
   }
 
   show() {
@@ -149,8 +149,8 @@ export class FallBar {
     let left = 0;
     parts.forEach((value, i) => {
       const width = (100 * Math.max(0, value)) / whole;
-      this.bars[i].setAttribute("x", left.toFixed(2));
-      this.bars[i].setAttribute("width", width.toFixed(2));
+      setAttribute(this.bars[i], "x", left.toFixed(2));
+      setAttribute(this.bars[i], "width", width.toFixed(2));
       left += width;
       setText(this.values[i], points(value));
     });
@@ -159,10 +159,6 @@ export class FallBar {
 }
 
 const headingOf = (fall) => `Score now ${fall < 0 ? "+" : "−"}${points(Math.abs(fall))} points:`;
-
-const setText = (node, text) => {
-  if (node.textContent !== text) node.textContent = text;
-};
 
 const sample = (colour) => bandSample(colour === undefined ? { kind: "expected", colour: "currentColor" } : { kind: "layer", index: colour });
 

@@ -125,9 +125,7 @@ export class Bindings {
 
   // A frame of the clock: `value(id)`, `rest(id)` and `amount(id)` of every row.
   at(hours) {
-    const values = new Map();
-    for (const [id, curve] of this.curves) values.set(id, interpolate(this.times, curve, hours) ?? curve.at(-1));
-    return new Frame(this, hours, values);
+    return new Frame(this, hours);
   }
 
   extreme(id, pick) {
@@ -140,14 +138,23 @@ export class Bindings {
 const namesIn = (outputs) => (outputs ? outputs.split("+").map((name) => name.trim()) : []);
 
 class Frame {
-  constructor(bindings, hours, values) {
-    Object.assign(this, { bindings, hours, values });
-    const parts = partsOf(bindings.shares.map(({ id }) => values.get(id)));
+  constructor(bindings, hours) {
+    Object.assign(this, { bindings, hours, found: new Map() });
+    const parts = partsOf(bindings.shares.map(({ id }) => this.computed(id)));
     this.parts = new Map(bindings.shares.map(({ id }, i) => [id, parts[i]]));
   }
 
+  // Of the curve, read off when it is asked for first: a level of the drawing needs a quarter of the curves.
+  computed(id) {
+    if (!this.found.has(id)) {
+      const curve = this.bindings.curves.get(id);
+      this.found.set(id, interpolate(this.bindings.times, curve, this.hours) ?? curve.at(-1));
+    }
+    return this.found.get(id);
+  }
+
   value(id) {
-    return this.parts.get(id) ?? this.values.get(id);
+    return this.parts.get(id) ?? this.computed(id);
   }
 
   rest(id) {
@@ -161,7 +168,7 @@ class Frame {
   // How much of a row is drawn.
   amount(id) {
     if (this.parts.has(id)) return this.parts.get(id);
-    return amountOf(this.bindings.rows.get(id), this.values.get(id), this.rest(id));
+    return amountOf(this.bindings.rows.get(id), this.computed(id), this.rest(id));
   }
 
   // Relative to the value before the dose.

@@ -1,7 +1,7 @@
 // The body: a hundred parts of the dose in the places where the drug is, the level in blood and brain as a tint.
 
-import { svgElement } from "../dom.js";
-import { cell, circle, group, hexagon, insideOf, label, Marks, path, rect, scatter, setAttribute, setText } from "./shapes.js";
+import { setAttribute, setText, svgElement } from "../dom.js";
+import { cell, circle, group, hexagon, insideOf, label, Marks, path, rect, scatter } from "./shapes.js";
 
 const TORSO =
   "M394 29C432 29 458 60 458 104C458 148 444 172 432 188C424 200 426 216 440 224C472 238 534 246 566 268C596 290 606 330 612 380C620 450 640 620 642 780H572" +
@@ -129,7 +129,7 @@ export function body() {
       for (const [id, part] of Object.entries(parts)) part.show(frame.amount(id));
       for (const [id, one] of Object.entries(values)) {
         setAttribute(one, "visibility", view === "dose" || id === "brain_tint" ? "visible" : "hidden");
-        setText(one.querySelector("tspan + tspan"), view === "dose" ? frame.short(id) : "");
+        setText((one.second ??= one.querySelector("tspan + tspan")), view === "dose" ? frame.short(id) : "");
       }
       for (const [name, { node: one, show }] of Object.entries(views)) {
         setAttribute(one, "data-view", name === view ? "shown" : "hidden");

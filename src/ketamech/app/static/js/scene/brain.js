@@ -1,8 +1,8 @@
 // The brain from the middle, forehead to the left: a disc for each area and a line for each link, beside their healthy
 // size. Areas that do not lie in the middle have a broken ring.
 
-import { svgElement } from "../dom.js";
-import { cell, circle, group, label, path, rect, setAttribute, setText } from "./shapes.js";
+import { setAttribute, setText, svgElement } from "../dom.js";
+import { cell, circle, group, label, path, rect } from "./shapes.js";
 
 const AS_HEALTHY = 0.015;
 const CEREBRUM =

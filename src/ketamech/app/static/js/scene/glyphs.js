@@ -1,7 +1,7 @@
 // The small signs of the legend and of the glossary, in the colours and shapes of the drawing.
 
-import { svgElement } from "../dom.js";
-import { circle, group, hexagon, path, rect, setAttribute } from "./shapes.js";
+import { setAttribute, svgElement } from "../dom.js";
+import { circle, group, hexagon, path, rect } from "./shapes.js";
 import { ampa, spinePath, trkb } from "./synapse.js";
 
 const DISC = 7;
@@ -84,17 +84,19 @@ export function glyph(name) {
   );
 }
 
+const MOVING = new Set(["bar", "area", "width"]); // mappings
+
 // Signs that are themselves bound to a value: discs, lines and bars.
 export function updateGlyph(node, frame, row) {
+  if (!MOVING.has(row.mapping)) return;
+  const fill = (node.moving ??= node.querySelector(".bar-value, .area, .line-value"));
   if (row.mapping === "bar")
-    setAttribute(node.querySelector(".bar-value"), "width", (BAR * frame.amount(row.id)).toFixed(1));
+    setAttribute(fill, "width", (BAR * frame.amount(row.id)).toFixed(1));
   if (row.mapping === "area") {
-    const fill = node.querySelector(".area");
     setAttribute(fill, "r", (DISC * Math.sqrt(frame.amount(row.id))).toFixed(1));
     setAttribute(fill, "data-side", sideOf(frame.value(row.id)));
   }
   if (row.mapping === "width") {
-    const fill = node.querySelector(".line-value");
     const width = Math.min(30, frame.amount(row.id));
     setAttribute(fill, "y", (16 - width / 2).toFixed(1));
     setAttribute(fill, "height", width.toFixed(1));

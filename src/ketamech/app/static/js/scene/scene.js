@@ -1,14 +1,13 @@
 // The pinned drawing with its four zoom levels, its legend, its sentence and its table. The clock and the curves drive it;
 // nothing else moves.
 
-import { button, collapsible, element, svgElement, table } from "../dom.js";
+import { button, collapsible, debounce, element, setAttribute, setText, svgElement, table } from "../dom.js";
 import { formatTimeLong } from "../format.js";
 import { readingLevel } from "../reading-level.js";
 import { Bindings } from "./bindings.js";
 import { body } from "./body.js";
 import { brain } from "./brain.js";
 import { glyph, updateGlyph } from "./glyphs.js";
-import { setAttribute, setText } from "./shapes.js";
 import { spine } from "./spine.js";
 import { synapse } from "./synapse.js";
 
@@ -82,6 +81,7 @@ export class Scene {
     this.moodPlace = element("div", { class: "stage-mood", hidden: true });
     this.stage.append(this.moodPlace);
     place.append(this.head(), this.stage, this.sentenceNode, this.legend, this.note, this.values(), this.live);
+    this.readOutLater = debounce(REST, (sentence) => this.readOut(sentence));
     this.level = "synapse";
     this.view = "dose";
     new ResizeObserver(() => this.fit()).observe(this.stage);
@@ -192,14 +192,12 @@ export class Scene {
 
   show(hours) {
     this.hours = hours;
-    this.isWaiting ||= Boolean(requestAnimationFrame(() => this.update()));
+    this.update();
   }
 
   update() {
-    this.isWaiting = false;
     if (this.bindings.isEmpty || this.hours === undefined) return;
     if (this.level === "mood") return setText(this.sentenceNode, this.moodSentence?.(this.hours) ?? "");
-    const began = performance.now();
     const frame = this.bindings.at(this.hours);
     this.levels[this.level].update(frame, this.view);
     for (const { row, sign, value, node } of this.entries) {
@@ -213,15 +211,10 @@ export class Scene {
     setText(this.sentenceNode, sentence);
     if (this.details.open) this.fillTable();
     this.readOutLater(sentence);
-    performance.measure("scene frame", { start: began, end: performance.now() });
   }
 
-  readOutLater(sentence) {
-    clearTimeout(this.timer);
-    this.timer = setTimeout(() => {
-      const text = `${formatTimeLong(this.hours)} after the start. ${sentence}`;
-      if (this.live.textContent !== text) this.live.textContent = text;
-    }, REST);
+  readOut(sentence) {
+    setText(this.live, `${formatTimeLong(this.hours)} after the start. ${sentence}`);
   }
 
   // The sentence of a level at a time, for the steps of a chapter.

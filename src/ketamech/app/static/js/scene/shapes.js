@@ -1,6 +1,6 @@
 // Shapes that several parts of the drawing share, scattered points that never change, and marks that follow an amount.
 
-import { svgElement } from "../dom.js";
+import { setAttribute, svgElement } from "../dom.js";
 
 export const group = (className, ...children) => svgElement("g", { class: className }, children.flat(Infinity));
 export const path = (d, className) => svgElement("path", { d, class: className });
@@ -69,14 +69,6 @@ export function insideOf(paths, margin) {
   return (x, y) => shapes.some((shape) => context.isPointInPath(shape, x, y) || context.isPointInStroke(shape, x, y));
 }
 
-// Sets an attribute only when it changes: most frames change few of several hundred nodes.
-export function setAttribute(node, name, value) {
-  const written = (node.written ??= {});
-  if (written[name] === value) return;
-  written[name] = value;
-  node.setAttribute(name, value);
-}
-
 // Nodes of which the first `amount` are shown; the last one fades in.
 export class Marks {
   constructor(nodes) {
@@ -112,13 +104,6 @@ export class LevelMarks {
     this.missing = missing;
     this.rest.forEach((node, i) => setAttribute(node, "data-hollow", i >= this.rest.length - missing ? "yes" : "no"));
   }
-}
-
-// Sets a text only when it changes.
-export function setText(node, text) {
-  if (node.writtenText === text) return;
-  node.writtenText = text;
-  node.textContent = text;
 }
 
 // A label of the drawing: lines of text with an optional leader. `sizes`: widths of the drawing that show it.

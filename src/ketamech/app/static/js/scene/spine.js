@@ -1,9 +1,9 @@
 // A stretch of a nerve cell's branch with forty places for spines: large at the clock's time, and below it at six fixed
 // times. Healthy spines in three sizes, empty places, and new ones that grow; beside the rows, their numbers and a curve.
 
-import { svgElement } from "../dom.js";
+import { setAttribute, setText, svgElement } from "../dom.js";
 import { formatTimeLong } from "../format.js";
-import { circle, group, label, path, rect, setAttribute, setText } from "./shapes.js";
+import { circle, group, label, path, rect } from "./shapes.js";
 import { MATURE, spinePath } from "./synapse.js";
 
 const FRAME = [0, 0, 1280, 744];

@@ -1,20 +1,7 @@
 // The synapse: what ketamine blocks, what is released, and what the receiving cell builds.
 
-import { svgElement } from "../dom.js";
-import {
-  circle,
-  group,
-  hexagon,
-  insideOf,
-  label,
-  LevelMarks,
-  Marks,
-  path,
-  rect,
-  scatter,
-  setAttribute,
-  setText,
-} from "./shapes.js";
+import { setAttribute, setText, svgElement } from "../dom.js";
+import { circle, group, hexagon, insideOf, label, LevelMarks, Marks, path, rect, scatter } from "./shapes.js";
 import {
   ASTROCYTE,
   background,
@@ -281,7 +268,8 @@ export function synapse() {
         setText(count, String(frame.amount(id)));
       }
       showAmpa(ampaNew, frame.amount("ampa"), ampaRest);
-      trkbNodes.forEach((one, i) => setAttribute(one, "data-active", i < frame.amount("trkb") ? "yes" : "no"));
+      const active = frame.amount("trkb");
+      trkbNodes.forEach((one, i) => setAttribute(one, "data-active", i < active ? "yes" : "no"));
       setAttribute(disc, "data-hollow", frame.ratio("mtorc1") < 0.9 ? "yes" : "no");
       setAttribute(ring, "r", (MTOR_RADIUS * Math.sqrt(1 + frame.amount("mtorc1"))).toFixed(1));
       setAttribute(band, "d", bandPath(frame.amount("protein")));
