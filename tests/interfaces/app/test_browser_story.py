@@ -442,7 +442,7 @@ def test_a_dot_says_what_it_is_and_by_what_steps_it_was_drawn(story):
 def test_the_first_screen_says_that_steps_are_from_animals_or_assumed(page, address):
     open_story(page, address)
     caveat = page.locator("#caveat")
-    assert re.match(r"Many steps are from animals,? or (?:are )?assumed\.", caveat.inner_text())
+    assert re.match(r"(Many steps are f|F)rom animals, (and about )?3 in 4 values (are )?assumed\.", caveat.inner_text())
     box = caveat.bounding_box()
     assert box["y"] + box["height"] < page.locator("#time-bar").bounding_box()["y"]
     caveat.get_by_role("link").click()

@@ -103,9 +103,10 @@ class StagePage(BaseModel):
 
 
 class ClaimEvidence(EvidenceRow):
-    """An evidence row for or against a claim: its strength, and what it says about the claim."""
+    """An evidence row for or against a claim: its strength, its weight by the rule, and what it says about the claim."""
 
     strength: str
+    weight: float
     description: str
 
 
@@ -302,7 +303,10 @@ def _claim(claim: Claim, rule: Rule, app_state: AppState) -> dict[str, Any]:
     verdict = claim_verdict(claim.evidence_items, claim.evidence_level, rule)
     evidence = {
         f"evidence_{side}": [
-            {**evidence_row(item.row, app_state), "strength": item.strength, "description": item.why}
+            {
+                **evidence_row(item.row, app_state),
+                "strength": item.strength, "weight": rule.weight(item), "description": item.why,
+            }
             for item in claim.evidence_of_side(side)
         ]
         for side in ("for", "against")

@@ -41,7 +41,7 @@ PRESETS = DATA / "presets"
 PRESET_COLUMNS = ("title", "treatments", "person", "pathways_off", "horizon")
 STORY_COLUMNS = {  # by table; data/presets/README.md explains the columns
     "routes": (
-        "id", "label", "regimen", "description", "unit", "usual", "min", "max", "step", "only_drug", "species",
+        "id", "label", "short", "regimen", "description", "unit", "usual", "min", "max", "step", "only_drug", "species",
         "evidence_route",
     ),
     "drugs": ("id", "label", "description"),
@@ -61,6 +61,7 @@ TEXT_COLUMNS = {  # data/story/README.md explains the columns
     "equations": ("chapter", "stage", "quantity", "parameters"),
     "pathway_words": ("id", "words", "switch"),
     "ways": ("id", "label", "by", "means", "colour", "pathways"),
+    "responses": ("route", "schedules", "from", "to", "title", "drug", "control", "simulated"),
     "shares": ("id", "chapter", "title", "track", "threshold", "words", "published", "evidence"),
     "guesses": (
         "id", "chapter", "question", "hint", "x_label", "x_unit", "x_from", "x_to", "points", "y_label", "y_unit",

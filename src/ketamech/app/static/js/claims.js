@@ -21,12 +21,18 @@ const ICONS = {
 
 export const balanceOf = ({ weight_for: pro, weight_against: con }) => (pro + con > 0 ? (pro - con) / (pro + con) : 0);
 
-// For each group with a result: the side that most of its results take.
+// For each group with a result: the side on which most of its weight lies, each paper once a side as in the rule.
 function sidesOf(claim) {
   return GROUPS.map(({ id, name, is }) => {
-    const [pro, con] = [claim.evidence_for.filter(is).length, claim.evidence_against.filter(is).length];
+    const [pro, con] = [claim.evidence_for, claim.evidence_against].map((rows) => weightOf(rows.filter(is)));
     return { id, name, pro, con, side: pro > con ? "for" : pro < con ? "against" : "divided" };
   }).filter(({ pro, con }) => pro + con > 0);
+}
+
+function weightOf(rows) {
+  const papers = new Map();
+  for (const { citation, weight } of rows) papers.set(citation, Math.max(weight, papers.get(citation) ?? 0));
+  return [...papers.values()].reduce((sum, weight) => sum + weight, 0);
 }
 
 const list = (names) => (names.length < 2 ? names.join("") : `${names.slice(0, -1).join(", ")} and ${names.at(-1)}`);
@@ -36,7 +42,8 @@ export function leanWords(claim) {
   const groups = sidesOf(claim);
   if (!groups.length) return "no study in the tables";
   const studies = new Set([...claim.evidence_for, ...claim.evidence_against].map(({ citation }) => citation));
-  return studies.size === 1 ? `hardly tested, one study: ${leanOf(claim, groups)}` : leanOf(claim, groups);
+  const few = ["", "one study", "two studies", "three studies"][studies.size];
+  return few ? `hardly tested, ${few}: ${leanOf(claim, groups)}` : leanOf(claim, groups);
 }
 
 function leanOf(claim, groups) {

@@ -66,6 +66,17 @@ export function lastTimeAbove(times, values, level) {
   return times[last] + ((times[last + 1] - times[last]) * (above - level)) / (above - below);
 }
 
+// The first time after its largest value within `until` at which a curve is at or below a level, between its points; the last
+// time where it stays above.
+export function firstTimeBelow(times, values, level, until = Infinity) {
+  const within = values.slice(0, times.findLastIndex((time) => time <= until) + 1);
+  const peak = within.indexOf(Math.max(...within));
+  const next = values.findIndex((value, i) => i > peak && value <= level);
+  if (next < 0) return times.at(-1);
+  const [above, below] = [values[next - 1], values[next]];
+  return times[next - 1] + ((times[next] - times[next - 1]) * (above - level)) / (above - below);
+}
+
 // The value of a curve at a time, linear between its points; null outside.
 export function interpolate(times, values, hours) {
   if (!values?.length || hours < times[0] || hours > times[times.length - 1] + 1e-6) return null;

@@ -7,7 +7,7 @@ import { getJson, LatestTask, ServerError } from "./api.js";
 import { debounce, element, find, linkButton, table } from "./dom.js";
 import { draggedDose, draggedTime } from "./drag-number.js";
 import { percentileBands } from "./figure-data.js";
-import { changes, formatCount, formatTimeLong, interpolate, lastTimeAbove } from "./format.js";
+import { changes, firstTimeBelow, formatCount, formatTimeLong, interpolate, lastTimeAbove } from "./format.js";
 import { bandOf, MoodFigure } from "./mood-figure.js";
 import { MOOD, TIMES } from "./mood-runs.js";
 import { fetchPeople, scoreBar, shareOfResponders, tenPeople } from "./people.js";
@@ -38,7 +38,7 @@ export class Hero {
     this.ways = new Ways(tables.ways, { state, runs });
     this.ribbon = new WaysRibbon(this.ways, find("#ways"));
     scene.stage.after(new FallBar(this.ways).node);
-    find("#dose-control").append(storyDoseSlider(state));
+    find("#dose-control").append(storyDoseSlider(state, { withRoutes: true }));
     selectedTime.whileNear(find("#mood-now"), () => this.showSentence());
     this.peopleTask = new LatestTask(() => this.simulatePeople());
     this.peopleSoon = debounce(250, () => this.peopleTask.run());
@@ -52,7 +52,8 @@ export class Hero {
     this.found = found;
     this.scene.setCurves(TIMES, found.values, species ? ` Computed for a ${species}.` : "");
     const ketamine = this.scene.bindings.curves.get("ketamine");
-    this.drugIsPresentUntil = lastTimeAbove(TIMES, ketamine, PRESENT * Math.max(...ketamine));
+    const first = Math.max(...ketamine.filter((_, i) => TIMES[i] <= DAY)); // peak of the first dose
+    this.drugIsPresentUntil = first > 0 ? firstTimeBelow(TIMES, ketamine, PRESENT * first, DAY) : 0;
     this.points = [];
     this.people = null; // of the treatment before
     this.show();
@@ -172,32 +173,39 @@ export class Hero {
       find("#lead").textContent = `No trial of mood in our tables gave this dose: do not trust the effect of the model, up to ${most.toFixed(1)} points, half of it still there after ${half}.`;
       return;
     }
-    const left = `Nine tenths of the ketamine have left the brain after ${formatTimeLong(gone)}.`;
-    const lasts = `In this model the depression score falls by up to ${most.toFixed(1)} points more with it; half of that is left after ${half}.`;
+    const isSeries = !this.scene.bindings.isOneDose;
+    const left = `Nine tenths of ${isSeries ? "each dose" : "the ketamine"} have left the brain after ${formatTimeLong(gone)}.`;
+    const lasts = `In this model the depression score falls by up to ${most.toFixed(1)} points more with ${isSeries ? "them" : "it"}; half of that is left ${isSeries ? `${half} after the first dose` : `after ${half}`}.`;
     find("#lead").textContent = `${left} ${lasts}`;
   }
 
-  // Above the people drawn, for the default dose: the response rates of trials, of a virtual copy and of these people.
+  // Above the people drawn: the response rates of trials of this treatment, and where there is one of a virtual copy.
   async publishedResponse(treated, control) {
-    if (!this.state.isDefault) return "";
-    const { rows } = await getJson(`/api/evidence?ids=${RESPONSE_ROWS.join(",")}`);
-    const [drug, other, pooled] = RESPONSE_ROWS.map((id) => rows.find((row) => row.id === id));
-    if (!drug || !other || !pooled) return "";
-    const copies = RESPONSE_ROWS.map((id) => this.tables.simulated_responses.find((row) => row.id === id)?.share);
-    const [trial, review] = [drug, pooled].map(({ citation }) => citation.split(" ").slice(0, 2).join(" "));
-    const counted = [
-      [`People in a trial (${trial}; control: ${other.drug}, which makes sleepy too)`, drug.value, other.value],
-      [`Nine trials together (${review})`, pooled.value, "–"],
-      ["The first trial, simulated", ...copies.slice(0, 2).map((value) => (Number.isFinite(value) ? String(Math.round(100 * value)) : "–"))],
-      ["The people drawn below, without the error of a rating", ...[treated, control].map((found) => String(shareOfResponders(found)))],
-    ];
-    const open = () => this.openEvidence(RESPONSE_ROWS, "Response one day after the dose");
+    const { state } = this;
+    const isOf = ({ route, schedules, from, to }) =>
+      route === state.route && schedules.split(";").includes(state.schedule) && state.dose >= from && state.dose <= to;
+    const rates = this.tables.responses.filter(isOf);
+    if (!rates.length || state.changes.length || state.drug !== (state.routeRow.only_drug || state.defaults.drug)) return "";
+    const ids = [...new Set(rates.flatMap(({ drug, control: other }) => [drug, other]).filter(Boolean))];
+    const { rows } = await getJson(`/api/evidence?ids=${ids.join(",")}`);
+    const published = new Map(rows.map((row) => [row.id, row]));
+    if (ids.some((id) => !published.has(id))) return "";
+    const copyOf = (id) => this.tables.simulated_responses.find((row) => row.id === id)?.share;
+    const counted = rates.map(({ title, drug, control: other, simulated }) => {
+      const words = { citation: published.get(drug).citation.split(" ").slice(0, 2).join(" "), other: published.get(other)?.drug };
+      const shares = simulated === "yes" ? [drug, other].map((id) => 100 * copyOf(id)) : [drug, other].map((id) => Number(published.get(id)?.value ?? NaN));
+      return [title.replace(/{(\w+)}/g, (_, name) => words[name]), ...shares.map((share) => (Number.isFinite(share) ? String(Math.round(share)) : "–"))];
+    });
+    const people = [treated, control].map((found) => String(shareOfResponders(found)));
+    counted.push(["The people drawn below, a day after it, without the error of a rating", ...people]);
+    const found = rates.filter(({ simulated }) => simulated !== "yes").map(({ drug }) => Math.round(published.get(drug).value));
+    const open = () => this.openEvidence(ids, "Response in trials");
     const plan = element("a", { href: "workbench.html#tab=trial", "data-from": "student", text: isStaticSite ? "Plan a trial of your own (with the installed program)" : "Plan a trial of your own" });
     const links = element("p", {}, linkButton("Open the published values", open), " ", plan);
-    const caption = "Of 100 people, how many respond a day after the dose";
-    const title = element("h3", { text: `In trials, ${Math.round(pooled.value)} to ${drug.value} of 100 people responded a day after this dose` });
-    const numbers = table(caption, ["", "ketamine", "control"], counted);
-    return element("div", { class: "published-response" }, title, numbers, element("p", { text: WHY_LOWER }), links);
+    const title = element("h3", { text: `In trials of this treatment, ${Math.min(...found)} to ${Math.max(...found)} of 100 people responded` });
+    const numbers = table("Of 100 people, how many respond", ["", this.state.tables.drugs.get(state.drug).description, "control"], counted);
+    const why = rates.some(({ simulated }) => simulated === "yes") ? element("p", { text: WHY_LOWER }) : null;
+    return element("div", { class: "published-response" }, title, numbers, why, links);
   }
 
   async simulatePeople() {
@@ -232,8 +240,6 @@ export class Hero {
   }
 }
 
-// A day after the default dose: one trial, its control, and several trials together.
-const RESPONSE_ROWS = ["murrough13-resp-ket", "murrough13-resp-mdz", "han16-resp-24h"];
 const WHY_LOWER =
   "The simulated numbers are lower. A rating has errors, and mood goes up and down between ratings: both make a large " +
   "fall more frequent, with the drug and without it. The simulated trial includes both, the people drawn do not. That " +

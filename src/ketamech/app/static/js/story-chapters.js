@@ -63,7 +63,8 @@ export function treatmentComparison(state, leftOut, changed) {
     const value = (id) => formatNumber(interpolate(curves.get(id).time, curves.get(id).y, hours));
     const inSentence = (id) => (id.length > 3 ? id : id.toUpperCase()); // abbreviations keep their capitals
     const others = hours < WEEK ? [] : shown();
-    const values = ["ketamine", ...others.map(({ id }) => id)].map((id) => `${inSentence(id)} ${value(id)}`);
+    const given = state.tables.schedules.get(state.schedule).description || "one dose"; // the others go on for weeks
+    const values = [`ketamine (${given}) ${value("ketamine")}`, ...others.map(({ id }) => `${inSentence(id)} ${value(id)}`)];
     const later = others.length ? "" : " Other treatments take weeks; their scores are stated from the first week on.";
     writeCaption(place, `the MADRS score is: ${values.join(", ")} points.${later}`);
   };
@@ -282,7 +283,7 @@ export function withAndWithout(state, runs) {
   };
   selectedTime.onChange(show);
   const findPlaces = () => {
-    places = findAll("details[open] [data-with]");
+    places = findAll("[data-with]").filter((place) => !place.closest("details:not([open])"));
     show(selectedTime.hours);
   };
   const showLater = () => setTimeout(findPlaces); // the opened controls are made by now

@@ -28,6 +28,12 @@ function lastBeyond(track, share, curve = 0) {
   return lastTimeAbove(track.time, distances, share * Math.abs(value - first));
 }
 
+// A time at which something is over, e.g. "after 4 hours"; where a series is given, "2 hours after the last dose".
+function overBy(track, hours, about = "") {
+  const last = track.doses?.at(-1) ?? 0;
+  return last > 1 && hours > last ? `${about}${formatTime(hours - last)} after the last dose` : `after ${about}${formatTime(hours)}`;
+}
+
 // A peak or a trough with its time; `what` is the subject of the sentence.
 function changeOf(track, what, { curve = 0, rest = "its level before the dose" } = {}) {
   const { value, first, hours } = extremeOf(track, curve);
@@ -88,7 +94,7 @@ const FINDINGS = {
   brain(track) {
     const { value, hours } = extremeOf(track);
     if (!(value > 0)) return "No ketamine in the brain";
-    return `In the brain it peaks after ${formatTime(hours)}; nine tenths have left after ${formatTime(lastBeyond(track, 0.1))}`;
+    return `In the brain it peaks after ${formatTime(hours)}; nine tenths have left ${overBy(track, lastBeyond(track, 0.1))}`;
   },
   nmda(track) {
     const most = (curve) => rounded(Math.max(...curveOf(track, curve)));
@@ -101,14 +107,14 @@ const FINDINGS = {
     if (peak < 1 + CHANGED)
       return Math.min(...values) < 1 - CHANGED ? "Glutamate falls and does not rise" : "Glutamate does not rise";
     const above = track.time.filter((_, i) => values[i] > 1 + 0.1 * (peak - 1));
-    return `Glutamate rises by ${percent(peak)} and is back after about ${formatTime(above.at(-1))}`;
+    return `Glutamate rises by ${percent(peak)} and is back ${overBy(track, above.at(-1), "about ")}`;
   },
   ampa: (track) => changeOf(track, "the current through AMPA receptors"),
   bdnf: (track) => changeOf(track, "BDNF", { rest: "rest" }),
   mtor: (track) => changeOf(track, "mTORC1", { rest: "rest" }),
   protein(track) {
     const { value, first } = extremeOf(track);
-    const half = Math.abs(value / first - 1) < CHANGED ? "" : `; half of it is gone by ${formatTime(lastBeyond(track, 0.5))}`;
+    const half = Math.abs(value / first - 1) < CHANGED ? "" : `; half of it is gone ${overBy(track, lastBeyond(track, 0.5))}`;
     return changeOf(track, "synaptic protein") + half;
   },
   spines(track) {
@@ -147,10 +153,10 @@ const FINDINGS = {
     const without = control ? `, and to ${formatNumber(interpolate(track.time, control, hours), 2)} without the drug` : "";
     return `In the model the score of suicidal thoughts (${track.unit}) goes from ${formatNumber(first, 2)} to ${formatNumber(value, 2)} by ${formatTimeLong(hours)}${without}${whichFitted(points)}`;
   },
-  dissociation: peakOf("Hardly any dissociation", (value, hours, track) => `Dissociation peaks at ${value} of 92 points after ${hours} and is almost gone after ${formatTime(lastBeyond(track, 0.1))}`),
+  dissociation: peakOf("Hardly any dissociation", (value, hours, track) => `Dissociation peaks at ${value} of 92 points after ${hours} and is almost gone ${overBy(track, lastBeyond(track, 0.1))}`),
   sedation: peakOf("Hardly any sleepiness", (value, hours) => `Sleepiness peaks at ${value} percent of full anaesthesia after ${hours}`),
   haemodynamics: peakOf("Blood pressure hardly rises", (value, hours, track, points) => `Upper (systolic) blood pressure rises by ${value} mmHg, most after ${hours}${measuredNear(track, points)}`),
-  pain: peakOf("Hardly any pain relief", (value, hours, track) => `Pain relief peaks at ${value} percent after ${hours} and is mostly gone after ${formatTime(lastBeyond(track, 0.25))}`),
+  pain: peakOf("Hardly any pain relief", (value, hours, track) => `Pain relief peaks at ${value} percent after ${hours} and is mostly gone ${overBy(track, lastBeyond(track, 0.25))}`),
 };
 
 // `points`: the published values of the track.

@@ -157,7 +157,7 @@ function control(name, context) {
 }
 
 const CONTROLS = {
-  route: ({ state }) => choice(state, "Route", "routes", "route", (route) => state.set({ route })),
+  route: ({ state }) => routeChoice(state),
   drug: ({ state }) => choice(state, "Drug", "drugs", "drug", (drug) => state.setDrug(drug)),
   schedule: ({ state }) => choice(state, "Schedule", "schedules", "schedule", (schedule) => state.set({ schedule })),
   dose: ({ state }) => storyDoseSlider(state),
@@ -217,22 +217,29 @@ function stateCheckbox(state, content, isOn, set, attributes) {
   return label;
 }
 
-function choice(state, title, table, key, choose) {
+function choice(state, title, table, key, choose, { rows = [...state.tables[table].values()], nameOf = ({ label }) => label } = {}) {
   const name = uniqueId("choice");
-  const rows = [...state.tables[table].values()];
   const inputs = rows.map(({ id }) => element("input", { type: "radio", name, value: id, onchange: () => choose(id) }));
   const show = () => {
     for (const input of inputs) input.checked = input.value === state[key];
   };
   state.onChange(show);
   show();
-  const labels = rows.map(({ label }, i) => element("label", {}, inputs[i], element("span", { text: label })));
+  const labels = rows.map((row, i) => element("label", {}, inputs[i], element("span", { text: nameOf(row) })));
   return element("div", { class: "choice", role: "radiogroup", "aria-label": title }, labels);
 }
 
-// The dose slider; hatched where no study of mood gave so much.
-export function storyDoseSlider(state) {
+const routeChoice = (state, shown) => choice(state, "Route", "routes", "route", (route) => state.set({ route }), shown);
+
+// The dose slider; hatched where no study of mood gave so much. `withRoutes`: the routes with a short name stand above it, in
+// place of the word that names it.
+export function storyDoseSlider(state, { withRoutes = false } = {}) {
   const { node, input, show } = doseSlider({}, (dose) => state.set({ dose }));
+  if (withRoutes) {
+    const rows = [...state.tables.routes.values()].filter(({ short }) => short);
+    node.querySelector("label").className = "visually-hidden";
+    node.prepend(routeChoice(state, { rows, nameOf: ({ short }) => short }));
+  }
   const hatch = element("span", { class: "hatch", "aria-hidden": "true" });
   const marks = element("div", { class: "dose-marks" });
   node.append(hatch, marks);

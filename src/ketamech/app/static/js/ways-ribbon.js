@@ -13,6 +13,7 @@ const HEIGHT = 24; // px
 const LETTER = 7.4; // px, about, of a name
 const NAMED = 0.5; // share from which a band may bear its name
 const READ_OUT = [1, 24, 72, 168]; // h
+const MOST_ACTS = 4; // in words
 const SUBJECT = "What the drug adds";
 
 export class WaysRibbon {
@@ -115,10 +116,13 @@ export class WaysRibbon {
       if (last && last.way !== way) last.until = crossing(values[last.way], values[way], t);
       acts.at(-1).until = hours;
     });
-    const words = acts.map(({ way, until }, i) => {
+    const shown = acts.length > MOST_ACTS ? acts.slice(0, MOST_ACTS - 1) : acts;
+    const words = shown.map(({ way, until }, i) => {
       const { by } = this.ways.rows[way];
       return i === acts.length - 1 && acts.length > 1 ? `then ${by}` : `${by} until ${formatTimeLong(until)}`;
     });
+    const later = [...new Set(acts.slice(shown.length).map(({ way }) => this.ways.rows[way].by))]; // of a series
+    if (later.length) words.push(`then by turns ${later.join(" and ")}`);
     return `${SUBJECT} comes mostly from ${words.join(", ")}; how much each way adds is largely assumed. `;
   }
 }

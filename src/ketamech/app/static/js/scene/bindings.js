@@ -115,8 +115,8 @@ export class Bindings {
     const rest = given.map((value) => Math.max(0, all - value));
     this.curves.set("bag", rest);
     const site = PLACES_OF_RELEASE.find((id) => Math.max(...this.curves.get(id)) > 1e-9);
-    const isOneDose = times.every((hours, i) => hours < RELEASED || rest[i] < 0.001 * all);
-    if (site && isOneDose) {
+    this.isOneDose = times.every((hours, i) => hours < RELEASED || rest[i] < 0.001 * all);
+    if (site && this.isOneDose) {
       this.curves.set(site, this.curves.get(site).map((value, i) => (times[i] < 0 ? value : value + rest[i])));
       this.curves.set("bag", rest.map(() => 0));
     }

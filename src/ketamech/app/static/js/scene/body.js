@@ -222,7 +222,7 @@ function sentence(frame, view) {
   }
   if (frame.peak("vessels") <= 0) return "No ketamine is given.";
   const found = PARTS.filter(([id]) => frame.value(id) > 0).map(([id, ...words]) => inWords(frame.value(id), ...words));
-  return `Of 100 parts of the dose, ${[found.slice(0, -1).join(", "), found.at(-1)].filter(Boolean).join(" and ")}.`;
+  return `Of 100 parts of ${frame.bindings.isOneDose ? "the dose" : "all doses together"}, ${[found.slice(0, -1).join(", "), found.at(-1)].filter(Boolean).join(" and ")}.`;
 }
 
 // The places in the order of the sentence, which names all of the hundred parts.
