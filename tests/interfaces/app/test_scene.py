@@ -341,7 +341,7 @@ def test_ten_people_and_the_bands_of_the_score_are_computed(story):
     assert story.locator("#ten-people .ten-person").count() == 20
     heading = story.locator("#ten-people h3").first.inner_text()
     shown = story.locator("#ten-people .people-row").first.locator(".responds").count()
-    assert heading.startswith("In trials, 52 to 64 of 100 people responded"), "the trials stand first"
+    assert heading == "In trials of this treatment, 52 to 64 of 100 people responded", "the trials stand first"
     assert f"{shown} of 10 respond in this way" in story.locator("#ten-people .ten-people").inner_text()
     assert "severe 35 to 60" in story.locator("#score-bar .score-drawing").get_attribute("aria-label")
 

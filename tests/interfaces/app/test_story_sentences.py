@@ -53,7 +53,7 @@ def test_block_of_mtorc1_acts_late(curves):
 
 
 def test_a_block_of_ampa_receptors_acts_late(curves):
-    assert "most of the lift after a day is left when they are shut for some hours, but hardly any of it after" in TEXT
+    assert "shutting them for some hours leaves most of the lift after a day, but hardly any of it after" in TEXT
 
     def left(hours):
         return effect_at(curves, hours, perturbations=["NBQX"]) / effect_at(curves, hours)

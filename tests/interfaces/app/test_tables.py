@@ -176,10 +176,10 @@ def test_a_row_adds_a_route_to_the_story(preset_tables):
     from ketamech.app.routes.metadata import load_story
 
     table = preset_tables / "story_routes.csv"
-    append(table, "skin,Subcutaneous,SC,subcutaneous,mg/kg,0.5,0.1,2,0.05,,,SC")
+    append(table, "skin,Subcutaneous,,SC,subcutaneous,mg/kg,0.5,0.1,2,0.05,,,SC")
     route = load_story(preset_tables)["routes"][-1]
     assert (route["label"], route["max"], route["only_drug"]) == ("Subcutaneous", 2.0, "")
-    append(table, "skin,Subcutaneous,SC,subcutaneous,mg/kg,half,0.1,2,0.05,,,SC")
+    append(table, "skin,Subcutaneous,,SC,subcutaneous,mg/kg,half,0.1,2,0.05,,,SC")
     with pytest.raises(InputError, match="usual"):
         load_story(preset_tables)
 

@@ -3,7 +3,7 @@
 import { errorMessage, getJson } from "./api.js";
 import { balanceOf, claimClass, claimContent, leanBar, leanWords } from "./claims.js";
 import { button, element, errorBox, find, findAll, loading, paragraph } from "./dom.js";
-import { formatNumber, formatWithUnit } from "./format.js";
+import { formatNumber, formatWithUnit, publishedValue } from "./format.js";
 
 const VERDICT_SYMBOLS = { supported: "✓", mixed: "~", contradicted: "✕", "not supported": "?" };
 const AGREEMENT = {
@@ -166,7 +166,7 @@ function listItem(row) {
       "div",
       {},
       row.strength && element("span", { class: "strength", text: `${row.strength}. ` }),
-      element("strong", { text: `${row.value} ${row.unit}`.trim() }),
+      element("strong", { text: publishedValue(row) }),
       row.spread && ` (${row.spread})`,
       ` ${row.quantity}${row.time ? `, ${row.time}` : ""}`,
     ),

@@ -57,6 +57,17 @@ export function formatWithUnit(value, unit, digits = 3) {
   return unit && unit.length < 8 ? `${text} ${unit}` : text;
 }
 
+const SIGNS = { "-1": "lower", 0: "no change", 1: "higher" };
+
+// A published value in words where its unit codes some: "sign of change", "1 = significant", "0 = abolished, 1 = intact".
+export function publishedValue({ value, unit }) {
+  if (unit.startsWith("sign of ")) return SIGNS[value] ?? value;
+  const words = Object.fromEntries([...unit.matchAll(/(\d+) = ([^,]+)/g)].map(([, code, word]) => [code, word.trim()]));
+  if (value in words) return words[value];
+  if (value === "0" && "1" in words) return words[1] === "yes" ? "no" : `not ${words[1]}`;
+  return `${value} ${unit}`.trim();
+}
+
 // The last time at which a curve is above a level, read off between its points; 0 where it never is.
 export function lastTimeAbove(times, values, level) {
   const last = Array.from(values).findLastIndex((value) => value > level);

@@ -1,5 +1,6 @@
 // All published values: a table in pages with filters, and a figure of the values that can be compared.
 
+import { publishedValue } from "./format.js";
 import { errorMessage, getJson, ServerError } from "./api.js";
 import {
   button,
@@ -165,7 +166,7 @@ function cells(row) {
   const list = (...values) => values.filter(Boolean).join(", ");
   return [
     row.quantity,
-    `${row.value} ${row.unit}`,
+    publishedValue(row),
     row.spread,
     list(row.species, row.population, row.n && `n ${row.n}`),
     list(row.drug, row.dose, row.route, row.time),

@@ -3,7 +3,7 @@
 
 import { drawnButton, svgElement, table } from "./dom.js";
 import { axisLimits, Figure, Scale } from "./figure.js";
-import { formatNumber } from "./format.js";
+import { formatNumber, publishedValue } from "./format.js";
 
 const ROW = 26; // px
 const MARGIN = { right: 16, top: 8, bottom: 26 };
@@ -47,7 +47,7 @@ export class ValueFigure extends Figure {
     const label = this.label(item);
     const text = label.length > most ? `${label.slice(0, most - 1)}…` : label;
     const open = () => this.openEvidence?.([item.row.id], label);
-    const name = `${label}: ${item.row.value} ${item.row.unit}`;
+    const name = `${label}: ${publishedValue(item.row)}`;
     const mark = drawnButton(
       { class: "published-point", "aria-haspopup": "dialog", "aria-label": name },
       open,
