@@ -198,6 +198,31 @@ def scorecard(*, model: Model | None = None, progress: Progress | None = None) -
     return Scorecard(rows, summarise(rows), table, load_uncovered(evidence, targets), seconds)
 
 
+@dataclass(frozen=True)
+class DifferenceError:
+    """Root mean square error (unit of the output) of simulated differences between published arms; `fitted` rows."""
+
+    error: float
+    rows: int
+    fitted: int
+
+
+def difference_error(model: Model, output: str) -> DifferenceError:
+    """How far the typical patient is from the counted published differences between two arms in this output."""
+    evidence, protocols = load_evidence(), load_protocols()
+    targets = tuple(
+        target
+        for target in load_targets(evidence, protocols)
+        if target.measure.output == output and target.measure.control_contrast == "difference" and not target.has_band
+    )
+    hours = {hour for target in targets for hour in target.measure.stated_hours}
+    curves = simulate_protocols(model, _needed_outputs(protocols, targets, ()), hours)
+    rows = counted(score_rows(targets, evidence, protocols, curves, model.layout.units, model.parameters))
+    factors = {target.evidence: target.measure.factor for target in targets}
+    errors = (rows["simulated"] - rows["published"]) / rows["id"].map(factors)
+    return DifferenceError(float(np.sqrt(np.mean(np.square(errors)))), len(rows), int(rows["fitted"].sum()))
+
+
 def _needed_outputs(
     protocols: Mapping[str, Protocol], targets: tuple[Target, ...], goals: tuple[AcceptanceCriterion, ...]
 ) -> list[Protocol]:

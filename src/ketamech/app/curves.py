@@ -99,14 +99,28 @@ def population_of(app_state: AppState, request: PopulationRequest) -> dict[str, 
     first_start = min(starts, default=0.0)
     end = end_time(scenario, first_start, request.until)
     times = curve_times(end, starts, infusion_ends(scenario), count=POPULATION_TIMES, most=MAX_POPULATION_TIMES)
-    cohort = Cohort(
-        model, replace(scenario, horizon=float(times[-1])), request.patients, _output_names([track], model), times,
-        request.seed, tolerance=POPULATION_TOLERANCE, threads=POPULATION_THREADS, chunk=limits.population_patients,
-        change=control_events if request.control else None,
-    )  # fmt: skip
-    curves = next(iter(cohort.chunks(deadline(limits.population_seconds, "fewer patients, or fewer doses"))))
-    failures = Counter(str(reason).split(" at ")[0] for reason in curves["solve_status"].values if reason != "ok")
+
+    def solved(one: Scenario, hours: np.ndarray) -> xr.Dataset:
+        cohort = Cohort(
+            model, replace(one, horizon=float(hours[-1])), request.patients, _output_names([track], model), hours,
+            request.seed, tolerance=POPULATION_TOLERANCE, threads=POPULATION_THREADS, chunk=limits.population_patients,
+            change=control_events if request.control else None,
+        )  # fmt: skip
+        return next(iter(cohort.chunks(deadline(limits.population_seconds, "fewer patients, or fewer doses"))))
+
+    parts = [solved(scenario, times)]
+    if request.reference is not None:
+        reference = scenario_of(request.reference, model)
+        parts.append(solved(reference, times - first_start + min(treatment_times(reference), default=0.0)))
+    reasons = [str(reason) for part in parts for reason in part["solve_status"].values if reason != "ok"]
+    failures = Counter(reason.split(" at ")[0] for reason in reasons)
     values = drug_values(model.parameters)
+
+    def patients_of(curve: TrackCurve) -> np.ndarray:
+        """The curve of each patient, or the difference of its curve from that on the reference."""
+        first, *others = (curve_values(curve, track, part, values) for part in parts)
+        return first - others[0] if others else first
+
     return {
         "time": np.round(times - first_start, 5).tolist(),
         "track": track.key,
@@ -115,7 +129,7 @@ def population_of(app_state: AppState, request: PopulationRequest) -> dict[str, 
             {
                 "key": curve.outputs,
                 "label": curve.label or track.label,
-                "percentiles": _percentiles(y := curve_values(curve, track, curves, values)),
+                "percentiles": _percentiles(y := patients_of(curve)),
                 "individuals": _individuals(y, times - first_start, request.ranked_at, request.individuals),
             }
             for curve in available_curves(track, model)

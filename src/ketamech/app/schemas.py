@@ -81,6 +81,9 @@ class PopulationRequest(ScenarioRequest):
     individuals: int = Field(0, ge=0, le=100, description="single patients returned, at even quantiles of their change")
     ranked_at: float = Field(24.0, gt=0, le=20_000, description="hours after the first treatment of that change")
     control: bool = Field(False, description="the same visits and expectancy without the drugs")
+    reference: ScenarioFile | None = Field(
+        None, description="another scenario: the response is the difference from it in each virtual patient"
+    )
 
 
 class UploadRequest(Request):

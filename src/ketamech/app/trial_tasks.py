@@ -22,7 +22,12 @@ from ketamech.app.job_tasks import THREADS, json_cell, json_rows
 from ketamech.app.jobs import JobProgress, ResultWithFiles, Work
 from ketamech.app.scenarios import MAX_OCCASIONS
 from ketamech.app.schemas import SampleSizeRequest, TrialRequest
-from ketamech.calibration.clinical_targets import load_clinical_targets, published_interval, statistic
+from ketamech.calibration.clinical_targets import (
+    RELAPSE_STATISTICS,
+    load_clinical_targets,
+    published_interval,
+    statistic,
+)
 from ketamech.core import InputError
 from ketamech.core.statistics import interval
 from ketamech.trials.analysis.analyse import TrialAnalysis, analyse, reference_arm
@@ -44,6 +49,10 @@ from ketamech.trials.run_trial import joined_replicates, run_trial
 from ketamech.trials.trial_reader import TRIALS, load_trial, shipped_trial
 
 FILE, ARMS, LAST_DAY = "trial.yaml", "arms: ", 730
+UNITS = {  # of statistics that are not in the unit of the scale
+    "hazard ratio": "ratio", "odds ratio": "ratio", "median relapse": "days", "effect size": "SD",
+    "share difference": "% of patients",
+}  # fmt: skip
 RELAPSE = "MADRS > 50 % of baseline from {day} d"  # of a trial that is written at the desk
 LATEST_PRIMARY_DAY = 28  # of a course of doses, unless the request names a day
 PARTS = 12
@@ -391,6 +400,7 @@ def _trial_response(
         "effects": json_rows(effect_table(analysis, trial, task.criterion)),
         "published": published,
         "errors": json_rows(error_table(analysis, trial, task.criterion)),
+        "units": {scale: trial.scales[scale].unit for scale in analysis.means},
         "means": {scale: json_rows(rows) for scale, rows in analysis.means.items()},
         "response_rates": {scale: json_rows(rows) for scale, rows in analysis.shares.items()},
         "comparison": _comparison(analysis, task.criterion),
@@ -433,20 +443,23 @@ def _reference_is_control(analysis: TrialAnalysis, trial: Trial) -> bool:
 
 
 def _published(task: TrialTask, trial: Trial, data: xr.Dataset) -> list[dict[str, Any]]:
-    """Published numbers of the primary endpoint of a shipped trial beside the simulated ones; none for another trial.
+    """Published numbers of the primary endpoint and of relapse of a shipped trial beside the simulated ones.
 
+    None for another trial.
     Means over the replicates, with the interval of 95 % of them; shares of patients are in percent, as printed.
     """
     scale, visit = trial.primary
     rows = []
     for target in load_clinical_targets():
-        if (target.trial, target.scale, target.visit) == (task.request.shipped, scale, visit):
+        is_primary = (target.scale, target.visit) == (scale, visit)
+        if target.trial == task.request.shipped and (is_primary or target.statistic in RELAPSE_STATISTICS):
             simulated = statistic(target, data)
             low, high = interval(simulated)
             published_low, published_high = published_interval(target)
+            unit = "% of patients" if target.is_share else UNITS.get(target.statistic, trial.scales[scale].unit)
             rows.append({
                 "arm": target.arm, "statistic": target.statistic, "against": target.control_arm,
-                "unit": "% of patients" if target.is_share else "points", "id": target.row.id, "fitted": target.fitted,
+                "unit": unit, "id": target.row.id, "fitted": target.fitted,
                 "published": target.published, "published_low": published_low, "published_high": published_high,
                 "simulated": float(np.nanmean(simulated)), "low": low, "high": high,
             })  # fmt: skip

@@ -20,8 +20,8 @@ STARTS = {
         '"esketamine 84 mg nasal twice weekly for 4 weeks, then weekly"',
     ),
     "phrase": (
-        "a name, then perhaps a dose, a route or 'into' a site, and 'at' a time",
-        '"NBQX 10 mg/kg IP at -30 min"',
+        "a name, then perhaps a dose, a route or 'into' a site, 'over' a time and 'at' a time",
+        '"lorazepam 2 mg oral at -120 min"',
     ),
     "dose_form": ("ROUTE AMOUNT UNIT, perhaps = share of the usual level", "IP 10 mg/kg"),
     "time": ("24 h, 3 d, day 8, 4 weeks, 3 months", None),
@@ -43,6 +43,11 @@ MASSES = "a number and one of mg, mg/kg, mg/m2, ug/kg, ng/kg, mg/h, mg/kg/h, ug/
 UNITS = tuple(words[-1] for words in TIME_UNIT_SPELLINGS.values())  # one word of each, so that no two are equally near
 TIMES = "a number and one of min, h, days, weeks, months"
 AFTER_IN = f"{TIMES}; the route is 'nasal' or, in capitals, IN"
+REPEATED = (  # what is expected where a perturbation has a frequency
+    'one dose; what is taken daily is one long dose: 10 mg a day for 42 days is "diazepam 420 mg oral over 42 days at '
+    '-14 days"'
+)
+FREQUENCY_TERMINALS = ("LY", "EVERY", "COUNT", "TIMES", "ONCE", "A", "PER")
 NUMBER_TERMINALS = ("NUMBER", "MINUS", "HYPHEN", "TO", "DOSE", "LIST", "A", "HALF")
 CONJUNCTIONS = (["and"], ["or"], ["no"], ["of"])  # words of a condition that a scale follows
 AGE_PATTERN = re.compile(r"\b(\d+(?:\.\d+)?)[ -]years?[ -]old\b", re.IGNORECASE)
@@ -92,6 +97,9 @@ def unexpected_word_error(
         return InputError(what, key=key, expected=AFTER_IN, type_this="nasal")
     if key in ("over", "lag"):
         return InputError(what, key=key, expected=TIMES, type_this=f"{key} 40 min")
+    if key == "with":
+        is_repeated = at < len(words) and words[at].kind in FREQUENCY_TERMINALS
+        return InputError(what, key=key, expected=REPEATED if is_repeated else _expected_of("phrase"))
     return InputError(what, key=key, expected=_expected_of(start))
 
 

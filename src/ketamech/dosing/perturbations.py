@@ -69,6 +69,11 @@ class Perturbation:
         """Parameters that hold the level of a drug at its targets for the whole simulation."""
         return tuple(f"perturbation.{state.removeprefix('tool_compounds.')}" for state in self.target_states)
 
+    @property
+    def human_dose(self) -> PerturbationDose | None:
+        """The first usual dose for people: an amount, not one per body weight and not into the brain."""
+        return next((dose for dose in self.doses if "/" not in dose.unit and dose.route != "brain"), None)
+
     def values(self, table: ParameterTable) -> dict[str, float]:
         """Parameters that it sets, canonical units."""
         return {name: number * unit(table[name].unit).factor for name, number in self.parameter_values.items()}
@@ -173,7 +178,8 @@ def unknown_perturbation_error(text: str) -> InputError:
         )
         example = 'with "NBQX 10 mg/kg IP at -30 min"'
         return UnknownNameError(what, key="with", expected=expected, nearest=near, type_this=example)
-    expected = "one of: " + ", ".join(load_perturbations())
+    drugs = ", ".join(one.name for one in load_perturbations().values() if one.human_dose)
+    expected = f"a drug in a dose for people ({drugs}), or an intervention of an experiment (data/perturbations)"
     return UnknownNameError(f"no perturbation is called '{text.strip()}'", key="with", expected=expected, nearest=near)
 
 

@@ -17,7 +17,7 @@ from ketamech.app.browser.engine_files import ENGINE_FILES, compact_json, engine
 from ketamech.app.browser.model_tables import PEOPLE
 from ketamech.app.job_tasks import scorecard_work
 from ketamech.app.responses import as_json
-from ketamech.app.routes.evidence import chain_of, claim_result, claims_of, evidence_row, stage_page
+from ketamech.app.routes.evidence import chain_of, claim_result, claims_of, comparison_basis, evidence_row, stage_page
 from ketamech.app.routes.exercises import answers
 from ketamech.app.routes.metadata import metadata_of
 from ketamech.app.security_middleware import WASM_POLICY
@@ -30,8 +30,9 @@ WORKER = ("engine/worker.js", "engine/answers.js", "simulate.js")  # others are 
 CHOSEN = (".js", ".html")  # scripts and pages are chosen, other static files copied
 LATER = (  # read after the first figure of the story, with the scripts of the other pages
     "api/evidence.json", "api/claims.json", "api/claim-results.json", "api/chain.json", "api/exercises.json",
-    "api/scorecard.json", "engine/endpoints.json", "engine/outputs.json", "engine/people.bin", "engine/people.json",
-    "engine/published.json", "engine/files.json", "files.js", "service-worker.js", "workbench.css", "exercises.css",
+    "api/comparison.json", "api/scorecard.json", "engine/endpoints.json", "engine/outputs.json", "engine/people.bin",
+    "engine/people.json", "engine/published.json", "engine/files.json", "files.js", "service-worker.js",
+    "workbench.css", "exercises.css",
 )  # fmt: skip
 STAGES, OPENED = "api/stages/", "files/"  # the readers of opened files are loaded with the first of them
 SIMULATES_IN_BROWSER = ' data-answers="browser"'
@@ -90,6 +91,7 @@ def _workbench_files(app_state: AppState) -> dict[str, bytes]:
         "chain": chain_of(app_state),
         "scorecard": scorecard_work(app_state)(lambda fraction, message: None),
         "exercises": answers(app_state),
+        "comparison": comparison_basis(app_state).model_dump(mode="json"),
     }
     return stages | {f"api/{name}.json": compact_json(content) for name, content in others.items()}
 

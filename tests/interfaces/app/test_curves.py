@@ -127,3 +127,31 @@ def test_more_numbers_of_outputs_than_the_limit_are_refused(client, engine, infu
     request = {"scenario": infusion, "outputs": names, "times": [i / 10 for i in range(2000)]}
     told = client.post("/api/outputs", json=request)
     assert (told.status_code, told.json()["error"]) == (429, "101 outputs at 2,000 times")
+
+
+def test_a_population_against_a_reference_is_the_difference_in_each_virtual_patient(client, infusion):
+    request = {"scenario": infusion, "track": "mood", "patients": 40, "seed": 3}
+    same = client.post("/api/population", json={**request, "reference": infusion}).json()["curves"][0]["percentiles"]
+    assert all(value == 0 for values in same.values() for value in values), "the same people on the same treatment"
+    higher = {**infusion, "treatments": ["racemic 1 mg/kg IV over 40 min"]}
+    answer = client.post("/api/population", json={**request, "reference": higher}).json()
+    day = nearest(answer, 24)
+    percentiles = answer["curves"][0]["percentiles"]
+    assert percentiles["50"][day] > 0, "a lower dose leaves a higher score"
+    apart = client.post("/api/population", json=request).json()["curves"][0]["percentiles"]
+    assert percentiles["95"][day] - percentiles["5"][day] < 0.5 * (apart["95"][day] - apart["5"][day]), "paired"
+    assert client.post("/api/population", json={**request, "reference": {"treatments": ["x"]}}).status_code == 422
+
+
+def nearest(answer, hour):
+    return int(np.argmin(np.abs(np.array(answer["time"]) - hour)))
+
+
+def test_a_difference_between_cases_is_judged_by_published_differences_and_trials(client):
+    basis = client.get("/api/comparison").json()
+    assert basis["rows"] >= basis["fitted"]
+    assert basis["rows"] > 10
+    assert 0.5 < basis["error"] < 10
+    infusion = "racemic ketamine 0.5 mg/kg IV over 40 min"
+    assert any(["midazolam 0.045 mg/kg IV over 40 min"] in one["arms"] and [infusion] in one["arms"]
+               for one in basis["trials"])  # fmt: skip

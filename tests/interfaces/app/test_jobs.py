@@ -7,6 +7,7 @@ import threading
 import time
 import zipfile
 
+import numpy as np
 import pytest
 from pydantic import ValidationError
 
@@ -50,6 +51,20 @@ def done(client, path, request):
     assert begun.status_code == 200, begun.text
     assert finished(client, begun.json()["id"])[-1]["state"] == "done"
     return client.get(f"/api/jobs/{begun.json()['id']}").json()
+
+
+def test_relapse_in_a_published_trial_stands_beside_its_simulation(engine, monkeypatch):
+    import ketamech.app.trial_tasks as tasks
+
+    monkeypatch.setattr(tasks, "statistic", lambda target, data: np.array([0.4, 0.6]))
+    request = TrialRequest.model_validate({"shipped": "sustain1", "replicates": 2})
+    task = tasks.TrialTask.of(engine, request)
+    rows = {row["id"]: row for row in tasks._published(task, task.trial, None)}
+    ratio, observations = rows["sustain1-hr-rem"], load_evidence().observations
+    assert (ratio["statistic"], ratio["unit"], ratio["against"]) == ("hazard ratio", "ratio", "placebo")
+    assert ratio["published"] == observations["sustain1-hr-rem"].value
+    assert ratio["published_low"] < ratio["published"] < ratio["published_high"]
+    assert rows["sustain1-relapse-esk"]["unit"] == "% of patients"
 
 
 def test_the_placebo_of_a_trial_has_the_visits_of_the_arm_with_the_most(client):

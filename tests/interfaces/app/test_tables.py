@@ -1,5 +1,6 @@
 """Tables under data/ that reports and the page read: a row added to a table is enough for it to appear in both."""
 
+import re
 import shutil
 from dataclasses import replace
 from types import SimpleNamespace
@@ -235,3 +236,44 @@ def test_the_readouts_of_networks_are_outputs(model):
 
     assert set(load_readouts()) <= set(model.layout.output_names)
     assert all(load_readouts().values())
+
+
+def test_every_value_of_the_patient_has_a_field_whose_choices_can_be_simulated(client, model):
+    found = client.get("/api/metadata").json()["person"]
+    names = {name.removeprefix("person.") for name in model.parameters if name.startswith("person.")}
+    assert {field["name"] for field in found} == names
+    assert [field["name"] for field in found[:3]] == ["age", "weight", "baseline_madrs"]
+    for field in found:
+        assert not field["choices"] or str(f"{field['value']:g}") in {choice["value"] for choice in field["choices"]}
+        for choice in field["choices"]:
+            scenario = {"treatments": [INFUSION], "person": {"weight": "70 kg", field["name"]: choice["value"]}}
+            answer = client.post("/api/scenario/check", json={"scenario": scenario})
+            assert answer.status_code == 200, (field["name"], choice, answer.json())
+
+
+def test_a_bad_choice_of_a_patient_field_is_refused(preset_tables, model):
+    from ketamech.app.routes.metadata import load_patient_fields
+
+    table = preset_tables / "patient_fields.csv"
+    text = table.read_text(encoding="utf-8")
+    table.write_text(text.replace("no=0;yes=1", "no=0;yes", 1), encoding="utf-8")
+    with pytest.raises(InputError, match="choices"):
+        load_patient_fields(model.parameters, preset_tables)
+    table.write_text(text.replace("asian,", "sex,", 1), encoding="utf-8")
+    with pytest.raises(InputError, match="name"):
+        load_patient_fields(model.parameters, preset_tables)
+
+
+def test_drugs_in_doses_for_people_come_first_and_daily_courses_are_as_large_as_their_label(client):
+    found = client.get("/api/metadata").json()["perturbations"]
+    kinds = [one["kind"] for one in found]
+    assert kinds[0] == "drugs in doses for people"
+    assert kinds.index("knock-out") > max(i for i, kind in enumerate(kinds) if kind == kinds[0])
+    courses = [one for one in found if "taken daily" in one["label"]]
+    assert {one["name"] for one in courses} == {"lorazepam", "diazepam"}
+    for one in courses:
+        daily = float(re.search(r"daily, ([\d.]+) mg of", one["label"])[1])
+        total, days = map(float, re.search(r"([\d.]+) mg oral over (\d+) days", one["phrase"]).groups())
+        assert daily * days == total
+        scenario = {"treatments": ["esketamine 84 mg nasal"], "perturbations": [one["phrase"]]}
+        assert client.post("/api/scenario/check", json={"scenario": scenario}).status_code == 200

@@ -12,6 +12,7 @@ from ketamech.analysis.reference_protocols import check_settings, load_protocols
 from ketamech.analysis.scorecard import (
     counted,
     criteria_table,
+    difference_error,
     load_acceptance_criteria,
     mean_fold_error,
     score_rows,
@@ -136,6 +137,17 @@ def test_a_failed_solve_shows_as_no_result_and_fails_its_goal():
 @pytest.fixture(scope="module")
 def card(model):
     return scorecard(model=model)
+
+
+def test_the_error_of_differences_is_that_of_the_counted_rows(card, model):
+    wanted = "mood.madrs", "difference", False
+    kinds = {t.evidence: (t.measure.output, t.measure.control_contrast, t.has_band) for t in TARGETS}
+    factors = {t.evidence: t.measure.factor for t in TARGETS if kinds[t.evidence] == wanted}
+    rows = card.rows[card.rows["id"].isin(factors) & (card.rows["use"] == "calibrate")]
+    errors = [(row.simulated - row.published) / factors[row.id] for row in rows.itertuples()]
+    found = difference_error(model, "mood.madrs")
+    assert found.error == pytest.approx(np.sqrt(np.mean(np.square(errors))), rel=1e-3)
+    assert (found.rows, found.fitted) == (len(rows), int(rows["fitted"].sum()))
 
 
 def test_the_misses_of_the_scorecard_are_the_reviewed_ones(card):

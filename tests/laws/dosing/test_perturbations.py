@@ -1,5 +1,6 @@
 """Perturbations: drugs with their own kinetics, knock-outs, stress; in words, files and Python; refused when absurd."""
 
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -10,6 +11,7 @@ from ketamech.analysis.perturbation_scorecard import COLUMNS, PATH
 from ketamech.core import InputError, UnknownNameError
 from ketamech.core.csv_table import read_table
 from ketamech.dosing.dose_events import DoseEvent, parameter_lookup
+from ketamech.dosing.parse_errors import REPEATED
 from ketamech.dosing.perturbations import load_perturbations, read_perturbation
 from ketamech.dosing.regimen_reader import parse_sentence
 from ketamech.parameters import load_parameters
@@ -120,6 +122,10 @@ def test_with_a_lag_is_no_perturbation():
         "oxytocin blocker": "blocker without a known target",
         "blocker": "blocker without a known target",
         "rapamicin": "nearest: rapamycin",
+        "clonazepam 1 mg oral": "type: with diazepam",
+        "lorazepam 2 mg oral daily": "one dose; what is taken daily is one long dose: .* over 42 days",
+        "lorazepam 2 mg twice a day": "one dose; what is taken daily is one long dose: .* over 42 days",
+        "unheard-of 3 mg": r"expected: a drug in a dose for people \(rapamycin, naltrexone, .*lorazepam",
         "NBQX into liver": "nothing can be infused",
         "NBQX 3 mL": "is not known",
         "NBQX 10 mg oral": "not given by oral",
@@ -135,6 +141,11 @@ def test_with_a_lag_is_no_perturbation():
 def test_one_clear_error(phrase, said):
     with pytest.raises(InputError, match=said):
         read_perturbation(phrase)
+
+
+def test_the_long_dose_that_an_error_offers_can_be_read():
+    (offered,) = re.findall(r'"([^"]+)"', REPEATED)
+    assert read_perturbation(offered).duration == 42 * 24
 
 
 def test_a_dose_over_days_may_be_that_of_each_day():

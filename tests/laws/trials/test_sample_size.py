@@ -200,4 +200,5 @@ def test_a_wrong_answer_of_a_trial_depends_on_the_true_difference(effect, margin
     part = ancova(made(n=40, effect=effect, replicates=40, seed=3), "MADRS", "24 h", "placebo")
     found = chance_of_error(part, SuccessCriterion(margin=margin))
     assert found.text.startswith(words)
+    assert "true" not in found.text, "the difference is that of the model"
     assert (found.answer, found.share is None) == (answer, answer is None)

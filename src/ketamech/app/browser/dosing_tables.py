@@ -58,7 +58,8 @@ def dosing_tables() -> dict[str, Any]:
         "starts": parse_errors.STARTS,
         "keys": parse_errors.KEYS,
         "texts": {"masses": parse_errors.MASSES, "times": parse_errors.TIMES, "after_in": parse_errors.AFTER_IN,
-                  "frequencies": lexicon.FREQUENCIES},
+                  "frequencies": lexicon.FREQUENCIES, "repeated": parse_errors.REPEATED},
+        "frequency_terminals": parse_errors.FREQUENCY_TERMINALS,
         "surface": dose_events.body_surface_constants(),
         "timed_routes": timed_routes(),
         "tablets": routes_without_visit(),
@@ -98,6 +99,7 @@ def _perturbation(perturbation: Perturbation) -> dict[str, Any]:
         **fields,
         "loss_rate": perturbation.loss_rate_parameter,
         "dosable": dosable,
+        "for_people": perturbation.human_dose is not None,
         "parameter_values": values,
         "doses": doses,
     }

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict
+from functools import partial
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Response
@@ -12,12 +13,14 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from ketamech.analysis.claims import Claim, Rule, claim_verdict, evaluate_claims, load_arms, load_claims, load_rule
 from ketamech.analysis.robustness import load_robustness
+from ketamech.analysis.scorecard import difference_error
 from ketamech.app.app_state import AppState, Queue
 from ketamech.app.responses import NotFound, cached_response, json_response
 from ketamech.core.csv_table import parts
 from ketamech.evidence import Observation, Reference
 from ketamech.report.model_page import ChainLayout, chain_layout
 from ketamech.report.number_format import rounded_number
+from ketamech.trials.trial_reader import TRIALS, shipped_trial
 
 MAX_ROWS, MAX_LISTED_VALUES = 400, 100
 FILTERS = ("species", "drug", "use", "reading_source")
@@ -165,6 +168,29 @@ class ClaimResultInfo(BaseModel):
     results: list[ClaimTestResult] = []
 
 
+COMPARED = "mood.madrs"  # the output whose difference between two cases is judged
+
+
+class ComparedArms(BaseModel):
+    """A trial that ships with the program: the treatments of each arm as text."""
+
+    title: str
+    arms: list[list[str]]
+
+
+class ComparisonBasis(BaseModel):
+    """What a difference between two cases is judged by: the error of the model, and the trials that compared two arms.
+
+    `error`: root mean square over `rows` published differences of arms, of which `fitted` set a value of the model.
+    """
+
+    output: str
+    error: float
+    rows: int
+    fitted: int
+    trials: list[ComparedArms]
+
+
 def routes(app_state: AppState) -> APIRouter:
     """Routes of evidence, stages and claims."""
     router = APIRouter(prefix="/api", tags=["evidence"])
@@ -183,6 +209,12 @@ def routes(app_state: AppState) -> APIRouter:
     async def stage(name: str) -> Response:
         """Equations, reasons, parameters and sources of one stage; the first request takes seconds."""
         return await cached_response(app_state, ("stage", name), lambda: stage_page(app_state, name))
+
+    @router.get("/comparison", response_model=ComparisonBasis)
+    async def comparison() -> Response:
+        """By what a difference between two cases is judged; the first request takes seconds."""
+        make = partial(comparison_basis, app_state)
+        return await cached_response(app_state, "comparison", make, Queue.DOWNLOAD)
 
     @router.get("/claims", response_model=dict[str, ClaimInfo])
     async def claims() -> Response:
@@ -291,6 +323,18 @@ def _papers(app_state: AppState, names: Iterable[str]) -> list[StagePaper]:
             )
         )  # fmt: skip
     return sorted(papers, key=lambda row: (-len(row.parameters), row.citation))
+
+
+def comparison_basis(app_state: AppState) -> ComparisonBasis:
+    """The error of simulated differences between published arms, and the arms of the trials of the program."""
+    trials = [shipped_trial(path.stem) for path in sorted(TRIALS.glob("*.yaml"))]
+    arms = [
+        ComparedArms(title=trial.title, arms=[list(arm.regimen.sentences(exact=False)) for arm in trial.arms])
+        for trial in trials
+    ]
+    found = difference_error(app_state.model, COMPARED)
+    error = float(f"{found.error:.3g}")
+    return ComparisonBasis(output=COMPARED, error=error, rows=found.rows, fitted=found.fitted, trials=arms)
 
 
 def claims_of(app_state: AppState) -> dict[str, dict[str, Any]]:

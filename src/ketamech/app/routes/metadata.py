@@ -25,7 +25,7 @@ from ketamech.core.constants import DISCLAIMER
 from ketamech.core.csv_table import CsvRow, parts, read_table
 from ketamech.core.environment import DATA
 from ketamech.dosing.drugs import load_drugs
-from ketamech.dosing.perturbations import Perturbation, load_perturbations
+from ketamech.dosing.perturbations import Perturbation, PerturbationDose, load_perturbations, read_perturbation
 from ketamech.evidence import Evidence, Observation
 from ketamech.parameters import SPECIES, Parameter, ParameterTable, load_parameters
 from ketamech.parameters.concentration_units import shown
@@ -39,6 +39,7 @@ from ketamech.simulation.parameter_overrides import bounds
 
 PRESETS = DATA / "presets"
 PRESET_COLUMNS = ("title", "treatments", "person", "pathways_off", "horizon")
+PATIENT_COLUMNS = ("name", "label", "shown_unit", "choices", "hint")
 STORY_COLUMNS = {  # by table; data/presets/README.md explains the columns
     "routes": (
         "id", "label", "short", "regimen", "description", "unit", "usual", "min", "max", "step", "only_drug", "species",
@@ -106,6 +107,21 @@ class Setting(Row):
     description: str
 
 
+class Choice(Row):
+    """One value of a list."""
+
+    label: str
+    value: str
+
+
+class PatientField(Setting):
+    """A value of the patient with the label and the unit that are shown; `choices`: its values where it is a list."""
+
+    label: str
+    shown_unit: str
+    choices: list[Choice]
+
+
 class Component(Row):
     """A part of an attribution: a pathway, expectancy, or the felt effects, which are no pathway."""
 
@@ -156,11 +172,12 @@ class ModelVariantInfo(Row):
 
 
 class PerturbationInfo(Row):
-    """A perturbation given with the treatment; `phrase` is its text in a scenario."""
+    """A perturbation given with the treatment; `phrase` is its text in a scenario, `label` its text in a list."""
 
+    name: str
     phrase: str
+    label: str
     kind: str
-    target: str
     description: str
 
 
@@ -172,7 +189,7 @@ class Metadata(BaseModel):
     drugs: list[DrugInfo]
     tracks: list[TrackInfo]
     outputs: list[OutputMetadata]
-    person: list[Setting]
+    person: list[PatientField] = Field(description="values of the patient, in display order")
     pathways: list[PathwaySwitch]
     components: list[Component] = Field(description="parts of an attribution, in display order")
     perturbation_fractions: list[Setting]
@@ -219,21 +236,13 @@ def metadata_of(app_state: AppState) -> Metadata:
             )
             for name, text in layout.units.items()
         ],
-        "person": _settings(table, "person."),
+        "person": load_patient_fields(table),
         "pathways": _pathways(table),
         "components": list(load_components().values()),
         "perturbation_fractions": _settings(table, "perturbation."),
         "species": list(SPECIES),
         "model_variants": list(load_model_variants(table).values()),
-        "perturbations": [
-            PerturbationInfo(
-                phrase=_phrase(perturbation),
-                kind=perturbation.kind,
-                target=perturbation.target,
-                description=perturbation.why,
-            )
-            for perturbation in load_perturbations().values()
-        ],
+        "perturbations": _perturbations(),
         "presets": load_presets(),
         "story": {
             **_with_tested_doses(load_story(), app_state.evidence),
@@ -274,6 +283,7 @@ def _tracks(app_state: AppState) -> list[TrackInfo]:
 
 
 SUBJECTS = ("people", "animals", "cells")
+FOR_PEOPLE = "drugs in doses for people"  # before the interventions of experiments
 
 
 def _subject(row: Observation) -> str:
@@ -286,9 +296,29 @@ def _subject(row: Observation) -> str:
 # Settings of a scenario
 
 
-def _phrase(perturbation: Perturbation) -> str:
-    """The text of a perturbation in a scenario: its name with its first usual dose and time."""
-    dose = perturbation.doses[0] if perturbation.doses else None
+def _perturbations() -> list[PerturbationInfo]:
+    """Examples of courses and drugs with a dose for people first, then the interventions of experiments by kind."""
+    perturbations = load_perturbations().values()
+    given_to_people = [one for one in perturbations if one.human_dose]
+    others = [one for one in perturbations if not one.human_dose]
+    courses = [
+        PerturbationInfo(
+            name=read_perturbation(row["phrase"]).perturbation.name, phrase=row["phrase"],
+            label=f"{row['label']}: {row['phrase']}", kind=FOR_PEOPLE, description=row["why"],
+        )
+        for row in read_table(PRESETS / "perturbation_courses.csv", ("phrase", "label", "why"))
+    ]  # fmt: skip
+    singles = []
+    for one in (*given_to_people, *others):
+        phrase = _phrase(one, one.human_dose or next(iter(one.doses), None))
+        kind = FOR_PEOPLE if one.human_dose else one.kind
+        label = f"{phrase} ({one.target})"
+        singles.append(PerturbationInfo(name=one.name, phrase=phrase, label=label, kind=kind, description=one.why))
+    return courses + singles
+
+
+def _phrase(perturbation: Perturbation, dose: PerturbationDose | None) -> str:
+    """The text of a perturbation in a scenario: its name with a usual dose and its usual time."""
     if dose is None:
         return perturbation.name
     route_text = "into the brain" if dose.route == "brain" else dose.route
@@ -380,6 +410,32 @@ def _rows(path: Path, columns: tuple[str, ...]) -> list[TableRow]:
 def load_presets(folder: Path = PRESETS) -> list[dict[str, Any]]:
     """Every preset as the keys of a scenario file. Raises InputError naming file, line and column of a bad cell."""
     return [_preset(row) for row in read_table(folder / "presets.csv", PRESET_COLUMNS)]
+
+
+def load_patient_fields(table: ParameterTable, folder: Path = PRESETS) -> list[PatientField]:
+    """Every value of the patient, those of a user's own stages last. Raises InputError for a bad cell."""
+    settings = {one.name: one for one in _settings(table, "person.")}
+    fields = []
+    for row in read_table(folder / "patient_fields.csv", PATIENT_COLUMNS):
+        setting = settings.pop(row.known("name", settings, "a parameter person.*, once"))
+        labels_and_values = [_choice(row, cell) for cell in parts(row["choices"])]
+        fields.append(
+            PatientField(
+                **{**setting.model_dump(), "description": row["hint"]}, label=row.required("label", "plain words"),
+                shown_unit=row["shown_unit"] or setting.unit, choices=labels_and_values,
+            )
+        )  # fmt: skip
+    return fields + [
+        PatientField(**one.model_dump(), label=one.name.replace("_", " "), shown_unit=one.unit, choices=[])
+        for one in settings.values()
+    ]
+
+
+def _choice(row: CsvRow, cell: str) -> Choice:
+    label, equals, value = cell.rpartition("=")
+    if not equals or not value.strip():
+        raise row.error("choices", f"'{cell}' is not a choice", expected="label=value, e.g. yes=1")
+    return Choice(label=label.strip(), value=value.strip())
 
 
 def _preset(row: CsvRow) -> dict[str, Any]:

@@ -279,7 +279,7 @@ def effect_table(analysis: TrialAnalysis, trial: Trial, criterion: SuccessCriter
     return pd.DataFrame(rows)
 
 
-MISSED, FALSE_SUCCESS = "a true effect is missed", "a false success"
+MISSED, FALSE_SUCCESS = "the difference of the model is missed", "a false success"
 
 
 @dataclass(frozen=True)
@@ -304,10 +304,10 @@ def error_table(analysis: TrialAnalysis, trial: Trial, criterion: SuccessCriteri
 
 
 def chance_of_error(comparisons: pd.DataFrame, criterion: SuccessCriterion) -> ErrorChance:
-    """The expected chance of a wrong answer from the trials of one comparison.
+    """The expected chance of a wrong answer from the trials of one comparison, if the model is right.
 
-    The mean over trials is taken as the true difference. Within two standard errors of no difference (or of the margin)
-    it is not known whether success is the right answer.
+    The mean over trials is taken as the difference of the model. Within two standard errors of no difference (or of the
+    margin) it is not known whether success is the right answer.
     """
     n_trials, n_met = len(comparisons), int(criterion.is_met(comparisons).sum())
     deficits = criterion.worse_by(comparisons["difference"])

@@ -71,8 +71,8 @@ class SampleSize:
         each = f"{self.patients} patients, each in every arm" if self.crossover else f"{each}, {self.patients} in all"
         return (
             f"{self.arm}: {each} (95 % interval {self.low} to {high} in all), for a power of "
-            f"{100 * self.target:g} %. A trial of this size misses the effect with a chance of "
-            f"{100 * self.type_2_error:.0f} % (type II error)."
+            f"{100 * self.target:g} %. If the model is right, a trial of this size does not succeed "
+            f"with a chance of {100 * self.type_2_error:.0f} % (type II error)."
         )
 
     def row(self) -> dict[str, Any]:

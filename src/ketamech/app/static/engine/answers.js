@@ -151,6 +151,7 @@ export class Answers {
     until = null,
     individuals = 0,
     ranked_at: at = 24,
+    reference = null,
     ...rest
   }) {
     const began = performance.now();
@@ -168,10 +169,13 @@ export class Answers {
     const found = rest.control
       ? this.stored([patients.map(withoutValues), scenario.values, times, outputs], solve)
       : solve();
-    const failed = found.map(({ status }) => status).filter((status) => status !== "ok");
+    const others = reference && this.solvedReference(reference, rest, times.map((time) => time - first), outputs);
+    const failed = [...found, ...(others ?? [])].map(({ status }) => status).filter((status) => status !== "ok");
     const sinceFirst = times.map((time) => time - first);
     const curve = (one) => {
-      const curves = found.map((own) => trackValues(track, one, outputs, own));
+      const curvesOf = (patients) => patients.map((own) => trackValues(track, one, outputs, own));
+      const base = others && curvesOf(others);
+      const curves = curvesOf(found).map((curve, i) => (base ? curve.map((value, t) => value - base[i][t]) : curve));
       const chosen = atEvenQuantiles(curves, sinceFirst, at, individuals);
       return { key: one.key, label: one.label, percentiles: percentiles(curves, percents), individuals: chosen };
     };
@@ -185,6 +189,16 @@ export class Answers {
       failure_reasons: Object.fromEntries(failed.map((one) => [one, failed.filter((other) => other === one).length])),
       milliseconds: performance.now() - began,
     };
+  }
+
+  // The same virtual patients on another scenario, at hours since its first treatment.
+  solvedReference(keys, rest, hours, outputs) {
+    const reference = this.reader.read(keys);
+    this.checkPopulation(reference, rest);
+    this.requireOutputs(reference.group, outputs);
+    const { first } = this.times(reference, null, this.tables.times);
+    const times = hours.map((hour) => hour + first);
+    return this.model.solve(this.patients(reference, rest), times, outputs, this.tables.population.tolerance);
   }
 
   // Refuses what only the server simulates.

@@ -23,7 +23,8 @@ export function unknownPerturbationError(text, tables) {
     const typeThis = 'with "NBQX 10 mg/kg IP at -30 min"';
     return new InputError(`'${name}' is a blocker without a known target`, { key: "with", expected, typeThis });
   }
-  const expected = `one of: ${known.map(([word]) => word).join(", ")}`;
+  const drugs = namesOf((one) => one.for_people).join(", ");
+  const expected = `a drug in a dose for people (${drugs}), or an intervention of an experiment (data/perturbations)`;
   return new InputError(`no perturbation is called '${name}'`, { key: "with", expected });
 }
 

@@ -62,37 +62,56 @@ export function patientFields(scenario, metadata, changed) {
     count.show();
     changed();
   });
-  return collapsible("Patient", fields, { count: count.node });
+  return collapsible("Patient", [...fields, paragraph(NOT_IN_THE_MODEL, "secondary")], { count: count.node });
 }
+
+const NOT_IN_THE_MODEL =
+  "The model of one patient has no value for sex, diagnosis, high blood pressure, earlier attempts at treatment or psychosis. " +
+  "Bipolar depression is a population of the tab Trial, a daily antidepressant is a further treatment, and a benzodiazepine " +
+  "is a perturbation.";
 
 // A field for each parameter of a section of a scenario (person or perturbations).
 function parameterFields(scenario, section, rows, changed) {
   return rows.map((row) => {
+    const set = (text) => {
+      setParameter(scenario, section, row, text);
+      changed();
+    };
+    if (row.choices?.length) return choiceField(row, scenario[section]?.[row.name], `${section}.${row.name}`, set);
     const input = element("input", {
       type: "text",
       inputmode: "decimal",
       maxlength: MAX_NUMBER_LENGTH,
       placeholder: String(row.value),
       "data-key": `${section}.${row.name}`,
-      oninput: () => {
-        setParameter(scenario, section, row, input.value.trim().replace(",", "."));
-        changed();
-      },
+      oninput: () => set(input.value.trim().replace(",", ".")),
     });
     const value = scenario[section]?.[row.name];
     if (value !== undefined) input.value = String(value).replace(` ${row.unit}`, "");
-    const node = field(row.name.replace(/_/g, " "), input, parameterHint(scenario, row));
+    const node = field(row.label ?? row.name.replace(/_/g, " "), input, parameterHint(scenario, row));
     const box = element("div", { class: "with-unit" });
     input.replaceWith(box);
-    box.append(input, row.unit && element("span", { class: "secondary", text: row.unit }));
+    const unit = row.shown_unit ?? row.unit;
+    box.append(input, unit && element("span", { class: "secondary", text: unit }));
     return node;
   });
+}
+
+// A value that is chosen from a list; a value of a file or a link that is not in the list is added to it.
+function choiceField({ label, choices, value: usual, description }, value, key, set) {
+  const names = new Map(choices.map((one) => [one.value, one.label]));
+  const given = value === undefined ? String(usual) : String(value);
+  if (!names.has(given)) names.set(given, given);
+  const input = select([...names.keys()], (one) => names.get(one), { "data-key": key, onchange: () => set(input.value) });
+  input.value = given;
+  return field(label, input, description);
 }
 
 function setParameter(scenario, section, row, text) {
   if (!scenario[section] || Array.isArray(scenario[section])) scenario[section] = {};
   if (!text) delete scenario[section][row.name];
   else if (section !== "person") scenario[section][row.name] = Number(text);
+  else if (row.choices?.length && Number(text) === row.value) delete scenario[section][row.name];
   else scenario[section][row.name] = row.unit && /^[\d.eE+-]+$/.test(text) ? `${text} ${row.unit}` : text;
 }
 
@@ -102,7 +121,8 @@ function parameterHint(scenario, row) {
   const shown = (value) => String(Number(value.toPrecision(3)));
   const isBounded = low !== null && high !== null;
   const bounds = isBounded ? `${shown(low)} to ${shown(high)}` : low === 0 ? "0 or more" : "any number";
-  return `${bounds}; default ${ofAnimal ? "of the species" : row.value}. ${row.description}`;
+  const description = row.description && `. ${row.description[0].toUpperCase()}${row.description.slice(1)}`;
+  return `${bounds}; default ${ofAnimal ? "of the species" : row.value}${description}`;
 }
 
 export function pathwaySwitches(scenario, pathways, changed) {
@@ -122,7 +142,8 @@ export function pathwaySwitches(scenario, pathways, changed) {
 }
 
 const PERTURBATION_HINT =
-  "Name, dose, route or “into the brain”, and time; only the name is required. Or set constant fractions below.";
+  "Name, dose, route or “into the brain”, and time; only the name is required. What is taken daily for weeks is one long " +
+  "dose over this time. Or set constant fractions below.";
 
 // A scenario holds either a list of phrases or constant fractions by name; the other kind of field is then disabled.
 export function perturbationFields(scenario, metadata, changed) {
@@ -134,7 +155,7 @@ export function perturbationFields(scenario, metadata, changed) {
     rows: 2,
     maxlength: metadata.limits.text_characters,
     spellcheck: "false",
-    placeholder: "NBQX 10 mg/kg IP at -30 min",
+    placeholder: "lorazepam 2 mg oral at -120 min",
     "data-key": "perturbations",
     oninput: () => setPhrases(),
   });
@@ -143,8 +164,10 @@ export function perturbationFields(scenario, metadata, changed) {
     input.value = [input.value.trim(), phrase].filter(Boolean).join("\n");
     setPhrases();
   });
+  const notes = element("div", {});
   const show = () => {
     count.show();
+    notes.replaceChildren(...notesOn(phrases(), metadata.perturbations));
     for (const one of fractions.querySelectorAll("input")) one.disabled = phrases().length > 0;
     input.disabled = list.disabled = fractionCount() > 0;
   };
@@ -164,11 +187,18 @@ export function perturbationFields(scenario, metadata, changed) {
   show();
   const phraseField = field("Perturbations, one per line", input, PERTURBATION_HINT);
   input.after(list);
-  return collapsible("Perturbations", [phraseField, fractions], { count: count.node });
+  return collapsible("Perturbations", [phraseField, notes, fractions], { count: count.node });
+}
+
+// What the tables say about the perturbations that are named.
+function notesOn(phrases, perturbations) {
+  const words = phrases.map((text) => ` ${text.toLowerCase()} `);
+  const named = perturbations.filter(({ name }) => words.some((text) => text.includes(` ${name.toLowerCase()} `)));
+  return named.map(({ name, description }) => paragraph(`${name}: ${description}.`, "secondary perturbation-note"));
 }
 
 function phraseGroups(perturbations) {
-  const option = ({ phrase, target }) => element("option", { value: phrase, text: `${phrase} (${target})` });
+  const option = ({ phrase, label }) => element("option", { value: phrase, text: label });
   const groups = [...Map.groupBy(perturbations, ({ kind }) => kind)];
   return groups.map(([kind, rows]) => element("optgroup", { label: kind }, rows.map(option)));
 }

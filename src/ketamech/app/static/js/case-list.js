@@ -27,12 +27,23 @@ import {
 } from "./dom.js";
 import { legendSample } from "./figure.js";
 import { MAX_CASES } from "./share-link.js";
-import { treatmentField, treatmentForm } from "./treatment-form.js";
+import { regimenText, treatmentField, treatmentForm } from "./treatment-form.js";
 
 const TREATMENT_KEYS = /^(dose|route|drug|schedule|treatment|treatments|time)/;
 
 export const caseLetter = (i) => "ABCDEF"[i];
 export const caseLabel = (scenario, i) => `${caseLetter(i)} ${scenario.title ?? ""}`;
+
+// The label of a case in a figure or a table, with a mark where its text is not understood.
+export function resultLabel(scenario, i, response) {
+  const label = caseLabel(scenario, i);
+  const shown = label.length > MAX_LABEL ? `${label.slice(0, MAX_LABEL - 1)}…` : label;
+  return response.isOutdated ? `${shown} (not updated)` : shown;
+}
+
+const MAX_TITLE = 200;
+const MAX_LABEL = 60;
+const textOf = ({ treatments }) => treatments.map(regimenText).join("; ");
 
 // A choice of one of the cases; `refill` is called when cases may have changed.
 export function caseSelect(workbench) {
@@ -129,11 +140,16 @@ export class CaseList {
       this.build();
       changed();
     };
+    const { header, retitle } = this.cardHeader(scenario, i, changed);
+    const treatmentsChanged = () => {
+      retitle();
+      changed();
+    };
     return element(
       "article",
       { class: "case", "aria-label": `Case ${caseLetter(i)}` },
-      this.cardHeader(scenario, i, changed),
-      treatmentFields(scenario, metadata, changed),
+      header,
+      treatmentFields(scenario, metadata, treatmentsChanged),
       speciesAndVariant(scenario, metadata, rebuild),
       patientFields(scenario, metadata, changed),
       pathwaySwitches(scenario, metadata.pathways, changed),
@@ -144,10 +160,21 @@ export class CaseList {
     );
   }
 
+  // `retitle`: a title that was not typed follows the treatments; with those of its preset it is that of the preset again.
   cardHeader(scenario, i, changed) {
     const letter = caseLetter(i);
-    const title = wrappedInput({ maxlength: 200, "aria-label": `Title of case ${letter}` });
+    const title = wrappedInput({ maxlength: MAX_TITLE, "aria-label": `Title of case ${letter}` });
     title.value = scenario.title ?? `Case ${letter}`;
+    const { presets } = this.workbench.metadata;
+    const given = { title: scenario.title, text: textOf(scenario) };
+    let followed = presets.some((one) => one.title === scenario.title) ? scenario.title : given.text;
+    const retitle = () => {
+      if (scenario.title !== undefined && scenario.title !== followed) return;
+      const text = textOf(scenario);
+      followed = (text === given.text && given.title) || text.slice(0, MAX_TITLE) || "Untitled";
+      scenario.title = title.value = followed;
+      this.showSummary();
+    };
     title.addEventListener("input", () => {
       scenario.title = title.value || "Untitled";
       this.showSummary();
@@ -155,13 +182,14 @@ export class CaseList {
     });
     const sample = legendSample({ index: i, kind: "main" });
     const remove = () => linkButton("Remove", () => this.remove(i), { "aria-label": `Remove case ${letter}` });
-    return element(
+    const header = element(
       "header",
       {},
       element("span", { class: "letter" }, letter, sample),
       title,
       this.workbench.cases.length > 1 && remove(),
     );
+    return { header, retitle };
   }
 
   // The treatments as the server read them: the text of a field may be abbreviated.
@@ -170,17 +198,20 @@ export class CaseList {
     if (place) place.textContent = treatments.length ? `Simulated: ${treatments.join("; ")}.` : "";
   }
 
-  // The responses to `post` for every case; null, with the error at its field, where the server refuses a case.
-  ofEachCase(post) {
+  // The responses to `post` for every case. Where the server refuses a case, its error is shown at its field and the
+  // response is its last one in `lastValid` (a WeakMap by case) with `isOutdated`; null where there is none.
+  ofEachCase(post, lastValid) {
     const ofCase = async (scenario, i) => {
       try {
         const response = await post(scenario);
         this.showError(i, null);
+        lastValid.set(scenario, response);
         return response;
       } catch (error) {
         this.showError(i, error);
         if (!(error instanceof ServerError)) throw error;
-        return null;
+        const last = lastValid.get(scenario);
+        return last ? { ...last, isOutdated: true } : null;
       }
     };
     return Promise.all(this.workbench.cases.map(ofCase));

@@ -322,7 +322,7 @@ const CHART_MARGIN = { left: 50, right: 16, top: 12, bottom: 40 };
 const MAX_TABLE_ROWS = 300;
 
 export class XyChart extends Figure {
-  // `ticks`: values of the axis, thinned where they are close; without them round numbers.
+  // `ticks`: { value, text } of the axis, thinned where they are close; without them round numbers.
   constructor({ xLabel = "", height = 280, ticks = null, ...settings }) {
     super({ ...settings, height });
     Object.assign(this, { xLabel, ticks, series: [] });
@@ -331,7 +331,8 @@ export class XyChart extends Figure {
   // series: [{ label, index, x, y, low, high, steps, plain, band, points }]; `plain`: a line without markers; `band`: an
   // area from `low` to `high`; `points`: drawn by `foreground`.
   show(series) {
-    this.series = series.map((one) => ({ kind: "main", ...one }));
+    const step = Math.min(3, APART / Math.max(1, series.length - 1));
+    this.series = series.map((one, i) => ({ kind: "main", shift: (i - (series.length - 1) / 2) * step, ...one }));
     this.redraw();
     this.fillTable();
     this.svg.setAttribute("aria-label", this.description());
@@ -386,20 +387,23 @@ export class XyChart extends Figure {
 
   axes(x, y, width) {
     const round = () => roundTicks(x.from, x.to, width > 500 ? 8 : 5).ticks.filter((value) => value <= x.to);
-    const ticks = this.ticks ? apart(this.ticks, x) : round();
-    const labels = ticks.map((value) => ({ value, text: formatNumber(value), anchor: "middle" }));
+    const ticks = this.ticks ? apart(this.ticks, x) : round().map((value) => ({ value, text: formatNumber(value) }));
+    const labels = ticks.map((tick) => ({ ...tick, anchor: "middle" }));
     const place = { x: (x.start + x.end) / 2, y: this.height - 5, "text-anchor": "middle" };
     return [axesOf(x, y, labels), svgElement("text", place, this.xLabel)];
   }
 }
 
 const TICK_GAP = 26; // px
+const TICK_LETTER = 7; // px, about
+const APART = 8; // px between the whiskers of the first and the last series
 
-// The values that do not lie close to a later one that is kept.
-function apart(values, x) {
+// The ticks that do not lie close to a later one that is kept.
+function apart(ticks, x) {
   const found = [];
-  for (const value of [...values].reverse()) {
-    if (!found.length || x.at(found[0]) - x.at(value) >= TICK_GAP) found.unshift(value);
+  const gap = (a, b) => Math.max(TICK_GAP, (TICK_LETTER * (a.text.length + b.text.length)) / 2 + TICK_LETTER);
+  for (const tick of [...ticks].reverse()) {
+    if (!found.length || x.at(found[0].value) - x.at(tick.value) >= gap(found[0], tick)) found.unshift(tick);
   }
   return found;
 }
@@ -431,9 +435,9 @@ function bandArea(one, x, y) {
 
 // Series are moved apart sideways, so that their whiskers do not cover each other.
 function whiskerAndMarker(one, i, left, middle, y) {
-  const at = left + (one.index - 0.5) * 3;
+  if (!one.low || one.low[i] === null) return [marker(one.index, left, middle)];
+  const at = left + one.shift;
   const dot = marker(one.index, at, middle);
-  if (!one.low || one.low[i] === null) return [dot];
   const ends = { x1: at, x2: at, y1: y.at(one.low[i]), y2: y.at(one.high[i]) };
   return [svgElement("line", { class: `stroke-${one.index}`, "stroke-width": 1.4, ...ends }), dot];
 }

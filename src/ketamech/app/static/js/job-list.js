@@ -14,6 +14,7 @@ const KINDS = {
 };
 const STATES = { waiting: "waiting", running: "running", done: "finished", failed: "failed", cancelled: "cancelled" };
 const NONE = "No job yet.";
+const SHARED = "The jobs of everybody who uses this program at this address.";
 
 export class JobList {
   // `open` shows a finished job with its result.
@@ -22,7 +23,7 @@ export class JobList {
     this.timer = 0;
     this.title = element("summary", { text: "Jobs" });
     this.list = element("ul", { class: "job-list" });
-    this.node = element("details", { class: "jobs" }, this.title, this.list);
+    this.node = element("details", { class: "jobs" }, this.title, element("p", { class: "secondary", text: SHARED }), this.list);
     this.refresh = () => this.read();
     this.node.addEventListener("toggle", () => this.node.open && this.read());
     this.read();

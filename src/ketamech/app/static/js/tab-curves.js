@@ -1,7 +1,8 @@
 // The curves of every case over the selected time range, with published points.
 
 import { LatestTask, postJson } from "./api.js";
-import { caseLabel, caseLetter } from "./case-list.js";
+import { caseLetter, resultLabel } from "./case-list.js";
+import { differenceSentence, loadBasis, pairedDifference } from "./compared-cases.js";
 import {
   checkbox,
   element,
@@ -21,7 +22,6 @@ import { measureRedraw, TimeFigure } from "./time-figure.js";
 import { selectedTime } from "./time-slider.js";
 
 const MAX_OUTPUTS = 12;
-const MAX_LABEL = 34;
 const INTRODUCTION =
   "All cases over the same time range. Dashed: same patient, same visits, no drug. Points: published values " +
   "(filled: as measured in people; hollow: translated from animals or from another scale; half filled: its place contains " +
@@ -48,8 +48,13 @@ class CurvesTab {
     this.people = new Map(); // by track id: the population of each case; another Map after a change
     this.chosenCurve = {}; // by track id
     this.figures = new Map(); // by track id: { figure, curveSelect }
+    this.lastValid = new WeakMap(); // the last response of each case, by its object
+    this.basis = null; // by what a difference between cases is judged
+    this.differences = []; // by case: the paired difference from the first, where there are bands
     this.grid = element("div", { class: "figure-grid" });
-    this.node = tabContent("Time courses", INTRODUCTION, this.makeToolbar(), this.grid);
+    this.notes = element("div", { class: "secondary", id: "curves-notes", role: "status" });
+    this.node = tabContent("Time courses", INTRODUCTION, this.makeToolbar(), this.notes, this.grid);
+    selectedTime.onChange(() => this.node.isConnected && this.showDifference());
     this.simulation = new LatestTask((isNewerWaiting) => this.simulate(isNewerWaiting));
     this.buildFigures();
   }
@@ -118,6 +123,8 @@ class CurvesTab {
 
   update() {
     this.points = [];
+    this.missing = [];
+    this.differences = [];
     this.people = new Map();
     this.simulation.run();
   }
@@ -153,14 +160,87 @@ class CurvesTab {
     if (!keys.every((key) => this.figures.has(key))) this.buildFigures();
     const { cases, caseList } = this.workbench;
     const request = { until: selectedTime.last, tracks: keys, outputs: this.addedOutputs };
-    this.responses = await caseList.ofEachCase((scenario) => postJson("/api/curves", { scenario, ...request }));
-    this.responses.forEach((response, i) => caseList.showParsedTreatments(i, response?.treatments ?? []));
+    const post = (scenario) => postJson("/api/curves", { scenario, ...request });
+    const responses = await caseList.ofEachCase(post, this.lastValid);
+    const lastDose = Math.max(0, ...responses.map((response) => response?.treatment_times.at(-1) ?? 0));
+    if (this.workbench.fitRange(lastDose)) return this.update();
+    this.responses = responses;
+    responses.forEach((response, i) => caseList.showParsedTreatments(i, isCurrent(response) ? response.treatments : []));
     this.showAll();
     measureRedraw("slider to redraw");
     if (isNewerWaiting()) return;
     this.points = await this.publishedValues(cases);
     this.showAll();
     if (this.hasPeople) this.simulatePeople();
+    if (cases.length > 1) await this.compareCases(cases);
+    if (isNewerWaiting()) return;
+    this.missing = await this.missingPoints(cases);
+    this.showNotes();
+  }
+
+  // By what differences are judged, and with bands the difference in each virtual patient.
+  async compareCases(cases) {
+    this.basis ??= await loadBasis();
+    this.showDifference();
+    const { people } = this;
+    if (!this.hasPeople || !this.basis) return;
+    const isKnown = (i) => isCurrent(this.responses[0]) && isCurrent(this.responses[i]);
+    const ofCase = (scenario, i) => (i && isKnown(i) ? pairedDifference(this.workbench, scenario, cases[0], this.moodTrack.key) : null);
+    const differences = await Promise.all(cases.map(ofCase));
+    if (people !== this.people) return;
+    this.differences = differences;
+    this.showDifference();
+  }
+
+  // The track of the output by which cases are compared.
+  get moodTrack() {
+    return this.tracks.find(({ rating_scale: isScale, key }) => isScale && key === "mood");
+  }
+
+  // Below the figure of mood: how far the cases are apart at the selected time, and whether that means anything.
+  showDifference() {
+    const entry = this.figures.get(this.moodTrack.key);
+    if (!entry) return;
+    const { cases } = this.workbench;
+    const tracks = this.responses.map((response) => response?.tracks.find(({ key }) => key === this.moodTrack.key));
+    const isComparable = this.basis && cases.length > 1 && cases.length === this.responses.length;
+    const sentence = (k) => differenceSentence({ ...this, cases, tracks, k }, selectedTime.hours);
+    entry.figure.setNote(isComparable ? cases.map((_, k) => (k ? sentence(k) : "")).filter(Boolean).join(" ") : "");
+  }
+
+  // For each case without a published value in the figures: the settings without which it would have some.
+  async missingPoints(cases) {
+    const ofCase = async (scenario, i) => {
+      if (!isCurrent(this.responses[i]) || (await this.hasPoints(scenario))) return null;
+      const found = [];
+      for (const [words, without] of settingsOf(scenario, this.workbench.metadata.person)) {
+        if (await this.hasPoints(without)) found.push(words);
+      }
+      return { i, found };
+    };
+    return (await Promise.all(cases.map(ofCase))).filter(Boolean);
+  }
+
+  async hasPoints(scenario) {
+    const { published_values: values } = await postJson("/api/published-values", { scenario }).catch(() => ({ published_values: [] }));
+    return values.some(({ track }) => this.figures.has(track));
+  }
+
+  // Which curves are old, and why a case has no published values.
+  showNotes() {
+    const { cases } = this.workbench;
+    const prefix = (i) => (cases.length > 1 ? `${caseLetter(i)}: ` : "");
+    const old = this.responses.flatMap((response, i) => {
+      const what = "the text is not understood: see the error at its field. The curves are the last ones";
+      return response?.isOutdated ? [`${prefix(i)}${what}, of ${response.treatments.join("; ")}.`] : [];
+    });
+    const missing = (this.missing ?? []).map(({ i, found }) => {
+      const why = found.length
+        ? `no published values are shown ${found.join(" or ")}: those in the tables are of other patients.`
+        : "the tables hold no published values of exactly these doses at these times.";
+      return `${prefix(i)}${why}`;
+    });
+    this.notes.replaceChildren(...old.map((text) => element("p", { class: "outdated", text })), ...missing.map((text) => element("p", { text })));
   }
 
   // One track after another, so that each appears as soon as it is known; curves do not wait for them.
@@ -183,7 +263,7 @@ class CurvesTab {
   // Published values for all cases, each once.
   async publishedValues(cases) {
     const ofCase = async (scenario, i) => {
-      if (!this.responses[i]) return [];
+      if (!isCurrent(this.responses[i])) return [];
       const found = await postJson("/api/published-values", { scenario }).catch(() => ({ published_values: [] }));
       return found.published_values;
     };
@@ -193,6 +273,8 @@ class CurvesTab {
 
   showAll() {
     for (const key of this.figures.keys()) this.show(key);
+    this.showDifference();
+    this.showNotes();
   }
 
   // One case: all its curves; several cases: one curve of each.
@@ -246,11 +328,39 @@ class CurvesTab {
       if (!track || !this.workbench.cases[i]) return [];
       const { time } = this.responses[i];
       const curve = track.curves[chosen];
-      const label = caseLabel(this.workbench.cases[i], i).slice(0, MAX_LABEL);
+      const label = resultLabel(this.workbench.cases[i], i, this.responses[i]);
       const series = { time, y: curve.treated, label, index: i, kind: "main" };
       return [series, ...controlSeries(curve, time, `${caseLetter(i)} without drug`, i > 0)];
     });
   }
+}
+
+const isCurrent = (response) => Boolean(response) && !response.isOutdated;
+
+// [words, scenario] without each setting by which a case may differ from the patients of a study.
+function settingsOf(scenario, fields) {
+  const { person = {} } = scenario;
+  const ofPerson = Object.entries(person).map(([name, value]) => {
+    const rest = Object.entries(person).filter(([other]) => other !== name);
+    return [wordsOf(fields.find((one) => one.name === name), value), { ...scenario, person: Object.fromEntries(rest) }];
+  });
+  const others = Object.keys(OTHER_SETTINGS).filter((key) => Object.keys(scenario[key] ?? {}).length);
+  const without = (key) => Object.fromEntries(Object.entries(scenario).filter(([name]) => name !== key));
+  return [...ofPerson, ...others.map((key) => [OTHER_SETTINGS[key], without(key)])];
+}
+
+const OTHER_SETTINGS = {
+  perturbations: "with these perturbations",
+  pathways: "with these pathways off",
+  parameters: "with these parameters",
+  variant: "of this model variant",
+};
+
+// A value of the patient in words: "for a person of 67 years", "with Japanese ancestry: yes".
+function wordsOf({ name, label, shown_unit: unit, choices }, value) {
+  const chosen = choices.find((one) => one.value === String(value))?.label;
+  const text = chosen ?? `${Number.parseFloat(value)} ${unit}`.trim();
+  return name === "age" ? `for a person of ${text}` : `with ${label}: ${text}`;
 }
 
 const hasChange = ({ curves }) => curves.some(({ treated }) => range(treated) > 1e-6);

@@ -1,8 +1,9 @@
 // Percentiles of many virtual patients for each case.
 
 import { LatestTask, postJson } from "./api.js";
-import { caseLabel, caseLetter } from "./case-list.js";
-import { element, field, select, tabContent, table, toolbar } from "./dom.js";
+import { caseLetter, resultLabel } from "./case-list.js";
+import { errorSentence, loadBasis } from "./compared-cases.js";
+import { element, field, paragraph, select, tabContent, table, toolbar } from "./dom.js";
 import { percentileBands, percentileSeries } from "./figure-data.js";
 import { formatNumber, formatRange, formatTimeLong, interpolate } from "./format.js";
 import { measureRedraw, TimeFigure } from "./time-figure.js";
@@ -19,9 +20,14 @@ const NOTHING = "No case can be simulated: see the error at its field.";
 export function populationTab(workbench) {
   const tracks = new Map(workbench.metadata.tracks.map((one) => [one.key, one]));
   const update = () => simulation.run();
-  const track = select([...tracks.keys()], (key) => tracks.get(key).label, { onchange: update });
+  let lastValid = new WeakMap(); // of this track and size
+  const updateAll = () => {
+    lastValid = new WeakMap();
+    update();
+  };
+  const track = select([...tracks.keys()], (key) => tracks.get(key).label, { onchange: updateAll });
   const sizes = [...SIZES, ...(isStaticSite ? [] : SIZES_OF_SERVER)];
-  const size = select(sizes, (number) => number.toLocaleString("en"), { onchange: update });
+  const size = select(sizes, (number) => number.toLocaleString("en"), { onchange: updateAll });
   track.value = "mood";
   size.value = String(workbench.metadata.story_patients);
   workbench.bindToLink("population.track", track);
@@ -31,21 +37,30 @@ export function populationTab(workbench) {
 
   const comparison = element("div", {});
   let shown = { responses: [], unit: "" };
-  const compare = () => comparison.replaceChildren(comparisonTable(workbench.cases, shown));
+  let basis = null; // by what a difference of mood is judged
+  const compare = () => {
+    const { node, distances } = comparisonTable(workbench.cases, shown);
+    const isJudged = basis && track.value === "mood" && distances.length > 0;
+    comparison.replaceChildren(node, isJudged ? paragraph(errorSentence(basis, Math.max(...distances))) : "");
+  };
   selectedTime.onChange(() => comparison.isConnected && compare());
 
   const simulation = new LatestTask(async () => {
     figure.markStale();
     const request = { until: selectedTime.last, track: track.value, patients: Number(size.value) };
     const post = (scenario) => postJson("/api/population", { scenario, ...request });
-    show(await workbench.caseList.ofEachCase(post));
+    show(await workbench.caseList.ofEachCase(post, lastValid));
     measureRedraw("slider to band");
+    if (basis || workbench.cases.length < 2) return;
+    basis = await loadBasis();
+    compare();
   });
 
   function show(responses) {
     const { label, unit } = tracks.get(track.value);
     figure.setTitle(`${label}, ${Number(size.value).toLocaleString("en")} virtual patients`);
-    const prefix = (i) => (responses.length > 1 ? `${caseLetter(i)} ` : "");
+    const outdated = (i) => (responses[i]?.isOutdated ? "(not updated) " : "");
+    const prefix = (i) => `${responses.length > 1 ? `${caseLetter(i)} ` : ""}${outdated(i)}`;
     const ofEach = (make) => responses.flatMap((response, i) => (response ? make(response, i, prefix(i)) : []));
     figure.show({ unit, series: ofEach(percentileSeries), bands: ofEach(percentileBands) });
     shown = { responses, unit };
@@ -61,19 +76,22 @@ export function populationTab(workbench) {
 function comparisonTable(cases, { responses, unit }) {
   const { hours } = selectedTime;
   const known = responses.flatMap((response, i) => (response && cases[i] ? [{ response, i }] : []));
-  if (!known.length) return "";
+  if (!known.length) return { node: "", distances: [] };
   const at = ({ time, curves }, percent) => interpolate(time, curves[0].percentiles[percent], hours);
   const first = at(known[0].response, 50);
+  const distances = [];
   const rows = known.map(({ response, i }, k) => {
     const [low, middle, high] = [5, 50, 95].map((percent) => at(response, percent));
-    const distance = k && middle !== null && first !== null ? directed(middle - first) : "–";
-    return [caseLabel(cases[i], i), formatNumber(middle), formatRange(low, high), distance];
+    const isCompared = k && middle !== null && first !== null;
+    if (isCompared) distances.push(Math.abs(middle - first));
+    const distance = isCompared ? directed(middle - first) : "–";
+    return [resultLabel(cases[i], i, response), formatNumber(middle), formatRange(low, high), distance];
   });
   const head = ["case", `median, ${unit}`, "5th to 95th percentile", `median, against ${caseLetter(known[0].i)}`];
-  return table(`${formatTimeLong(hours)} after the start`, head, rows);
+  return { node: table(`${formatTimeLong(hours)} after the start`, head, rows), distances };
 }
 
-const directed = (value) => `${formatNumber(Math.abs(value))} ${value < 0 ? "lower" : "higher"}`;
+const directed = (value) => `${formatNumber(Math.abs(value), 2)} ${value < 0 ? "lower" : "higher"}`;
 
 function statusText(responses) {
   if (!responses.length) return NOTHING;

@@ -12,6 +12,8 @@ const INTRODUCTION =
   "come first. Inside: within the published range or 1.96 standard errors, or 1.25-fold where neither is published; near: " +
   "outside by a little more. A fitted value set the model; one of the same trial as a fitted value is a weak test; only an " +
   "independent value is a test.";
+const ROLES = ["independent", "same trial", "fitted"]; // a test first
+const ROLE_WORDS = { independent: "Independent, a test", "same trial": "Same trial as a fitted row, a weak test", fitted: "Fitted, no test" };
 const DIRECTIONS = { "-1": "a fall", 0: "no change", 1: "a rise" };
 
 export function scorecardTab(workbench) {
@@ -34,29 +36,34 @@ export function scorecardTab(workbench) {
   return { node: tabContent("Scorecard", INTRODUCTION, place, results), update, showJob };
 }
 
-function resultNodes({ rows, uncovered }) {
+export function resultNodes({ rows, uncovered }) {
   const counted = rows.filter(({ use }) => use === "calibrate"); // the source of the others cannot be opened
-  const counts = [...Map.groupBy(counted, ({ verdict }) => verdict)].map(([verdict, list]) => [verdict, list.length]);
   const stages = [...new Set(rows.map(({ stage }) => stage))];
   const place = element("div", {});
+  const bars = element("div", { class: "role-bars" });
   const list = () => {
-    const chosen = rows.filter((row) => {
-      return (!stage.value || row.stage === stage.value) && (!verdict.value || row.verdict === verdict.value);
-    });
+    const ofStage = (row) => !stage.value || row.stage === stage.value;
+    const chosen = rows.filter((row) => ofStage(row) && (!verdict.value || row.verdict === verdict.value) && (!role.value || row.role === role.value));
+    bars.replaceChildren(...ROLES.map((one) => roleBar(one, counted.filter((row) => ofStage(row) && row.role === one))));
     place.replaceChildren(scorecardTable(chosen));
   };
   const stage = select(["", ...stages], undefined, { onchange: list });
-  const verdict = select(["", ...counts.map(([name]) => name)], undefined, { onchange: list });
+  const role = select(["", ...ROLES], undefined, { onchange: list });
+  const verdict = select(["", ...Object.keys(VERDICT_COLOURS)], undefined, { onchange: list });
   list();
-  const summary = counts.flatMap(([name, number], i) => [
-    i ? ", " : "",
-    element("strong", { text: number }),
-    ` ${name}`,
-  ]);
   const unopened = `${rows.length - counted.length} rows whose source cannot be opened are listed and not counted`;
-  const rest = `. ${unopened}. ${uncovered} further rows are not compared; the scorecard documentation gives the reasons.`;
-  const filters = toolbar(field("Stage", stage), field("Verdict", verdict));
-  return [verdictBar(counts, counted.length), element("p", {}, summary, rest), filters, place];
+  const rest = `${unopened}. ${uncovered} further rows are not compared; the scorecard documentation gives the reasons.`;
+  const filters = toolbar(field("Stage", stage), field("Role", role), field("Verdict", verdict));
+  return [filters, bars, element("p", { class: "secondary" }, rest), place];
+}
+
+// The counted rows of one role: their number, and how many have each verdict.
+function roleBar(role, rows) {
+  const counts = Object.keys(VERDICT_COLOURS).map((name) => [name, rows.filter(({ verdict }) => verdict === name).length]);
+  const shown = counts.filter(([, number]) => number);
+  const verdicts = shown.flatMap(([name, number], i) => [i ? ", " : ": ", element("strong", { text: number }), ` ${name}`]);
+  const heading = element("p", {}, `${ROLE_WORDS[role]}: `, element("strong", { text: rows.length }), rows.length === 1 ? " row" : " rows", verdicts, ".");
+  return element("div", { class: "role-bar" }, heading, rows.length ? verdictBar(counts, rows.length) : null);
 }
 
 function scorecardTable(rows) {

@@ -60,5 +60,6 @@ export function trialTab(workbench) {
   }
 
   const node = tabContent("Virtual trial", INTRODUCTION, form.node, place, results, runs.node);
-  return { node, update: () => form.update(), showJob };
+  const reveal = () => results.scrollIntoView({ block: "start" });
+  return { node, update: () => form.update(), showJob, reveal };
 }

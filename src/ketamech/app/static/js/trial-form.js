@@ -19,7 +19,7 @@ const NOT_IN_TRIAL = {
 };
 const MIN_SEARCH_REPLICATES = 100;
 const REPLICATES_HINT = `1 to 500: the trial is repeated with other patients and other parameter draws; a sample size takes at least ${MIN_SEARCH_REPLICATES}`;
-const CONTROL_HINT = "added where no arm is a placebo or midazolam; Double-dummy: every arm has the visits of all arms, so that expectancy does not differ. At one arm’s visits: of the arm with the most. Oral drugs beside visits are given with placebo too.";
+const CONTROL_HINT = "added where no arm is a placebo or midazolam; Double-dummy: every arm has the visits of all arms, so that expectancy does not differ. At one arm’s visits: the placebo has those of the arm with the most visits. Oral drugs beside visits are given with placebo too.";
 const PRIMARY_HINT = "the visit that the sample size and the success of a trial are about; by the doses: the first after a single dose, else the last within 28 days";
 const PRESET_DAY = "by the doses";
 const MARGIN_HINT = "points; empty: the trial tests a difference. Choose the active drug as the reference arm.";
@@ -52,6 +52,10 @@ export class TrialForm {
     this.inputs.shipped.addEventListener("change", () => {
       const isShipped = this.inputs.shipped.value && this.inputs.shipped.value !== OWN;
       this.inputs.patients_per_arm.value = isShipped ? "" : PATIENTS_PER_ARM;
+      if (isShipped && this.inputs.margin.value) {
+        this.inputs.margin.value = ""; // that of another trial
+        this.inputs.margin.dispatchEvent(new Event("change"));
+      }
       this.update();
     });
     this.inputs.days.addEventListener("input", () => this.listDays());
@@ -106,7 +110,7 @@ export class TrialForm {
       { class: "panel-form", novalidate: true, onsubmit },
       element("div", { class: "full-width" }, field("Trial", inputs.shipped)),
       this.ownArms,
-      field("Patients per arm", inputs.patients_per_arm, `2 to 2000, at most ${maxPatients} in all; empty: as in a trial of the program`),
+      field("Patients per arm", inputs.patients_per_arm, `2 to 2000, at most ${maxPatients} in all; with a published trial, empty is its own number; a search for the sample size does not use it`),
       field("Replicates", inputs.replicates, REPLICATES_HINT),
       field("Random seed", inputs.seed, `0 to ${MAX_SEED}; the same seed gives the same patients`),
       this.design,

@@ -6,7 +6,7 @@ import { COLOURS, XyChart } from "./figure.js";
 import { formatNumber, formatRange, formatSigned, formatTime } from "./format.js";
 import { codeSection } from "./tab-downloads.js";
 
-export const MISSED = "a true effect is missed"; // an answer of `errors`
+export const MISSED = "the difference of the model is missed"; // an answer of `errors`
 
 const FILES =
   "Tables of every subject, rating and result (CSV, Parquet, CDISC names), figures, the data as Zarr, the report page, " +
@@ -29,21 +29,26 @@ export function trialResultNodes(found, job) {
   ];
 }
 
-// The difference with its direction, the sample size, and how often a trial misses the effect.
+// The sample size, the difference with its direction, and how often a trial does not show it.
 function findings(found) {
   const { differences, sample_size: sizes, errors } = found;
-  const important = [...(differences ?? []), ...(sizes ?? []).map(({ text }) => text)];
-  const list = important.map((text) => paragraph(text, "finding"));
+  const simulated = sizes?.length ? `In the largest trials that were simulated (${sizesOfArms(found)}): ` : "";
+  const important = [...(sizes ?? []).map(({ text }) => text), ...(differences ?? []).map((text) => simulated + text)];
+  const list = found.cautions.map((text) => paragraph(sentenceOf(text), "caution"));
+  list.push(...important.map((text) => paragraph(text, "finding")));
   list.push(...notFound(found), ...chancesToMiss(found), ...errors.map(({ arm, text }) => paragraph(`${arm}: ${text}`)));
   if (sizes?.length) list.push(paragraph(SIZE_NOTE, "secondary"), ...limitNotes(sizes));
   return element("div", { class: "findings" }, list);
 }
 
-// How often a trial of the size that was run, or found, does not succeed although the arms differ, where no sentence of
-// `errors` says it.
+const sizesOfArms = ({ arms }) => arms.map(({ name, n }) => `${n} in ${name}`).join(", ");
+const sentenceOf = (text) => `${text[0].toUpperCase()}${text.slice(1)}${text.endsWith(".") ? "" : "."}`;
+
+// How often a trial of the size that was run, or found, does not succeed although the arms differ in the model, where no
+// sentence of `errors` says it.
 function chancesToMiss({ effects, sample_size: sizes, arms, replicates, errors }) {
   const chance = (arm, n, share, difference) =>
-    paragraph(`${arm}: chance to miss a true difference of ${formatNumber(Math.abs(difference), 2)} points: ${percentText(share)}, with ${n} patients in this arm.`);
+    paragraph(`${arm}: if the ${formatNumber(Math.abs(difference), 2)} points of the model are right, the chance to miss them is ${percentText(share)} with ${n} patients in this arm.`);
   const stated = (arm) => errors.some((one) => one.arm === arm && one.answer === MISSED);
   const better = effects.filter(({ arm, difference }) => difference < 0 && !stated(arm));
   const size = new Map(arms.map(({ name, n }) => [name, n]));
@@ -58,17 +63,17 @@ function chancesToMiss({ effects, sample_size: sizes, arms, replicates, errors }
 }
 
 // Why no sample size was found, and what to change.
-function notFound({ sample_size: sizes, effects, primary, reference, means }) {
+function notFound({ sample_size: sizes, effects, primary, reference, means, replicates }) {
   const [scale, visit] = primary.split(" at ");
   return (sizes ?? []).filter(({ patients }) => patients === null).flatMap(({ arm, low, simulated, target }) => {
     const effect = effects.find((one) => one.arm === arm);
     const difference = effect ? `At ${visit} the score on ${arm} is ${formatNumber(Math.abs(effect.difference), 2)} points ${effect.difference < 0 ? "lower" : "higher"} than on ${reference}. ` : "";
     const earlier = earlierVisit(means[scale] ?? [], arm, reference, visit);
-    const advice = earlier ? `Choose an earlier day as primary endpoint: at ${earlier.visit} it is ${formatNumber(earlier.size, 2)} points lower.` : "";
+    const other = earlier ? `The largest difference of a visit is that at ${earlier.visit}, ${formatNumber(earlier.size, 2)} points lower; an endpoint is chosen before a trial for other reasons than this.` : "";
     const stop = low === null
       ? `The search stopped at ${simulated} patients: the simulated trials show no number that gives a power of ${percentText(target)}.`
-      : `The search stopped at ${simulated} patients: at least ${low} are needed, or more than the program simulates at once. Fewer replicates allow larger trials.`;
-    return [paragraph([difference.trim(), advice, stop].filter(Boolean).join(" "))];
+      : `The search stopped at ${simulated} patients: at least ${low} are needed, or more than the program simulates at once.${replicates > MIN_SEARCH_REPLICATES ? " Fewer replicates allow larger trials." : ""}`;
+    return [paragraph([difference.trim(), other, stop].filter(Boolean).join(" "))];
   });
 }
 
@@ -82,8 +87,12 @@ function earlierVisit(rows, arm, reference, visit) {
   return earlier?.size > sizes[place].size ? earlier : null;
 }
 
-const SIZE_NOTE = "The number counts randomised patients, drop-out included.";
+const SIZE_NOTE =
+  "The number counts randomised patients, drop-out included. Each simulated trial has other parameter values: the power is an " +
+  "average over the uncertainty of the model (assurance), not that of one fixed difference, and the interval is what the " +
+  "number of simulated trials leaves.";
 const NO_LIMIT = 0.995;
+const MIN_SEARCH_REPLICATES = 100; // of the form
 
 // Where no number of patients gives all of the power.
 function limitNotes(sizes) {
@@ -113,22 +122,25 @@ function filesSection(id) {
 const groupBy = (rows, key) => [...Map.groupBy(rows, (row) => row[key])];
 
 function resultCharts(found) {
-  const order = new Map(found.arms.map((arm, i) => [arm.name, i % COLOURS]));
+  const ofReference = ({ name }) => Number(name === found.reference); // its colour comes last, in every trial
+  const order = new Map([...found.arms].sort((a, b) => ofReference(a) - ofReference(b)).map((arm, i) => [arm.name, i % COLOURS]));
   const series = (rows, key, make) =>
     groupBy(rows, key).map(([label, list], i) => ({ label, index: order.get(label) ?? i, ...make(list) }));
   const days = { xLabel: "days" };
   const spread = found.replicates > 1 ? "; bars: 95 % of the trials" : "; bars: 95 % intervals";
   const [primaryScale, primaryVisit] = found.primary.split(" at ");
-  const primaryHour = (found.means[primaryScale] ?? []).find(({ visit }) => visit === primaryVisit)?.hour;
-  const primaryDay = primaryHour === undefined ? null : primaryHour / DAY;
-  const charts = Object.entries(found.means).map(([scale, rows]) =>
-    shownWithFinding({ title: `${scale}, mean of each arm`, unit: `points${spread}`, ...days }, series(rows, "arm", meanSeries), primaryDay),
-  );
+  const placesOf = (scale) => new VisitDays(found.means, scale);
+  const primaryDay = placesOf(primaryScale).dayOf(primaryVisit);
+  const charts = Object.entries(found.means).map(([scale, rows]) => {
+    const places = placesOf(scale);
+    const settings = { title: `${scale}, mean of each arm`, unit: `${found.units?.[scale] ?? "points"}${spread}`, ...days, places };
+    return shownWithFinding(settings, series(rows, "arm", (list) => meanSeries(list, places)), primaryDay);
+  });
   for (const [scale, rows] of Object.entries(found.response_rates)) {
-    const hours = new Map(found.means[scale].map(({ visit, hour }) => [visit, hour]));
+    const places = placesOf(scale);
     const visits = rows.filter(({ visit }) => visit !== "baseline");
-    const settings = { title: `${scale}, responders`, unit: `% of each arm${spread}`, range: [0, 100], ...days };
-    charts.push(shownWithFinding(settings, series(visits, "arm", (list) => responderSeries(list, hours)), primaryDay));
+    const settings = { title: `${scale}, responders`, unit: `% of each arm${spread}`, range: [0, 100], ...days, places };
+    charts.push(shownWithFinding(settings, series(visits, "arm", (list) => responderSeries(list, places)), primaryDay));
   }
   if (found.survival.length) {
     const title = "Responders without relapse";
@@ -147,20 +159,50 @@ function resultCharts(found) {
 
 // A chart whose heading states the value of every line at the primary endpoint, or else the last one; the axis has the
 // days of the visits.
-function shownWithFinding(settings, series, place = null) {
-  const isOfDays = settings.xLabel === "days";
-  const ticks = isOfDays ? [...new Set(series.flatMap(({ x }) => x))].sort((a, b) => a - b) : null;
+function shownWithFinding({ places = null, ...settings }, series, place = null) {
+  const days = [...new Set(series.flatMap(({ x }) => x))].sort((a, b) => a - b);
+  const ticks = places && days.map((value) => ({ value, text: places.tickAt(value) }));
   const chart = new XyChart({ ...settings, ticks }).show(series);
   const isRated = place !== null && series.every(({ x }) => x.includes(place));
   const shown = isRated ? place : Math.max(...series.flatMap(({ x }) => x));
   const values = series.map(({ label, x, y }) => `${label}: ${formatNumber(isRated ? y[x.indexOf(place)] : y.at(-1))}`);
-  const when = isOfDays ? formatVisit(shown * DAY) : `At ${formatNumber(shown)} ${settings.xLabel}`;
+  const when = places ? places.visitAt(shown) : `At ${formatNumber(shown)} ${settings.xLabel}`;
   if (series.length) chart.setFinding(`${when} – ${values.join("; ")}`);
   return chart;
 }
 
-// A visit: "Day 7", or before the first day "40 min".
-const formatVisit = (hours) => (hours < DAY ? formatTime(hours) : `Day ${formatNumber(hours / DAY)}`);
+// The days of the visits of a scale. In a trial with a visit named "day N" the day of the first dose is day 1, as in its
+// protocol; else days have passed since the first dose.
+class VisitDays {
+  constructor(means, scale) {
+    const isNamed = Object.values(means).some((rows) => rows.some(({ visit }) => /^day \d+$/.test(visit)));
+    this.first = isNamed ? 1 : 0;
+    this.hours = new Map((means[scale] ?? []).map(({ visit, hour }) => [visit, hour]));
+    this.visits = new Map([...this.hours.keys()].map((visit) => [this.dayOf(visit), visit]));
+  }
+
+  dayOf(visit) {
+    const hour = this.hours.get(visit);
+    return hour === undefined ? null : hour / DAY + this.first;
+  }
+
+  visitAt(day) {
+    return this.visits.has(day) ? formatVisit(this.visits.get(day), this.first) : `Day ${formatNumber(day)}`;
+  }
+
+  tickAt(day) {
+    return this.visits.get(day) === "baseline" ? String(this.first) : this.visitAt(day).replace(/^Day (\d+).*/, "$1");
+  }
+}
+
+// A visit as in the protocol: "Day 28" of "day 28" and "28 d", "40 min", "24 h"; "Day 8, 40 min" of "168.67 h".
+function formatVisit(visit, first = 0) {
+  const named = /^day (\d+)$/.exec(visit) ?? /^(\d+) d$/.exec(visit);
+  if (named) return `Day ${named[1]}`;
+  const [, hours] = /^([\d.]+) h$/.exec(visit) ?? [];
+  const rest = hours % DAY;
+  return hours > DAY && rest ? `Day ${Math.floor(hours / DAY) + first}, ${formatTime(rest)}` : visit;
+}
 
 const columnOf = (rows, name) => rows.map((row) => row[name]);
 const percents = (rows, name) => rows.map((row) => (row[name] === null ? null : 100 * row[name]));
@@ -168,16 +210,16 @@ const percents = (rows, name) => rows.map((row) => (row[name] === null ? null : 
 export const percentText = (share) => `${Math.round(100 * share)} %`;
 
 // The interval is that of the change since baseline, moved to the mean; at baseline there is none.
-const meanSeries = (rows) => ({
-  x: rows.map(({ hour }) => hour / DAY),
+const meanSeries = (rows, places) => ({
+  x: rows.map(({ visit }) => places.dayOf(visit)),
   y: columnOf(rows, "mean"),
   low: rows.map(({ hour, mean, change, low }) => (hour > 0 ? mean - change + low : null)),
   high: rows.map(({ hour, mean, change, high }) => (hour > 0 ? mean - change + high : null)),
 });
 
-function responderSeries(rows, hours) {
+function responderSeries(rows, places) {
   const interval = (name) => (rows.every((row) => name in row) ? percents(rows, name) : null);
-  const x = rows.map(({ visit }) => (hours.get(visit) ?? 0) / DAY);
+  const x = rows.map(({ visit }) => places.dayOf(visit) ?? 0);
   return { x, y: percents(rows, "response"), low: interval("response_low"), high: interval("response_high") };
 }
 
@@ -195,8 +237,10 @@ function armsTable(found) {
     const share = found.dropout_share[name];
     return share === undefined ? "–" : `${formatNumber(100 * share, 2)} %`;
   };
-  const rows = found.arms.map(({ name, n, treatment }) => [name, n, dropout(name), treatment]);
-  return table(`Arms, ${trialCount(found.replicates)}`, ["arm", "patients", "dropout", "treatment"], rows);
+  const [scale, visit] = found.primary.split(" at ");
+  const sds = new Map((found.means[scale] ?? []).filter((row) => row.visit === visit).map(({ arm, sd }) => [arm, sd]));
+  const rows = found.arms.map(({ name, n, treatment }) => [name, n, dropout(name), formatNumber(sds.get(name)), treatment]);
+  return table(`Arms, ${trialCount(found.replicates)}`, ["arm", "patients", "dropout", `SD of the change, ${found.primary}`, "treatment"], rows);
 }
 
 function comparisonTable(found) {
@@ -231,7 +275,7 @@ function visitTable({ primary, reference, means, replicates, effects }) {
   };
   const caption = `${scale} at every visit: change minus the change on ${reference}, not adjusted for baseline, points, ${trialCount(replicates)}`;
   const compared = effects.map(({ arm }) => [arm, ...visits.map((visit) => difference(arm, visit))]);
-  return table(caption, ["arm", ...visits.map(({ hour }) => formatVisit(hour))], compared);
+  return table(caption, ["arm", ...visits.map(({ visit }) => formatVisit(visit))], compared);
 }
 
 // With the 95 % interval that the number of trials leaves.
@@ -250,10 +294,19 @@ function publishedTable({ published, primary, replicates }) {
     withRange(row.published, row.published_low, row.published_high),
     withRange(row.simulated, row.low, row.high),
     row.unit,
+    insideText(row, replicates),
     row.fitted ? "yes" : "no",
   ]);
-  const head = ["", "published (95 %)", `simulated, ${trialCount(replicates)} (95 % of trials)`, "unit", "used to fit"];
-  return table(`${primary} in the published trial and in its simulation`, head, rows);
+  const head = ["", "published (95 %)", `simulated, ${trialCount(replicates)} (95 % of trials)`, "unit", "published in this range", "used to fit"];
+  const isOfRelapse = ({ statistic }) => /relapse|still well|hazard/.test(statistic);
+  const what = [published.every(isOfRelapse) ? "" : primary, published.some(isOfRelapse) ? "relapse" : ""].filter(Boolean).join(", and ");
+  return table(`${what[0].toUpperCase()}${what.slice(1)} in the published trial and in its simulation`, head, rows);
+}
+
+// Whether the published number lies among 95 % of the simulated trials.
+function insideText({ published, low, high }, replicates) {
+  if (replicates < 2 || !Number.isFinite(low) || !Number.isFinite(high)) return "–";
+  return published >= low && published <= high ? "inside" : "outside";
 }
 
 const NOT_THE_STORY =
@@ -266,10 +319,14 @@ const BY_RATING =
 const BY_POPULATION =
   "Patients enter by the scores of the population, not by a limit of a rating. The key “eligibility” of a trial file sets such limits, which add regression to the mean.";
 
+const ANALYSIS =
+  "Analysis: ANCOVA, the score at the primary endpoint with the baseline as covariate, of the patients who were rated at this " +
+  "visit; nothing is imputed. Drop-out depends on chance, and on the rating where the trial says so.";
+
 function notes(found) {
   const lines = [
+    found.effects.length > 0 && !found.is_within_patients && ANALYSIS,
     ...found.assumptions,
-    ...found.cautions,
     ...(found.primary.startsWith("MADRS") && found.reference_is_control ? [NOT_THE_STORY, FALL_WITHOUT_DRUG] : []),
     found.enrolled_by_rating !== null && (found.enrolled_by_rating ? BY_RATING : BY_POPULATION),
     ...Object.entries(found.responses).map(([scale, share]) => share > 0 && `Response: ${scale} falls by at least ${percentText(share)} of baseline.`),

@@ -1,6 +1,7 @@
 // Runs of trials that are stored in this browser under a name, and their comparison side by side.
 
 import { announce, button, download, element, field, linkButton, paragraph, sectionTitle, table } from "./dom.js";
+import { formatNumber } from "./format.js";
 import { COLOURS, csvText, XyChart } from "./figure.js";
 import { MISSED, percentText, powerSeries } from "./trial-results.js";
 
@@ -78,12 +79,23 @@ export class TrialRuns {
   }
 }
 
+const SIZE_COLUMNS = [
+  ["patients in all", "patients"],
+  ["patients in all, lower limit", "low"],
+  ["patients in all, upper limit", "high"],
+  ["target power", "target"],
+];
+
 function comparisonRows(runs) {
   const cell = (label, text) => [label, ...runs.map(({ result, request }) => text(result, request))];
   const arm = ({ name, n, treatment }) => `${name}, n ${n}: ${treatment}`;
   return [
     cell("difference between arms", ({ differences }) => differences.join(" ")),
     cell("sample size", ({ sample_size: sizes }) => sizes.map(({ text }) => text).join(" ") || "–"),
+    ...SIZE_COLUMNS.map(([label, key]) => cell(label, ({ sample_size: sizes }) => sizes.map((one) => one[key] ?? "–").join("; ") || "–")),
+    cell("difference, points", ({ effects }) => effects.map(({ difference }) => formatNumber(difference)).join("; ") || "–"),
+    cell("alpha", (_, { alpha }) => alpha ?? "–"),
+    cell("margin, points", (_, { margin }) => margin ?? "–"),
     cell("chance of a wrong answer", (result) => wrongAnswers(result).join(" ") || "–"),
     cell("arms", ({ arms }) => arms.map(arm).join("; ")),
     cell("success", ({ criterion }) => criterion),
@@ -93,7 +105,7 @@ function comparisonRows(runs) {
   ];
 }
 
-// How often a trial of the size that was run, or found, misses a true effect or shows a false one.
+// How often a trial of the size that was run, or found, misses the difference of the model or shows a false one.
 function wrongAnswers({ errors, sample_size: sizes }) {
   const chance = (arm, share, answer, size = "") => `${arm}: ${percentText(share)} ${answer === MISSED ? "that " : "of "}${answer}${size}.`;
   const ofSize = ({ arm, type_2_error: share, patients }) => chance(arm, share, MISSED, `, with ${patients} patients in all`);
@@ -117,7 +129,9 @@ function powerChart(runs) {
   if (!series.length) return null;
   const unit = "% of trials that succeed";
   const chart = new XyChart({ title: "Power of the stored runs", unit, xLabel: "patients per arm", range: [0, 100] });
-  return chart.show(series.slice(0, COLOURS).map((one, index) => ({ ...one, index })));
+  const left = series.length - COLOURS;
+  if (left > 0) chart.setNote(`The figure shows the last ${COLOURS} of ${series.length} curves: remove a run to see an earlier one.`);
+  return chart.show(series.slice(-COLOURS).map((one, index) => ({ ...one, index })));
 }
 
 function readRuns() {

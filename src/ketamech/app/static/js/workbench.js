@@ -2,6 +2,7 @@
 
 import { getJson, onConnectionChange, ServerError } from "./api.js";
 import { CaseList, caseLetter } from "./case-list.js";
+import { DAY, WEEK } from "../engine/units.js";
 import { announce, button, debounce, emptyState, errorBox, find, select, tabContent } from "./dom.js";
 import { setPictureSource } from "./figure.js";
 import { setFigureAddress, showFigureOfLink } from "./figure-share.js";
@@ -39,6 +40,8 @@ const TAB_NAMES = Object.keys(TABS);
 const isUnavailable = (name) => isStaticSite && Boolean(TABS[name].program);
 const BROKEN_LINK = "The link could not be read; the default cases are shown.";
 const PRESETS_SHOWN_FIRST = 2;
+const COURSE_RANGES = ["weeks", "course", "half"]; // linear, the shortest first
+const ONE_VISIT = "month"; // the range of what ends within a week
 
 class Workbench {
   constructor(metadata) {
@@ -69,18 +72,32 @@ class Workbench {
   setUpTime() {
     const attributes = { id: "time-range", "aria-label": "Time range" };
     const range = select(Object.keys(RANGES), (name) => RANGES[name].label, attributes);
+    this.range = range;
+    this.isRangeChosen = "range" in this.view;
     range.addEventListener("change", () => {
+      this.isRangeChosen = true;
       selectedTime.setRange(range.value);
       this.changed();
     });
     this.bindToLink("range", range);
     selectedTime.setRange(range.value);
-    if (Number(this.view.time) > 0) selectedTime.set(Number(this.view.time));
+    selectedTime.set(Number(this.view.time) > 0 ? Number(this.view.time) : DAY); // scores are rated a day after a dose
     find("#time-bar").append(...timeControls(), range);
     selectedTime.onChange((hours) => {
       this.view.time = Number(hours.toPrecision(3));
       this.rememberSoon();
     });
+  }
+
+  // Until a range is chosen: linear for a course of doses, the last of which is at `hours`. Whether it has changed.
+  fitRange(hours) {
+    if (this.isRangeChosen) return false;
+    const fitting = COURSE_RANGES.find((one) => RANGES[one].last > hours) ?? COURSE_RANGES.at(-1);
+    const name = hours < WEEK ? ONE_VISIT : fitting;
+    if (name === this.range.value) return false;
+    this.range.value = name;
+    selectedTime.setRange(name);
+    return true;
   }
 
   buildTabs() {
@@ -124,6 +141,7 @@ class Workbench {
     this.tabs[name].showJob(job);
     this.open(name);
     find("#panel").focus({ preventScroll: true });
+    this.shown.reveal?.();
   }
 
   // Fills an input with its value in the link, and writes its changes into the link.
