@@ -1,7 +1,7 @@
 // Scrolling selects the level of the drawing and the time of the chapter; never while the reader moves the clock, and not
 // for the first chapter of an address that holds a time. The clock says that it was moved, and goes back on request.
 
-import { debounce, element, find, linkButton } from "./dom.js";
+import { debounce, element, find, findAll, linkButton, setAttribute } from "./dom.js";
 import { formatTimeLong } from "./format.js";
 import { selectedTime } from "./time-slider.js";
 
@@ -107,7 +107,8 @@ export class ChapterScroll {
     this.rows = new Map(chapters.map((chapter) => [chapter.id, chapter]));
     const observer = new IntersectionObserver((entries) => this.see(entries), { rootMargin: "-42% 0px -50% 0px" });
     for (const { node } of chapters) observer.observe(node);
-    observer.observe(find("#start"));
+    this.first = chapters[0].node;
+    this.inBand = new Set();
     const clock = find("#time-bar");
     clock.addEventListener("pointerdown", () => (this.isHeld = true));
     addEventListener("pointerup", () => (this.isHeld = false));
@@ -123,9 +124,12 @@ export class ChapterScroll {
   }
 
   see(entries) {
-    const shown = entries.filter(({ isIntersecting }) => isIntersecting).at(-1);
-    if (!shown || shown.target.id === this.current) return;
-    this.current = shown.target.id;
+    for (const { target, isIntersecting } of entries) this.inBand[isIntersecting ? "add" : "delete"](target.id);
+    const isAbove = this.first.getBoundingClientRect().top > innerHeight / 2;
+    const shown = [...this.rows.keys()].findLast((one) => this.inBand.has(one));
+    const id = shown ?? (isAbove ? "start" : this.current); // the start has no box of its own on a phone
+    if (id === this.current) return;
+    this.current = id;
     this.isChosen = this.isTimeGiven || performance.now() - this.chosenAt < JUST_CHOSEN;
     this.isTimeGiven = false;
     this.enterSoon();
@@ -158,6 +162,27 @@ export class ChapterScroll {
     };
     requestAnimationFrame(step);
   }
+}
+
+// The button of the clock that opens the list of chapters.
+export function chapterListButton() {
+  const parts = ["☰", "Chapters"].map((text) => element("span", { text }));
+  return element("button", { type: "button", id: "open-chapters", popovertarget: "chapter-nav", "aria-label": "Chapters" }, parts);
+}
+
+// The list closes when a chapter is chosen, and marks the one in view while it is open.
+export function setUpChapterList(chapters) {
+  const list = find("#chapter-nav");
+  find("#to-top").addEventListener("click", () => {
+    list.hidePopover();
+    endLanding();
+    scrollTo({ top: 0, behavior: "instant" });
+  });
+  list.addEventListener("click", ({ target }) => target.closest("a") && list.hidePopover());
+  list.addEventListener("beforetoggle", () => {
+    const current = chapters.findLast((node) => node.getBoundingClientRect().top <= innerHeight / 2);
+    for (const link of findAll("a", list)) setAttribute(link, "aria-current", String(link.hash === `#${current?.id}`));
+  });
 }
 
 // A line on the clock: to which time a chapter has moved it, and a way back to the reader's own time, where it is another.

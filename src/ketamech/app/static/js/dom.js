@@ -45,6 +45,8 @@ export const button = (text, onclick, attributes) =>
   element("button", { type: "button", ...attributes, onclick, text });
 export const linkButton = (text, onclick, attributes) => button(text, onclick, { class: "link-button", ...attributes });
 
+export const closeButton = (onclick, attributes) => button("✕", onclick, { class: "close", "aria-label": "Close", ...attributes });
+
 // Part of a drawing that a click, Enter or the space bar activates; `attributes` give its `aria-label`.
 export function drawnButton(attributes, onclick, ...children) {
   const onkeydown = (event) => {

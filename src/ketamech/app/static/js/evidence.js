@@ -2,7 +2,7 @@
 
 import { errorMessage, getJson } from "./api.js";
 import { balanceOf, claimClass, claimContent, leanBar, leanWords } from "./claims.js";
-import { button, element, errorBox, find, findAll, loading, paragraph } from "./dom.js";
+import { button, closeButton, element, errorBox, find, findAll, loading, paragraph } from "./dom.js";
 import { formatNumber, formatWithUnit, publishedValue } from "./format.js";
 
 const VERDICT_SYMBOLS = { supported: "✓", mixed: "~", contradicted: "✕", "not supported": "?" };
@@ -82,7 +82,7 @@ function fillBadge(badge) {
 function openDialog(title, content) {
   const attributes = { id: "evidence", "aria-labelledby": "evidence-title" };
   const dialog = find("#evidence") ?? document.body.appendChild(element("dialog", attributes));
-  const close = button("Close", () => dialog.close());
+  const close = closeButton(() => dialog.close());
   dialog.replaceChildren(
     element("header", {}, element("h2", { id: "evidence-title", text: title }), close),
     element("div", { class: "dialog-content", tabindex: "0" }, content),

@@ -1,6 +1,6 @@
 // Terms in the text open a card: the sign from the drawing, how to say it, what it means, in whom it was measured.
 
-import { button, element, uniqueId } from "./dom.js";
+import { button, closeButton, element, uniqueId } from "./dom.js";
 import { glyph } from "./scene/glyphs.js";
 
 // `rows`: the server's table. Returns a function that turns a text into nodes; each term opens its card once a text.
@@ -41,14 +41,14 @@ export function glossary(rows) {
 const GAP = 8; // px
 const CARD = { width: 340, height: 300 }; // about, in px
 
-// Below the term, or above it where there is no room.
+// Below the term, or above it where there is no room; it scrolls with the term.
 function placeNear(card, term) {
   const box = term.getBoundingClientRect();
   const left = Math.max(GAP, Math.min(box.left, innerWidth - CARD.width - GAP));
   const below = box.bottom + GAP + CARD.height < innerHeight;
   card.style.left = `${left}px`;
-  card.style.top = below ? `${box.bottom + GAP}px` : "auto";
-  card.style.bottom = below ? "auto" : `${Math.max(GAP, innerHeight - box.top + GAP)}px`;
+  card.style.top = below ? `${scrollY + box.bottom + GAP}px` : "auto";
+  card.style.bottom = below ? "auto" : `${Math.max(GAP, innerHeight - box.top + GAP) - scrollY}px`;
 }
 
 function card(row) {
@@ -60,9 +60,11 @@ function card(row) {
   });
   const content = element("div", { class: "content" }, heading, element("p", { text: row.meaning }), where);
   const sign = element("div", { class: "drawing-of-term" }, glyph(row.glyph));
+  const close = closeButton(null, { popovertarget: id, popovertargetaction: "hide" });
   return element(
     "div",
     { id, class: "term-card", popover: "auto", role: "dialog", "aria-labelledby": `${id}-title` },
+    close,
     sign,
     content,
   );

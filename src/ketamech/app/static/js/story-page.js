@@ -1,6 +1,6 @@
 // The chapters of the story, built from the server's tables: question, text, claims, steps, controls, figures.
 
-import { button, element, find } from "./dom.js";
+import { button, collapsible, element, find } from "./dom.js";
 import { draggedTime } from "./drag-number.js";
 import { formatTimeLong } from "./format.js";
 import { Guess } from "./guess.js";
@@ -109,7 +109,13 @@ function addFigure(key, place, { trackInfo, openEvidence, crisisLines }) {
   return figure;
 }
 
-// Numbers to call, by country, with the page that states each number.
+const countryOf = (language) => {
+  const { region } = new Intl.Locale(language).maximize();
+  return region && new Intl.DisplayNames(["en"], { type: "region" }).of(region);
+};
+
+// Numbers to call, with the page that states each number: those of the reader's country, by the language of the browser, and
+// in a list that can be opened those of all others. Without a number for that country the list is open.
 function crisisBox(rows) {
   const checks = rows.map(({ checked }) => checked).filter(Boolean).sort();
   const line = ({ country, number, name, source, checked }) => {
@@ -117,9 +123,14 @@ function crisisBox(rows) {
     const page = element("a", { href: source, rel: "noreferrer", class: "secondary", text: "source" });
     return element("li", {}, `${country}: `, element("strong", {}, call), ` ${name} (`, page, checked ? ")" : ") *");
   };
-  const items = element("ul", {}, rows.map(line));
+  const own = countryOf(navigator.language);
+  const [near, others] = [true, false].map((isNear) => rows.filter(({ country }) => (country === own) === isNear));
+  const countries = new Set(others.map(({ country }) => country));
+  const list = (ones) => element("ul", {}, ones.map(line));
+  const rest = collapsible(`Numbers of ${countries.size} ${near.length ? "other " : ""}countries`, list(others), { open: !near.length });
+  addEventListener("beforeprint", () => (rest.open = true));
   const note = `Not in the list? Call your local emergency number. Source: the page that states the number, last compared on ${checks.at(-1)}; * not yet compared.`;
-  return element("div", { class: "crisis", id: "crisis-lines" }, element("p", { text: CRISIS }), items, element("p", { class: "secondary", text: note }));
+  return element("div", { class: "crisis", id: "crisis-lines" }, element("p", { text: CRISIS }), near.length ? list(near) : null, rest, element("p", { class: "secondary", text: note }));
 }
 
 // What the drawing shows at certain times; a click moves the clock there.

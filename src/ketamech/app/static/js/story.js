@@ -13,7 +13,7 @@ import { Hero } from "./hero.js";
 import { setUpPage } from "./page-setup.js";
 import { markUnmeasured, measuredIn } from "./measurement-notes.js";
 import { BEFORE, MoodRuns } from "./mood-runs.js";
-import { ChapterScroll, followChapterLinks, landOn, ReadingPlace } from "./chapter-scroll.js";
+import { chapterListButton, ChapterScroll, followChapterLinks, landOn, ReadingPlace, setUpChapterList } from "./chapter-scroll.js";
 import { Scene } from "./scene/scene.js";
 import { linkFiguresToWorkbench, setUpPresentation } from "./presentation.js";
 import { readingLevel, setUpReadingLevel } from "./reading-level.js";
@@ -24,7 +24,7 @@ import { CAPTIONS, finding, writeCaption } from "./story-findings.js";
 import { buildChapters } from "./story-page.js";
 import { StoryState } from "./story-scenario.js";
 import { measureRedraw } from "./time-figure.js";
-import { evenClockButton, RANGES, selectedTime, showDrugPresent, timeControls } from "./time-slider.js";
+import { evenClockButton, RANGES, selectedTime, showDrugPresent, timeControls, timeScaleNote } from "./time-slider.js";
 
 const NO_RATING_IN_RATS =
   "This rating exists for people only. The behaviour of a rat is shown as forced-swim immobility.";
@@ -70,7 +70,7 @@ const viewObserver = new IntersectionObserver(
 
 async function start() {
   setUpPage();
-  find("#time-bar").append(...timeControls());
+  find("#time-bar").append(...timeControls(), timeScaleNote(), chapterListButton());
   const metadata = await getJson("/api/metadata");
   state = new StoryState(metadata);
   trackInfo = new Map(metadata.tracks.map((track) => [track.key, track]));
@@ -80,6 +80,8 @@ async function start() {
   setPictureSource(() => ({ treatment: [state.description, ...state.changes].join("; "), version: metadata.version }));
   const runs = new MoodRuns(state);
   hero = new Hero(metadata.story, { state, runs, scene, openEvidence, showBands });
+  scene.moodPlace.append(timeScaleNote());
+  find("#mood-figure").append(timeScaleNote(evenClockButton(() => address.replace())));
   selectedTime.onChange((hours) => scene.show(hours));
   scene.show(selectedTime.hours);
   find("#time-bar").append(currentScenario());
@@ -95,6 +97,7 @@ async function start() {
   new ChapterScroll(chapters, scene, address.hasTime);
   const nodes = chapters.map(({ node }) => node);
   const reading = new ReadingPlace(nodes, address);
+  setUpChapterList(nodes);
   setUpPresentation([find("#start"), ...nodes]);
   linkFiguresToWorkbench(state, trackInfo);
   comparison = treatmentComparison(state, leftOut, () => address.replace());
@@ -159,7 +162,7 @@ function currentScenario() {
   const label = element("span", { text: "Scenario:" });
   const undo = linkButton("Undo", () => address.undo(), { id: "undo" });
   address.onSteps((steps) => (undo.hidden = steps === 0));
-  const even = evenClockButton(() => address.replace());
+  const even = evenClockButton(() => address.replace(), { id: "even-clock" });
   return element("div", { class: "current-scenario" }, label, description, changed, undo, button, even, link);
 }
 

@@ -92,7 +92,8 @@ export const selectedTime = new SelectedTime(2 / 3);
 // A play button, the slider with its ticks, and the selected time as text.
 export function timeControls() {
   const slider = element("input", { type: "range", min: 0, max: STEPS, step: 1, id: "time-slider" });
-  const output = element("output", { class: "selected-time", for: "time-slider" });
+  const time = element("span", {});
+  const output = element("output", { class: "selected-time", for: "time-slider" }, time, element("span", { class: "only-roomy", text: " after the start" }));
   const ticks = element("div", { class: "ticks", "aria-hidden": "true" });
   const { button, stop } = playButton();
   const drawTicks = () => {
@@ -100,10 +101,10 @@ export function timeControls() {
     ticks.replaceChildren(...selectedTime.range.ticks.map(tick));
   };
   const show = (hours) => {
-    const text = `${formatTimeLong(hours)} after the start`;
+    const text = formatTimeLong(hours);
     slider.value = String(Math.round(selectedTime.fractionOf(hours) * STEPS));
-    setAttribute(slider, "aria-valuetext", text);
-    setText(output, text);
+    setAttribute(slider, "aria-valuetext", `${text} after the start`);
+    setText(time, text);
   };
   slider.addEventListener("input", () => {
     stop();
@@ -117,9 +118,21 @@ export function timeControls() {
   return [button, element("div", { class: "time-slider" }, slider, present, ticks), output];
 }
 
+// Below a time axis: which part of the time has most room, and where wanted the button that changes it.
+export function timeScaleNote(...buttons) {
+  const text = element("span", {});
+  const show = () => {
+    setText(text, selectedTime.range.linear ? "Every week is equally wide." : "The first hour is wider than the last weeks.");
+  };
+  selectedTime.onRangeChange(show);
+  show();
+  return element("p", { class: "time-scale-note" }, text, buttons);
+}
+
 // A button that spaces the time evenly, or by its logarithm; `changed` is called after every change.
-export function evenClockButton(changed) {
-  const button = element("button", { type: "button", class: "link-button", id: "even-clock", text: "Even time scale" });
+export function evenClockButton(changed, attributes = {}) {
+  const button = element("button", { type: "button", class: "link-button", ...attributes });
+  button.append(element("span", {}, "Even ", element("span", { class: "only-roomy", text: "time " }), "scale"));
   const show = () => button.setAttribute("aria-pressed", String(selectedTime.range === RANGES.even));
   button.title = "Space the time evenly: most of the month comes after the first day";
   button.addEventListener("click", () => {

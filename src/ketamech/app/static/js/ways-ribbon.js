@@ -48,7 +48,7 @@ export class WaysRibbon {
     this.svg.setAttribute("viewBox", `0 0 ${width} ${HEIGHT}`);
     const { areas = [], others = [] } = this.isDrawn ? this.bands(width) : {};
     this.svg.replaceChildren(...areas);
-    this.caption.replaceChildren(this.order(), ...others);
+    this.caption.replaceChildren(this.order(), ...(others.length ? ["Also: ", ...others] : []));
     this.svg.setAttribute("aria-label", this.description());
     this.showSelectedTime();
   }

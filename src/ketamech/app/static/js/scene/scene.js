@@ -18,6 +18,10 @@ const WIDE = 760; // px
 const MEDIUM = 540;
 const LOW = 300;
 const LATE = 12; // h; on a phone the synapse then shows the new spine
+const PHONE = matchMedia("(max-width: 40rem)"); // as in the stylesheet
+const TWO_LINES = 96; // letters of a sentence on a phone
+const LOW_WINDOW = 560; // px
+const FOLDED = "drawing is hidden"; // key of the storage of the visit
 const REST = 600; // ms after which the sentence is read out
 const PRINTED = [2 / 3, 2, 24, 168]; // h
 const STILL_HEIGHT = 208; // px, as in the stylesheet
@@ -56,6 +60,25 @@ const MOOD_RULE = [
 ];
 const ANIMALS = { synapse: " Measured mostly in rats and mice.", body: "", brain: "", spine: "" };
 
+// What the reader chose in this visit; before that, hidden where the drawing would fill the window.
+function storedFold() {
+  try {
+    const stored = sessionStorage.getItem(FOLDED);
+    if (stored) return stored === "yes";
+  } catch {
+    // storage is off
+  }
+  return innerHeight < LOW_WINDOW;
+}
+
+function storeFold(isFolded) {
+  try {
+    sessionStorage.setItem(FOLDED, isFolded ? "yes" : "no");
+  } catch {
+    // storage is off
+  }
+}
+
 export class Scene {
   // `place`: the element that holds the drawing; `rows`: the table of bindings.
   constructor(place, rows) {
@@ -80,10 +103,12 @@ export class Scene {
     );
     this.moodPlace = element("div", { class: "stage-mood", hidden: true });
     this.stage.append(this.moodPlace);
+    this.place = place;
     place.append(this.head(), this.stage, this.sentenceNode, this.legend, this.note, this.values(), this.live);
     this.readOutLater = debounce(REST, (sentence) => this.readOut(sentence));
     this.level = "synapse";
     this.view = "dose";
+    this.fold(storedFold());
     new ResizeObserver(() => this.fit()).observe(this.stage);
     this.setLevel("synapse");
     readingLevel.listeners.push(() => this.update());
@@ -93,7 +118,25 @@ export class Scene {
 
   head() {
     const claim = element("span", { class: "scene-claim", text: "drawn from computed curves, not to scale" });
-    return element("div", { class: "scene-head" }, this.tabs, claim);
+    this.foldButton = button("", () => this.foldInPlace(), { class: "link-button fold-drawing" });
+    return element("div", { class: "scene-head" }, this.tabs, claim, this.foldButton);
+  }
+
+  // On a phone the drawing can be hidden: its sentence is left, in the words of which it shows.
+  fold(isFolded) {
+    this.place.classList.toggle("is-folded", isFolded);
+    this.foldButton.textContent = `${isFolded ? "Show" : "Hide"} the drawing`;
+    this.foldButton.setAttribute("aria-expanded", String(!isFolded));
+  }
+
+  // The text below keeps its place on the screen where the drawing is pinned.
+  foldInPlace() {
+    const isFolded = !this.place.classList.contains("is-folded");
+    const top = () => this.place.nextElementSibling.getBoundingClientRect().top;
+    const [isPinned, before] = [this.place.getBoundingClientRect().top < 1, top()];
+    this.fold(isFolded);
+    if (isPinned) scrollBy({ top: top() - before, behavior: "instant" });
+    storeFold(isFolded);
   }
 
   drawing(name) {
@@ -197,7 +240,7 @@ export class Scene {
 
   update() {
     if (this.bindings.isEmpty || this.hours === undefined) return;
-    if (this.level === "mood") return setText(this.sentenceNode, this.moodSentence?.(this.hours) ?? "");
+    if (this.level === "mood") return this.write(this.moodSentence?.(this.hours) ?? "");
     const frame = this.bindings.at(this.hours);
     this.levels[this.level].update(frame, this.view);
     for (const { row, sign, value, node } of this.entries) {
@@ -208,9 +251,17 @@ export class Scene {
     }
     if (this.size === "narrow" && this.isLate !== this.hours > LATE) this.fit();
     const sentence = this.levels[this.level].sentence(frame, this.view);
-    setText(this.sentenceNode, sentence);
+    this.write(sentence);
     if (this.details.open) this.fillTable();
     this.readOutLater(sentence);
+  }
+
+  // On a phone as many whole sentences as two lines hold, at least one.
+  write(text) {
+    const sentences = PHONE.matches ? text.split(/(?<=\.) (?=[A-Z])/) : [text];
+    const isTooLong = (_, i) => i > 0 && sentences.slice(0, i + 1).join(" ").length > TWO_LINES;
+    const count = sentences.findIndex(isTooLong);
+    setText(this.sentenceNode, sentences.slice(0, count < 0 ? undefined : count).join(" "));
   }
 
   readOut(sentence) {

@@ -2,7 +2,7 @@
 // times. Healthy spines in three sizes, empty places, and new ones that grow; beside the rows, their numbers and a curve.
 
 import { setAttribute, setText, svgElement } from "../dom.js";
-import { formatTimeLong } from "../format.js";
+import { formatTime, formatTimeLong } from "../format.js";
 import { circle, group, label, path, rect } from "./shapes.js";
 import { MATURE, spinePath } from "./synapse.js";
 
@@ -58,7 +58,7 @@ function row(place, nameLines) {
 }
 
 export function spine() {
-  const now = row(NOW, ["", ""]);
+  const now = row(NOW, ["Now,", ""]);
   now.node.setAttribute("data-now", "yes");
   const rows = TIMES.map((hours, i) => ({ hours, ...row({ ...THEN, y: FIRST_ROW + ROW_STEP * i }, [NAMES[i]]) }));
   const curve = path("", "spine-curve");
@@ -99,7 +99,7 @@ export function spine() {
       }
       showRow(now, frame, empty);
       setAttribute(dotNow, "cx", across(now.share).toFixed(1));
-      formatTimeLong(frame.hours).split(" ").forEach((word, i) => setText(now.lines[i], word));
+      setText(now.lines[1], formatTime(frame.hours));
     },
     sentence,
   };
