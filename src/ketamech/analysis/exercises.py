@@ -1,4 +1,4 @@
-"""Exercises of the teacher's sheet, and their answers by simulation of the typical patient (data/exercises)."""
+"""Exercises of the teacher's sheet, and their answers by simulation of the typical patient; a lesson (data/exercises)."""
 
 from __future__ import annotations
 
@@ -20,9 +20,13 @@ from ketamech.simulation.simulate import simulate_scenario
 
 FILE = DATA / "exercises" / "exercises.csv"
 COLUMNS = (
-    "id", "title", "question", "treatments", "person", "perturbations", "pathways_off", "output", "relative_to",
-    "statistic", "time", "level", "contrast", "compared_with", "factor", "unit", "digits", "group", "explanation",
+    "id", "title", "question", "treatments", "person", "perturbations", "pathways_off", "case", "output",
+    "relative_to", "statistic", "time", "level", "contrast", "compared_with", "compared_case", "factor", "unit", "digits",
+    "track", "figure_hours", "explanation",
 )  # fmt: skip
+LESSON = DATA / "exercises" / "lesson.csv"
+LESSON_COLUMNS = ("part", "minutes", "chapter", "exercise", "text")
+LESSON_PARTS = ("aim", "before", "step", "evidence")
 CONTROL, NO_PERTURBATION = "control", "no perturbation"
 HORIZON = "8 days"
 
@@ -32,6 +36,7 @@ class Exercise:
     """One exercise: its texts, the keys of its scenario (and of the scenario it is compared with), what is read.
 
     `reference` None: the control of the scenario, where the observable has a contrast. The number is shown in `unit`.
+    The figure of the exercise shows the `track` until `figure_hours` (h).
     """
 
     id: str
@@ -43,12 +48,38 @@ class Exercise:
     observable: Observable
     unit: str
     digits: int
-    group: str
+    track: str
+    figure_hours: float
+
+    @property
+    def hours(self) -> float | None:
+        """The time (h) that the question asks about; None where it asks about a whole curve."""
+        return float(self.observable.time) if self.observable.statistic == "at" else None
+
+
+@dataclass(frozen=True)
+class LessonRow:
+    """A part of the lesson: an aim, what pupils know before, a step with its `minutes`, or a word on the evidence.
+
+    A step may name a chapter of the story and an exercise by their ids.
+    """
+
+    part: str
+    minutes: int | None
+    chapter: str
+    exercise: str
+    text: str
 
 
 def load_exercises(file: Path = FILE) -> tuple[Exercise, ...]:
     """The exercises in order. Raises InputError naming file, line and column of a bad cell."""
     return tuple(_exercise(row) for row in read_table(file, COLUMNS))
+
+
+def load_lesson(file: Path = LESSON) -> tuple[LessonRow, ...]:
+    """The parts of the lesson in order. Raises InputError naming file, line and column of a bad cell."""
+    exercises = {one.id for one in load_exercises()}
+    return tuple(_lesson_row(row, exercises) for row in read_table(file, LESSON_COLUMNS))
 
 
 def answer(exercise: Exercise, model: Model) -> float:
@@ -79,7 +110,7 @@ def _course(curves: xr.Dataset, patient: str, expression: str) -> TimeCourse:
 
 def _exercise(row: CsvRow) -> Exercise:
     keys: dict[str, Any] = {
-        "title": row["title"], "treatments": row.listed("treatments"), "horizon": HORIZON,
+        "title": row["case"] or row["title"], "treatments": row.listed("treatments"), "horizon": HORIZON,
         "person": dict(_pair(cell) for cell in row.listed("person")),
     }  # fmt: skip
     perturbed = {name: float(value) for name, value in map(_pair, row.listed("perturbations"))}
@@ -92,7 +123,9 @@ def _exercise(row: CsvRow) -> Exercise:
         raise row.error("contrast", "a contrast and what it compares with belong together", expected="both or none")
     reference = None
     if other and other != CONTROL:
-        reference = keys if other == NO_PERTURBATION else keys | {"treatments": row.listed("compared_with")}
+        reference = keys | {"title": row["compared_case"] or row["title"]}
+        if other != NO_PERTURBATION:
+            reference["treatments"] = row.listed("compared_with")
     observable = Observable(
         row["output"], row["relative_to"], row["statistic"], row["time"], row.number_or("level", 0.0),
         contrast, row.number_or("factor", 1.0),
@@ -101,7 +134,17 @@ def _exercise(row: CsvRow) -> Exercise:
         id=row.required("id", "a short name"), title=row["title"], question=row["question"],
         explanation=row["explanation"], scenario=ScenarioFile.model_validate(keys | changed),
         reference=None if reference is None else ScenarioFile.model_validate(reference), observable=observable,
-        unit=row["unit"], digits=int(row.number("digits")), group=row["group"],
+        unit=row["unit"], digits=int(row.number("digits")), track=row["track"],
+        figure_hours=row.number("figure_hours"),
+    )  # fmt: skip
+
+
+def _lesson_row(row: CsvRow, exercises: set[str]) -> LessonRow:
+    if row["exercise"]:
+        row.one_of("exercise", exercises)
+    return LessonRow(
+        part=row.one_of("part", LESSON_PARTS), minutes=int(row.number("minutes")) if row["minutes"] else None,
+        chapter=row["chapter"], exercise=row["exercise"], text=row.required("text", "a sentence"),
     )  # fmt: skip
 
 

@@ -178,6 +178,16 @@ def _first_above(trace: TimeCourseWindow) -> float:
     return float(np.interp(trace.level, values[i - 1 : i + 1], hours[i - 1 : i + 1]) if i else hours[0])
 
 
+def _last_above(trace: TimeCourseWindow) -> float:
+    """Time (h) at which the curve last falls to the level, by linear interpolation; NaN if it is never above or stays."""
+    hours, values = trace.window()
+    above = np.flatnonzero(values > trace.level)
+    if not len(above) or above[-1] == len(values) - 1:
+        return float("nan")
+    i = above[-1]
+    return float(np.interp(trace.level, values[[i + 1, i]], hours[[i + 1, i]]))
+
+
 def _half_life(trace: TimeCourseWindow) -> float:
     """Half-life (h) from the slope of the logarithm between two times; NaN unless the curve falls."""
     hours, values = trace.window()
@@ -220,6 +230,7 @@ REDUCTIONS: dict[str, Callable[[TimeCourseWindow], float]] = {
     "auc_ratio": _area_ratio,
     "relative": _relative,
     "first_above": _first_above,
+    "last_above": _last_above,
     "half_life": _half_life,
     "clearance": lambda trace: _analysed(trace)["CLO"],
     "steady_volume": lambda trace: _analysed(trace)["VSSO"],
@@ -227,7 +238,7 @@ REDUCTIONS: dict[str, Callable[[TimeCourseWindow], float]] = {
     "time_below": lambda trace: _hours_above(trace, -1.0),
     "correlation": lambda trace: float(np.corrcoef(trace.at_times(0), trace.at_times(1))[0, 1]),
 }
-_TIME_STATISTICS = ("tmax", "tmin", "half_life", "time_above", "time_below", "first_above")
+_TIME_STATISTICS = ("tmax", "tmin", "half_life", "time_above", "time_below", "first_above", "last_above")
 
 
 def result_unit(reduction: str, own: str) -> str:
@@ -275,7 +286,8 @@ class Observable:
     """A statistic of an expression of outputs, as its value or relative to the baseline.
 
     `time` is a time ("24", h), a window ("0-6"), several times ("1;2;3"), "" for the whole curve, or a condition that
-    becomes true ("sedation.consciousness>0.5"). `level` is the threshold of time_above, time_below and first_above.
+    becomes true ("sedation.consciousness>0.5"). `level` is the threshold of time_above, time_below, first_above and
+    last_above.
     `control_contrast` compares with the control protocol. `factor` multiplies the result (an assumed conversion, e.g.
     of one scale into another).
     """

@@ -18,7 +18,7 @@ from ketamech.app.browser.model_tables import PEOPLE
 from ketamech.app.job_tasks import scorecard_work
 from ketamech.app.responses import as_json
 from ketamech.app.routes.evidence import chain_of, claim_result, claims_of, comparison_basis, evidence_row, stage_page
-from ketamech.app.routes.exercises import answers
+from ketamech.app.routes.exercises import answers, lesson_parts
 from ketamech.app.routes.metadata import metadata_of
 from ketamech.app.security_middleware import WASM_POLICY
 from ketamech.app.server import STATIC
@@ -30,9 +30,9 @@ WORKER = ("engine/worker.js", "engine/answers.js", "simulate.js")  # others are 
 CHOSEN = (".js", ".html")  # scripts and pages are chosen, other static files copied
 LATER = (  # read after the first figure of the story, with the scripts of the other pages
     "api/evidence.json", "api/claims.json", "api/claim-results.json", "api/chain.json", "api/exercises.json",
-    "api/comparison.json", "api/scorecard.json", "engine/endpoints.json", "engine/outputs.json", "engine/people.bin",
-    "engine/people.json", "engine/published.json", "engine/files.json", "files.js", "service-worker.js",
-    "workbench.css", "exercises.css",
+    "api/lesson.json", "api/comparison.json", "api/scorecard.json", "engine/endpoints.json", "engine/outputs.json",
+    "engine/people.bin", "engine/people.json", "engine/published.json", "engine/files.json", "files.js",
+    "service-worker.js", "workbench.css", "exercises.css",
 )  # fmt: skip
 STAGES, OPENED = "api/stages/", "files/"  # the readers of opened files are loaded with the first of them
 SIMULATES_IN_BROWSER = ' data-answers="browser"'
@@ -84,7 +84,7 @@ def _evidence_files(app_state: AppState) -> dict[str, bytes]:
 
 
 def _workbench_files(app_state: AppState) -> dict[str, bytes]:
-    """The chain of stages, each stage with its equations and sources, the scorecard and the exercises."""
+    """The chain of stages, each stage with its equations and sources, the scorecard, the exercises and the lesson."""
     names = [stage.name for stage in app_state.model.system.stages]
     stages = {f"{STAGES}{name}.json": as_json(stage_page(app_state, name)) for name in names}
     others = {
@@ -92,6 +92,7 @@ def _workbench_files(app_state: AppState) -> dict[str, bytes]:
         "scorecard": scorecard_work(app_state)(lambda fraction, message: None),
         "exercises": answers(app_state),
         "comparison": comparison_basis(app_state).model_dump(mode="json"),
+        "lesson": [part.model_dump() for part in lesson_parts()],
     }
     return stages | {f"api/{name}.json": compact_json(content) for name, content in others.items()}
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from browser_helpers import (
+    LINK_TIME,
     SIZES,
     at_both_widths,
     at_sizes,
@@ -237,11 +238,13 @@ def test_figure_dose_and_clock_fit_one_screen(story, story_size):
 def test_a_saved_picture_holds_legend_treatment_source_and_date(story):
     figure = story.locator("#dose figure").first
     figure.scroll_into_view_if_needed()
+    settle(story)
+    time = story.locator(".selected-time").inner_text()
     with story.expect_download() as saved:
         figure.get_by_role("button", name="SVG").click()
     text = Path(saved.value.path()).read_text(encoding="utf-8")
     for part in (
-        "ketamine, arterial", "no drug, same visits", "Treatment: racemic ketamine 0.5 mg/kg IV over 40 min",
+        "ketamine, arterial", "no drug, same visits", f"Values and vertical line: {time}.", "Treatment: racemic ketamine 0.5 mg/kg IV over 40 min",
         "Source: KetaMech", datetime.now(UTC).date().isoformat(), "not treatment or dosing advice",
     ):  # fmt: skip
         assert part in re.sub(r"</text>\s*<text[^>]*>", " ", text) or part == "no drug, same visits", part
@@ -499,6 +502,80 @@ def test_full_screen_names_its_keys(page, address):
     assert abs(page.locator("#receptor").bounding_box()["y"]) < 200, "the reader stays in the same chapter"
 
 
+def test_after_a_click_into_the_clock_the_keys_of_full_screen_lead_on(page, address):
+    """The arrow keys move the clock only where it was reached by keyboard."""
+    open_story(page, address)
+    page.click("#full-screen")
+    place = page.locator(".presentation-place")
+    assert place.inner_text() == "Start, 13 chapters"
+    for key, text in (("ArrowRight", "1 of 13"), ("PageDown", "2 of 13"), ("PageUp", "1 of 13"), ("ArrowRight", "2 of 13")):
+        page.locator("#time-slider").click(position={"x": 300, "y": 5})
+        settle(page)
+        hours = page.locator("#time-slider").input_value()
+        page.keyboard.press(key)
+        until(page, "t => document.querySelector('.presentation-place').textContent === t", text)
+        assert page.locator("#time-slider").input_value() == hours or key == "PageDown", "a chapter sets the clock itself"
+    page.locator("#time-slider").focus()
+    before = page.locator("#time-slider").input_value()
+    page.keyboard.press("ArrowRight")
+    assert int(page.locator("#time-slider").input_value()) == int(before) + 1
+    assert place.inner_text() == "2 of 13"
+    page.keyboard.press("PageDown")
+    until(page, "document.querySelector('.presentation-place').textContent === '3 of 13'")
+
+
+def test_an_address_opened_in_the_same_tab_is_followed_and_can_be_undone(page, address):
+    open_story(page, address)
+    page.evaluate("location.hash = '#receptor&hours=24&dose=0.3'")
+    until(page, "document.querySelector('.selected-time').textContent === '24 hours after the start'")
+    assert "0.3 mg/kg" in scenario(page)
+    until(page, "Math.abs(document.querySelector('#receptor').getBoundingClientRect().top - 67) < 60")
+    settle(page, 500)
+    assert "hours=24" in page.url and "dose=0.3" in page.url and "#receptor" in page.url
+    page.click("#undo")
+    until(page, "document.querySelector('.current-scenario strong').textContent.includes('0.5 mg/kg')")
+
+
+def test_the_link_of_a_figure_leads_to_its_chapter_and_a_second_button_to_the_workbench(page, address):
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"], origin=address)
+    open_story(page, f"{address}/#&dose=0.3")
+    figure = page.locator("#dose figure[data-track=plasma]")
+    figure.scroll_into_view_if_needed()
+    settle(page, 500)
+    figure.get_by_role("button", name="Copy a link").click()
+    until(page, "navigator.clipboard.readText().then((text) => text.includes('#dose'))")
+    link = page.evaluate("navigator.clipboard.readText()")
+    assert link.startswith(f"{address}/#dose&dose=0.3&hours=") and len(link) < len(address) + 50
+    hours = float(link.rpartition("=")[2])
+    figure.get_by_role("button", name="in the workbench").click()
+    page.wait_for_selector("#panel path.curve")
+    assert page.evaluate(LINK_TIME) == hours
+    assert page.locator("[data-key='treatments[0]']").first.input_value().startswith("racemic 0.3 mg/kg")
+    assert page.console_errors == []
+
+
+@pytest.mark.parametrize(("chapter", "number", "level"), [("receptor", 4, "synapse"), ("safety", 12, "body")])
+def test_full_screen_stays_in_the_chapter_of_an_address(page, address, chapter, number, level):
+    """The text is larger there, also that of the chapters above, and nothing but the heading says where one is."""
+    open_story(page, f"{address}/#{chapter}&hours=0.667")
+    top = "id => document.getElementById(id).getBoundingClientRect().top"
+    until(page, f"id => Math.abs(({top})(id) - 67) < 40", chapter)
+    wait_for_computed(page)
+    settle(page)
+    page.click("#full-screen")
+    settle(page, 1200)
+    assert 0 <= page.evaluate(top, chapter) < 110, "the heading is in view"
+    assert page.locator(".drawing[data-state=shown]").get_attribute("data-level") == level
+    assert page.locator(".presentation-place").inner_text() == f"{number} of 13"
+    assert "not treatment or dosing advice" in page.locator(".presentation-notice").inner_text()
+    size = "name => document.querySelector(name).getBoundingClientRect().height / document.querySelector(name).offsetHeight"
+    assert page.evaluate(size, ".chapters") >= 1.15, "the text of the figures grows as well"
+    page.keyboard.press("End")
+    settle(page)
+    page.keyboard.press("ArrowRight")
+    until(page, "document.querySelector('.presentation-place').textContent === '13 of 13, the last chapter'")
+
+
 def test_an_arrow_key_moves_the_dose_in_the_text_by_one_step(page, address):
     open_story(page, address)
     dose = page.locator(".hero .drag-number[aria-label=dose]")
@@ -522,6 +599,8 @@ def test_the_dose_in_the_body_is_listed_above_the_sentence(page, address):
 def test_marks_of_published_values_are_explained(story):
     until(story, "document.querySelector('#point-legend').textContent.includes('square: used to fit')")
     assert story.locator("#point-legend li").first.is_visible()
+    people = "document.querySelector('#mood-figure .legend').textContent.includes('30 of 200 simulated people')"
+    until(story, people)
 
 
 def test_a_guessed_course_is_compared_at_the_points_of_the_line(story):
@@ -813,6 +892,17 @@ def test_paper_shows_four_pictures_of_the_synapse_and_no_controls(page, address)
     assert [stills.nth(i).get_attribute("data-level") for i in range(stills.count())] == ["synapse"] * 4
     assert not page.locator(".hero .slider").is_visible()
     assert not page.locator(".published-response button").first.is_visible()
+    dead = "#story :is(.badge, .link-button):visible"
+    assert page.locator(dead).count() == 0
+    page.emulate_media(media="screen")
+    page.click("#full-screen")
+    page.keyboard.press("ArrowRight")
+    until(page, "document.querySelector('.presentation-place').textContent === '1 of 13'")
+    page.emulate_media(media="print")
+    chapters = page.locator(".chapter:visible")
+    assert [chapters.nth(i).get_attribute("id") for i in range(chapters.count())] == ["mood"], "full screen prints one"
+    assert stills.first.is_visible()
+    assert not page.locator(".hero").is_visible()
 
 
 def test_claims_left_open_and_claims_spoken_against_stand_in_two_lists(story):

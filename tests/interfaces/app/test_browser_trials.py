@@ -174,7 +174,26 @@ def test_the_exercises_show_their_answers_and_open_in_the_workbench(page, addres
     page.get_by_role("link", name="Simulate it in the workbench").last.click()
     page.wait_for_selector("#panel path.curve")
     assert page.locator(".case").count() == 2
+    assert page.locator(".selected-time").inner_text() == "7 days after the start", "the time of the question"
+    legend = page.locator("#panel figure[data-figure=depression-madrs] .legend").inner_text()
+    assert "A habenula off" in legend and "B habenula on" in legend
     assert page.console_errors == []
+
+
+def test_the_printed_sheet_has_a_figure_for_every_exercise_and_no_word_for_the_teacher(page, address):
+    page.goto(f"{address}/exercises")
+    page.wait_for_selector("#exercises path.curve", state="attached")
+    assert not page.locator(".task-figure svg").first.is_visible(), "on the screen the workbench shows the curves"
+    page.emulate_media(media="print")
+    for figure in page.locator("#exercises > li").all():
+        assert figure.locator(".task-figure path.curve").first.is_visible()
+        assert figure.locator(".task-figure .legend b:visible").count() == 0, "its values may be the answer"
+        assert figure.locator(".answer:visible").count() == 0
+    assert page.locator("#sheet-address").inner_text() == f"{address}/exercises"
+    text = page.locator("main").inner_text()
+    assert not any(word in text for word in ("close the answers", "workbench", "Simulate", "lesson"))
+    for term in ("Venous plasma:", "Unbound:", "Dendritic spines:"):
+        assert term in text
 
 
 def test_a_figure_gives_a_link_to_itself_and_html_without_a_server(page, address):
@@ -189,7 +208,11 @@ def test_a_figure_gives_a_link_to_itself_and_html_without_a_server(page, address
     until(page, "navigator.clipboard.readText().then((text) => text.startsWith('<figure>'))")
     content = page.evaluate("navigator.clipboard.readText()")
     assert f"<figcaption>{title}".replace("&", "&amp;") in content
-    assert "http" not in content.replace("http%3A%2F%2Fwww.w3.org", ""), "nothing is loaded from anywhere"
+    assert "table below" not in content, "the table stays on the page"
+    assert "hours after the start" in content.split("alt=")[1] or "minutes after the start" in content.split("alt=")[1]
+    back = f'<a href="{link.replace("&", "&amp;")}">'
+    assert back in content, "a link back"
+    assert "http" not in content.replace("http%3A%2F%2Fwww.w3.org", "").replace(back, ""), "nothing is loaded from anywhere"
     page.goto("about:blank")
     page.set_content(content)
     until(page, "document.querySelector('img').naturalWidth > 100")

@@ -41,7 +41,7 @@ def test_every_answer_is_what_the_model_gives(client, curves):
     molar_mass = load_parameters()["drug.ketamine_molar_mass"].value  # g/mol
     expected = {
         "level": float(usual["venous.ketamine"].sel(patient="treated").max()) * molar_mass,
-        "duration": above[-1] - above[0],
+        "duration": above[-1],
         "receptors": 100 * at(usual, "nmda.occupancy", 40 / 60),
         "spines": 100 * (at(usual, "spines.density", 24) / density[0] - 1),
         "expectancy": at(usual, "mood.madrs", 24, "control") - at(usual, "mood.madrs", 24),
@@ -71,6 +71,59 @@ def test_the_scenarios_of_an_exercise_can_be_simulated(client):
         assert one["group"] in groups
         for scenario in one["scenarios"]:
             assert client.post("/api/curves", json={"scenario": scenario, "tracks": ["mood"]}).status_code == 200
+
+
+def test_every_answer_can_be_read_from_the_printed_figure(client):
+    """The figure of an exercise shows what it asks about, at a time that it shows."""
+    read = {
+        "level": lambda y, other, at: max(y["treated"]),
+        "duration": lambda y, other, at: max(
+            t for t, value in zip(y["time"], y["treated"], strict=True) if value > 0.1 * max(y["treated"])
+        ),
+        "receptors": lambda y, other, at: at(y["treated"]),
+        "spines": lambda y, other, at: 100 * (at(y["treated"]) / y["treated"][0] - 1),
+        "control": lambda y, other, at: (
+            100 * (y["treated"][0] - at(y["treated"])) / (other["treated"][0] - at(other["treated"], other))
+        ),
+        "expectancy": lambda y, other, at: at(y["control"]) - at(y["treated"]),
+    }
+    for one in client.get("/api/exercises").json():
+        first, *others = one["figures"]
+        other = others[0] if others else None
+
+        def at(values, figure=first, hours=one["hours"]):
+            return float(np.interp(hours, figure["time"], values))
+
+        between = lambda y, other, at: at(y["treated"]) - at(other["treated"], other)  # noqa: E731
+        value = read.get(one["id"], between)(first, other, at)
+        assert value == pytest.approx(one["value"], rel=0.05, abs=0.05), one["id"]
+        assert (one["hours"] or 0) <= one["figure_hours"] == pytest.approx(first["time"][-1])
+        assert len({scenario["title"] for scenario in one["scenarios"]}) == len(one["scenarios"]), "names that differ"
+
+
+def test_how_long_the_drug_stays_is_the_time_of_the_first_line_of_the_story(client):
+    """`hero.js` states when nine tenths of the drug have left the brain, counted from the start."""
+    found = next(one for one in client.get("/api/exercises").json() if one["id"] == "duration")
+    scenario = found["scenarios"][0]
+    outputs = ["brain.esketamine", "brain.arketamine"]
+    times = list(np.arange(0.1, 8, 0.02))
+    values = client.post("/api/outputs", json={"scenario": scenario, "outputs": outputs, "times": times}).json()["values"]
+    brain = np.sum([values[name] for name in outputs], axis=0)
+    gone = times[int(np.flatnonzero(brain > 0.1 * brain.max())[-1]) + 1]
+    assert found["value"] == pytest.approx(gone, abs=0.03)
+
+
+def test_the_lesson_lasts_45_minutes_and_leads_to_chapters_and_exercises(client):
+    parts = client.get("/api/lesson").json()
+    assert sum(part["minutes"] or 0 for part in parts) == 45
+    chapters = {row["id"]: row["title"] for row in client.get("/api/metadata").json()["story"]["chapters"]}
+    exercises = {one["id"] for one in client.get("/api/exercises").json()}
+    for part in parts:
+        is_step = part["part"] == "step"
+        assert is_step == bool(part["minutes"]) == bool(part["chapter"]), part["text"]
+        assert not is_step or part["chapter_title"].endswith(chapters[part["chapter"]])
+        assert part["exercise"] in {"", *exercises}
+    assert {"aim", "evidence"} <= {part["part"] for part in parts}
 
 
 def test_a_contrast_without_a_reference_is_an_error_of_its_row(tmp_path):

@@ -2,7 +2,7 @@
 // days, patients or per cent.
 
 import { download, element, find, linkButton, svgElement, table, uniqueId } from "./dom.js";
-import { figureName, shareButtons } from "./figure-share.js";
+import { figureName, shareButtons, TABLE_BELOW } from "./figure-share.js";
 import { formatNumber, formatRange } from "./format.js";
 import { pointSample } from "./point-marks.js";
 import { FIRST_HOUR, selectedTime } from "./time-slider.js";
@@ -61,6 +61,11 @@ export class Figure {
   setNote(text) {
     this.note.textContent = text;
     this.note.hidden = !text;
+  }
+
+  // At which time the values of the legend are read, in words; empty where they have none.
+  get shownTime() {
+    return "";
   }
 
   saveButtons() {
@@ -208,7 +213,8 @@ export function timeScale(start, end, { linear, last } = selectedTime.range) {
 // Saving
 
 const STROKE_STYLES = ["stroke", "stroke-width", "stroke-dasharray", "stroke-linejoin", "stroke-linecap"];
-const SAVED_STYLES = [...STROKE_STYLES, "fill", "opacity", "font-size", "font-family"];
+const TEXT_STYLES = ["font-size", "font-family", "font-weight", "text-anchor", "dominant-baseline", "paint-order"];
+const SAVED_STYLES = [...STROKE_STYLES, ...TEXT_STYLES, "stroke-opacity", "fill", "fill-opacity", "opacity", "visibility"];
 
 const fileName = (title, extension) => `ketamech-${figureName(title)}.${extension}`;
 
@@ -249,19 +255,31 @@ function saveFigure(figure, kind) {
   image.src = `data:image/svg+xml;charset=utf-8,${encodeURIComponent(text)}`;
 }
 
+// Buttons that save a drawing which is no figure; `drawing` returns its { svg, title, legend, shownTime, size }.
+export function drawingButtons(drawing) {
+  const save = (kind) => {
+    const { title, ...others } = drawing();
+    saveFigure({ title, titleNode: { textContent: title }, ...others }, kind);
+  };
+  const buttons = ["SVG", "PNG"].map((kind) => linkButton(kind, () => save(kind.toLowerCase()), { "aria-label": `Save the drawing as ${kind}` }));
+  return element("div", { class: "save-buttons" }, buttons);
+}
+
 const ROW = 16;
 const HEAD_LETTER = 7.8; // px, about, of a letter of the heading
 const LETTER = 5.4; // px, about, of small letters
 
-// A copy with its computed styles written into it.
+// A copy with its computed styles written into it, without what is not displayed.
 function withStyles(svg) {
   const copy = svg.cloneNode(true);
   const copies = [copy, ...copy.querySelectorAll("*")];
   [svg, ...svg.querySelectorAll("*")].forEach((node, i) => {
     const style = getComputedStyle(node);
+    if (style.display === "none" && node.closest("defs") === null) return copies[i].remove();
     for (const name of SAVED_STYLES) copies[i].setAttribute(name, style.getPropertyValue(name));
     copies[i].removeAttribute("class");
   });
+  copy.setAttribute("overflow", getComputedStyle(svg).overflow);
   return copy;
 }
 
@@ -275,11 +293,14 @@ function lines(text, letters) {
   return found;
 }
 
-// The drawing with its title above; legend, treatment, source with date, and the disclaimer below.
-function standaloneSvg({ svg, title, unit, titleNode, legend }) {
-  const [, , width, height] = svg.getAttribute("viewBox").split(" ").map(Number);
+// The drawing with its title above; legend, time, treatment, source with date, and the disclaimer below.
+// `size`: width and height (px) where they are not those of the view box.
+function standaloneSvg({ svg, title, unit, titleNode, legend, shownTime, size }) {
+  const [width, height] = size ?? svg.getAttribute("viewBox").split(" ").map(Number).slice(2);
   const page = getComputedStyle(document.body);
-  const copy = withStyles(svg);
+  const drawing = withStyles(svg);
+  const place = (node, box) => Object.entries(box).forEach(([name, value]) => node.setAttribute(name, value));
+  place(drawing, { x: 0, y: 0, width, height });
   const text = (content, x, y, size) =>
     svgElement(
       "text",
@@ -291,12 +312,13 @@ function standaloneSvg({ svg, title, unit, titleNode, legend }) {
     y += ROW;
     const sample = item.querySelector("svg");
     const drawn = sample && withStyles(sample);
-    if (drawn) for (const [name, value] of Object.entries({ x: 12, y: y - 10, width: 30, height: 12 })) drawn.setAttribute(name, value);
-    return [drawn, text(item.textContent.trim(), 48, y, 10.5)].filter(Boolean);
+    if (drawn) place(drawn, { x: 12, y: y - 10, width: 30, height: 12 });
+    const words = [...item.childNodes].filter((node) => node !== sample).map((node) => node.textContent);
+    return [drawn, text(words.join(" ").replace(/\s+/g, " ").trim(), 48, y, 10.5)].filter(Boolean);
   });
   const { treatment, version } = pictureSource();
   const source = `Source: KetaMech ${version}, ${new Date().toISOString().slice(0, 10)}`;
-  for (const part of [treatment && `Treatment: ${treatment}`, source, find("#disclaimer").textContent].filter(Boolean)) {
+  for (const part of [shownTime, treatment && `Treatment: ${treatment}`, source, find("#disclaimer").textContent].filter(Boolean)) {
     for (const line of lines(part, (width - 24) / LETTER)) {
       y += 13;
       below.push(text(line, 12, y, 9.5));
@@ -307,13 +329,9 @@ function standaloneSvg({ svg, title, unit, titleNode, legend }) {
   const head = 18 + ROW * headLines.length; // px above the drawing
   const whole = head + y + 8;
   const ground = svgElement("rect", { x: 0, y: -head, width, height: whole, fill: page.backgroundColor });
-  copy.setAttribute("viewBox", `0 ${-head} ${width} ${whole}`);
-  copy.setAttribute("width", width);
-  copy.setAttribute("height", whole);
-  copy.setAttribute("xmlns", "http://www.w3.org/2000/svg");
-  copy.prepend(ground, ...headLines.map((line, i) => text(line, 12, -12 - ROW * (headLines.length - 1 - i), 13)));
-  copy.append(...below);
-  return copy;
+  const heads = headLines.map((line, i) => text(line, 12, -12 - ROW * (headLines.length - 1 - i), 13));
+  const attributes = { viewBox: `0 ${-head} ${width} ${whole}`, width, height: whole, role: "img" };
+  return svgElement("svg", attributes, ground, heads, drawing, below);
 }
 
 // A chart over days, patients or per cent: lines with whiskers, or steps.
@@ -350,7 +368,7 @@ export class XyChart extends Figure {
   description() {
     const value = (one, i) => `${formatNumber(one.y.at(i))} at ${formatNumber(one.x.at(i))}`;
     const parts = this.series.map((one) => `${one.label}: ${value(one, 0)}, ${value(one, -1)} ${this.xLabel}`);
-    return `${this.title}. ${parts.join("; ")}. The table below holds the numbers.`;
+    return `${this.title}. ${parts.join("; ")}.${TABLE_BELOW}`;
   }
 
   rows() {

@@ -4,6 +4,7 @@
 import { simulate } from "../simulate.js";
 import { getJson, postJson, ServerError } from "./api.js";
 import { button, element, paragraph, svgElement, table } from "./dom.js";
+import { TABLE_BELOW } from "./figure-share.js";
 import { axesOf, Figure, Scale } from "./figure.js";
 import { formatNumber, formatRange, interpolate } from "./format.js";
 import { kindWords, pointEntries, pointMark } from "./point-marks.js";
@@ -148,7 +149,7 @@ export class Guess extends Figure {
       node.setAttribute("aria-valuenow", Math.round(value ?? this.startOf(i)));
       node.setAttribute("aria-valuetext", value === null ? "not drawn" : String(Math.round(value)));
     });
-    const state = this.found ? `${this.status.textContent} The table below holds the numbers.` : `An empty chart. ${HELP}`;
+    const state = this.found ? `${this.status.textContent}${TABLE_BELOW}` : `An empty chart. ${HELP}`;
     this.svg.setAttribute("aria-label", `${this.title} ${this.row.y_label}, against ${this.row.x_label}. ${state}`);
   }
 

@@ -1,7 +1,7 @@
 // The mood curve of the first screen: severity bands, single people, published values, words on the curve, the score now.
 
 import { element, setAttribute, setText, svgElement } from "./dom.js";
-import { formatTime, formatTimeLong, interpolate } from "./format.js";
+import { formatCount, formatTime, formatTimeLong, interpolate } from "./format.js";
 import { pathOf, TimeFigure } from "./time-figure.js";
 import { selectedTime } from "./time-slider.js";
 
@@ -141,7 +141,8 @@ export class MoodFigure extends TimeFigure {
     if (!this.people?.people.length) return;
     const sample = svgElement("svg", { viewBox: "0 0 30 12", class: "figure", "aria-hidden": "true" });
     sample.append(svgElement("path", { class: "person-curve", d: "M1 3C12 3 16 9 29 9M1 6C12 6 16 11 29 4" }));
-    const entry = element("li", {}, sample, `${this.people.people.length} simulated people`);
+    const { people, count } = this.people;
+    const entry = element("li", {}, sample, `${people.length} of ${formatCount(count)} simulated people`);
     if (this.legend.firstChild) this.legend.firstChild.after(entry); // a short row leaves room for it
   }
 

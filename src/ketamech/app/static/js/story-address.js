@@ -73,12 +73,28 @@ export class StoryAddress {
     for (const listener of this.listeners) listener(steps);
   }
 
+  // `listener` is called after another address of the story was opened in this page.
+  onAddress(listener) {
+    this.followed = listener;
+  }
+
+  // Back and Forward bring a stored state. Without one, an address was opened: that of a chapter alone keeps what is shown,
+  // another is followed as a step of its own.
   restore(stored) {
-    if (stored?.steps === this.steps) this.returned?.(stored.place);
-    this.setSteps(stored?.steps ?? this.steps); // without: a link to a chapter, which adds a step of its own
     this.draggedAt = -Infinity;
-    if (stored) this.read(location.hash, { withTime: false });
-    else this.replace();
+    if (stored) {
+      if (stored.steps === this.steps) this.returned?.(stored.place);
+      this.setSteps(stored.steps);
+      return this.read(location.hash, { withTime: false });
+    }
+    const isWhole = location.hash.includes("=");
+    if (isWhole) {
+      this.place = null;
+      this.setSteps(this.steps + 1);
+      this.read(location.hash, { withTime: true });
+    }
+    this.replace();
+    if (isWhole) this.followed?.();
   }
 
   get chapter() {
@@ -86,7 +102,8 @@ export class StoryAddress {
     return /^[a-z]+$/.test(first) ? first : "";
   }
 
-  hash() {
+  // `chapter`: that of a link, or the present one.
+  hash(chapter = this.chapter) {
     const { state, view } = this;
     const parts = new URLSearchParams();
     const { route, chosenDrug: drug, schedule, roundedDose: dose } = state;
@@ -97,7 +114,7 @@ export class StoryAddress {
     if (state.perturbations.size) parts.set("block", [...state.perturbations].join(" "));
     parts.set("hours", Number(selectedTime.hours.toPrecision(3)));
     for (const [name, { get }] of Object.entries(view)) if (get() !== null) parts.set(name, get());
-    return `#${this.chapter}&${parts}`;
+    return `#${chapter}&${parts}`;
   }
 
   read(hash, { withTime }) {

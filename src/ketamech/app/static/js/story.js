@@ -7,7 +7,8 @@ import { getJson, LatestTask, onConnectionChange, postJson, ServerError } from "
 import { allClaims, loadBadges, openEvidence, showOpenClaims } from "./evidence.js";
 import { announce, debounce, element, find, findAll, linkButton, nextFrame } from "./dom.js";
 import { trackSeries } from "./figure-data.js";
-import { setPictureSource } from "./figure.js";
+import { drawingButtons, setPictureSource } from "./figure.js";
+import { formatTimeLong } from "./format.js";
 import { glossary } from "./glossary.js";
 import { Hero } from "./hero.js";
 import { setUpPage } from "./page-setup.js";
@@ -15,7 +16,7 @@ import { markUnmeasured, measuredIn } from "./measurement-notes.js";
 import { BEFORE, MoodRuns } from "./mood-runs.js";
 import { chapterListButton, ChapterScroll, followChapterLinks, landOn, ReadingPlace, setUpChapterList } from "./chapter-scroll.js";
 import { Scene } from "./scene/scene.js";
-import { linkFiguresToWorkbench, setUpPresentation } from "./presentation.js";
+import { linkFigures, setUpPresentation } from "./presentation.js";
 import { readingLevel, setUpReadingLevel } from "./reading-level.js";
 import { linkTo } from "./share-link.js";
 import { StoryAddress } from "./story-address.js";
@@ -76,6 +77,8 @@ async function start() {
   trackInfo = new Map(metadata.tracks.map((track) => [track.key, track]));
   scene = new Scene(find("#scene"), metadata.story.bindings);
   address = new StoryAddress(state, VIEW);
+  linkFigures(address, state, trackInfo);
+  find(".scene-values > div").prepend(drawingButtons(sceneDrawing));
   setUpReadingLevel(() => address.replace());
   setPictureSource(() => ({ treatment: [state.description, ...state.changes].join("; "), version: metadata.version }));
   const runs = new MoodRuns(state);
@@ -99,7 +102,6 @@ async function start() {
   const reading = new ReadingPlace(nodes, address);
   setUpChapterList(nodes);
   setUpPresentation([find("#start"), ...nodes]);
-  linkFiguresToWorkbench(state, trackInfo);
   comparison = treatmentComparison(state, leftOut, () => address.replace());
   const contributions = pathwayContributions(state, { runs, ways: hero.ways }, metadata.components);
   hero.ways.onChange(() => showCaptions());
@@ -120,6 +122,7 @@ async function start() {
   state.onChange(debounce(350, updateMore));
   const computed = new Promise((done) => setTimeout(() => updateMore().finally(done), 700));
   followChapterLinks(computed);
+  address.onAddress(() => landOn(document.getElementById(address.chapter) ?? find("#start"), computed));
   const linked = address.chapter && document.getElementById(address.chapter);
   const goal = reading.former ?? (linked ? { node: linked } : null);
   if (goal) landSoon(goal, [badges, fullSimulation.run()], computed);
@@ -138,6 +141,14 @@ async function landSoon({ node, lead }, growing, computed) {
 function addFigure(key, figure) {
   figures.set(key, figure);
   viewObserver.observe(figure.node);
+}
+
+// The level that the scene shows, to be saved.
+function sceneDrawing() {
+  const svg = find(".drawing[data-state=shown]") ?? find(".stage-mood .figure > svg");
+  const { clientWidth, clientHeight } = find(".stage");
+  const shownTime = `${formatTimeLong(selectedTime.hours)} after the start. ${find("#scene-sentence").textContent}`;
+  return { svg, title: "How ketamine works: drawn from computed curves, not to scale", legend: find(".scene-legend"), shownTime, size: [clientWidth, clientHeight] };
 }
 
 function currentScenario() {

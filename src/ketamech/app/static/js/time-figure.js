@@ -2,7 +2,7 @@
 // the figure sets the time.
 
 import { element, linkButton, setAttribute, setText, svgElement, table } from "./dom.js";
-import { extremum, formatNumber, formatRange, formatTime, formatWithUnit, interpolate, shownValue } from "./format.js";
+import { extremum, formatNumber, formatRange, formatTime, formatTimeLong, formatWithUnit, interpolate, shownValue } from "./format.js";
 import {
   axesOf,
   axisLimits,
@@ -15,6 +15,7 @@ import {
   Scale,
   timeScale,
 } from "./figure.js";
+import { TABLE_BELOW } from "./figure-share.js";
 import { kindWords, pointCount, pointEntries, pointMark } from "./point-marks.js";
 import { FIRST_HOUR, selectedTime } from "./time-slider.js";
 
@@ -68,6 +69,10 @@ export class TimeFigure extends Figure {
 
   get clock() {
     return this.ownClock ?? selectedTime.range;
+  }
+
+  get shownTime() {
+    return `Values and vertical line: ${formatTimeLong(selectedTime.hours)} after the start.`;
   }
 
   markStale() {
@@ -266,7 +271,7 @@ export class TimeFigure extends Figure {
       return `${one.label}: ${first}, ${formatWithUnit(far.value, this.unit)} at ${formatTime(far.hours)}`;
     });
     const unit = this.unit ? `, ${this.unit}` : "";
-    return `${this.title}${unit}. ${parts.join("; ")}.${pointCount(this.data.points)} The table below holds the numbers.`;
+    return `${this.title}${unit}. ${parts.join("; ")}.${pointCount(this.data.points)}${TABLE_BELOW}`;
   }
 
   fillTable() {
