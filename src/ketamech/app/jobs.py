@@ -44,12 +44,14 @@ class Job:
     """One long computation. `request` is stored for the list of jobs and for the report of a failure.
 
     `write_files` writes the files of the result to a folder, from data of `file_bytes` bytes; None where there are
-    none, or no longer any. `started`: seconds since 1970; the work must end before `deadline` (s, monotonic).
+    none, or no longer any. `browser`: a number that the browser chose for itself, or nothing. `started`: seconds since
+    1970; the work must end before `deadline` (s, monotonic).
     """
 
     kind: str
     title: str
     request: dict[str, Any]
+    browser: str = ""
     id: str = field(default_factory=lambda: secrets.token_hex(8))
     state: str = "waiting"
     progress: float = 0.0
@@ -113,9 +115,9 @@ class Jobs:
         self._jobs: OrderedDict[str, Job] = OrderedDict()
         self._workers = ThreadPoolExecutor(limits.jobs_running, thread_name_prefix="job")
 
-    def start(self, kind: str, title: str, request: dict[str, Any], work: Work) -> Job:
+    def start(self, kind: str, title: str, request: dict[str, Any], work: Work, browser: str = "") -> Job:
         """Add work to the queue. Raises LimitExceeded when the queue is full."""
-        job = Job(kind, title, request)
+        job = Job(kind, title, request, browser)
         with self._lock:
             n_open = sum(other.state not in FINAL_STATES for other in self._jobs.values())
             if n_open >= self._limits.jobs_running + self._limits.jobs_waiting:
@@ -130,10 +132,10 @@ class Jobs:
         """A job by its id; None when it is no longer stored."""
         return self._jobs.get(name)
 
-    def newest_first(self) -> list[Job]:
-        """All stored jobs."""
+    def newest_first(self, browser: str = "") -> list[Job]:
+        """All stored jobs, or those that one browser has started."""
         with self._lock:
-            return list(reversed(self._jobs.values()))
+            return [job for job in reversed(self._jobs.values()) if not browser or job.browser == browser]
 
     def cancel(self, job: Job) -> None:
         """Stop a job at its next check, several times a second; a waiting job does not start."""

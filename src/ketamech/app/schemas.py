@@ -135,10 +135,11 @@ class TrialRequest(Request):
     alpha: float = Field(0.05, gt=0, le=0.5, description="two-sided level of significance")
     margin: float | None = Field(None, gt=0, le=60, description="non-inferiority margin in points; none: superiority")
     seed: int = Field(1, ge=0, le=2**31)
+    no_effect: bool = Field(False, description="placebo in every arm: the share of successes is the type I error")
 
 
 class SampleSizeRequest(TrialRequest):
-    """A trial whose number of patients is to be found; `patients_per_arm` is not used."""
+    """A trial whose number of patients is to be found; `patients_per_arm` is its planned size only."""
 
     target_power: Annotated[float, BeforeValidator(_fraction_of_percent)] = Field(
         0.8, ge=0.5, le=0.99, description="share of trials that are to succeed"

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import math
 import shlex
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -24,13 +25,22 @@ from ketamech.app.scenarios import MAX_OCCASIONS
 from ketamech.app.schemas import SampleSizeRequest, TrialRequest
 from ketamech.calibration.clinical_targets import (
     RELAPSE_STATISTICS,
+    ClinicalTarget,
     load_clinical_targets,
     published_interval,
     statistic,
 )
+from ketamech.calibration.published_spreads import simulated_spread_sentences
 from ketamech.core import InputError
 from ketamech.core.statistics import interval
-from ketamech.trials.analysis.analyse import TrialAnalysis, analyse, reference_arm
+from ketamech.core.units import DAY
+from ketamech.trials.analysis.analyse import (
+    TrialAnalysis,
+    analyse,
+    method_sentences,
+    reference_arm,
+    residual_sd,
+)
 from ketamech.trials.analysis.power import (
     SuccessCriterion,
     difference_sentences,
@@ -39,26 +49,32 @@ from ketamech.trials.analysis.power import (
     is_withdrawal,
     power,
     relapse_sentence,
+    size_text,
     smallest_arms,
     success_criterion,
 )
-from ketamech.trials.analysis.sample_size import SampleSizeSearch, check_sample_size, find_sample_size
+from ketamech.trials.analysis.sample_size import (
+    ASSURANCE,
+    MAX_PATIENTS,
+    SampleSize,
+    SampleSizeSearch,
+    check_sample_size,
+    find_sample_size,
+)
 from ketamech.trials.design import PLACEBO, Arm, Trial, double_dummy, is_control, matched_placebo
 from ketamech.trials.posterior_draws import load_posterior, posterior_hash
 from ketamech.trials.run_trial import joined_replicates, run_trial
 from ketamech.trials.trial_reader import TRIALS, load_trial, shipped_trial
 
 FILE, ARMS, LAST_DAY = "trial.yaml", "arms: ", 730
-UNITS = {  # of statistics that are not in the unit of the scale
-    "hazard ratio": "ratio", "odds ratio": "ratio", "median relapse": "days", "effect size": "SD",
-    "share difference": "% of patients",
-}  # fmt: skip
 RELAPSE = "MADRS > 50 % of baseline from {day} d"  # of a trial that is written at the desk
 LATEST_PRIMARY_DAY = 28  # of a course of doses, unless the request names a day
 PARTS = 12
 DOUBLE_DUMMY = "double-dummy"
+MIN_REPLICATES = 100  # of a search on the page, as in its form
 POWER_SIZES = (10, 20, 30, 40, 60, 80, 120, 160, 240, 320, 500, 1000, 2000)
 MOST_SURVIVAL_STEPS = 400
+DAYS_WITHOUT_DOSE = 7  # between the last dose and the primary endpoint, from which it is said
 TITRATION_WORD, TOLERABILITY, TOLERABILITY_VISITS = "tolerability", "CADSS <= 40", ("CADSS", ["40 min"])
 
 
@@ -115,6 +131,10 @@ def trial_keys(request: TrialRequest) -> dict[str, Any]:
 
 def planned_trial(app_state: AppState, request: TrialRequest) -> tuple[Trial, str]:
     """The trial of a request and the text of its file (none for a shipped trial). Raises InputError."""
+    if request.no_effect and (request.shipped or request.margin is not None):
+        what = "no drug effect in a trial of the program" if request.shipped else "no drug effect with a margin"
+        expected = "arms of your own" if request.shipped else "no margin: a non-inferiority trial errs at the margin"
+        raise InputError(what, key="no_effect", expected=expected)
     if request.shipped:
         return shipped_trial(request.shipped), ""
     keys, table = trial_keys(request), app_state.model.parameters
@@ -129,6 +149,8 @@ def planned_trial(app_state: AppState, request: TrialRequest) -> tuple[Trial, st
         _add_placebo(keys, trial, request)
         keys["title"] = " or ".join(keys["arms"])[:200]
     trial = load_trial(keys, table)
+    if request.no_effect:
+        trial = load_trial(_without_drugs(keys, trial), table)
     # one key a line; JSON values are valid YAML
     return trial, "".join(f"{key}: {json.dumps(value, ensure_ascii=False)}\n" for key, value in keys.items())
 
@@ -154,6 +176,16 @@ def _add_placebo(keys: dict[str, Any], trial: Trial, request: TrialRequest) -> N
         f"{PLACEBO} copies the visits of '{most_visited.name}'; those of '{name}' differ, and so does expectancy"
         for name in differing
     ]
+
+
+def _without_drugs(keys: dict[str, Any], trial: Trial) -> dict[str, Any]:
+    """The keys of a trial with the matched placebo in every arm, for a check of the type I error."""
+    for arm in trial.arms:
+        if not is_control(arm.regimen):
+            keys["arms"][arm.name]["treatment"] = list(matched_placebo(arm.regimen).sentences())
+    keys["title"] = f"Placebo in every arm: {keys['title']}"[:200]
+    keys["assumed"] = [*keys.get("assumed", []), "every arm has placebo in place of its drug (type I error)"]
+    return keys
 
 
 def _no_double_dummy(trial: Trial) -> str:
@@ -256,11 +288,15 @@ def trial_work(app_state: AppState, request: TrialRequest) -> tuple[str, Work]:
 def run_planned_trial(task: TrialTask, progress: JobProgress) -> ResultWithFiles:
     """Simulate and analyse the trial of a task."""
     data = task.simulate(progress, task.patients)
-    return _result(task, task.trial, data, _power(data, task))
+    is_resized = task.patients != task.trial.patients
+    trial = task.trial.replace(patients=task.patients) if is_resized else task.trial
+    return _result(task, trial, data, _power(data, task))
 
 
 def sample_size_work(app_state: AppState, request: SampleSizeRequest) -> tuple[str, Work]:
     """Title and work of the search for a sample size. Raises InputError before anything runs."""
+    if request.no_effect:
+        raise InputError("a sample size without a drug effect", key="no_effect", expected="a run of the trial")
     task = TrialTask.of(app_state, request)
     check_sample_size(task.trial, request.target_power)
     return task.trial.title, lambda progress: _find_sample_size(task, request, progress)
@@ -285,6 +321,28 @@ def _find_sample_size(task: TrialTask, request: SampleSizeRequest, progress: Job
     search = find_sample_size(task.trial, run, target=request.target_power, criterion=task.criterion, most=max_patients)
     trial = task.trial.replace(patients=search.data.sizes["patient"])
     return _result(task, trial, search.data, search.power, search)
+
+
+def _why_ended(task: TrialTask, size: SampleSize, most: int) -> str:
+    """Where the search for a number that was not found ended, and where it can go on; empty for a found number."""
+    if size.patients is not None:
+        return ""
+    target, request = f"{100 * size.target:g} %", task.request
+    if size.low is None or size.limit <= size.target:
+        limit = f", which stays below {math.ceil(100 * size.limit)} %" if 0.5 < size.limit < 1 else ""
+        why = f"gives a power of {target}{limit}: the effect of the model is too small"
+        return f"{size.arm}: no number of patients {why}."
+    limit = f"this page simulates at most {most} with {request.replicates} replicates"
+    needed = f"{size.low} or more are needed, and {limit}"
+    ended = f"{size.arm}: the search ended with trials of {size.simulated} patients in all, because {needed}."
+    on_page = min(task.max_patients, task.app_state.limits.trial_patients // MIN_REPLICATES)
+    if request.replicates > MIN_REPLICATES and size.low <= on_page:
+        return f"{ended} Type {MIN_REPLICATES} replicates: trials of up to {on_page} patients are then simulated."
+    here = MAX_PATIENTS // request.replicates
+    if size.low > here:
+        return f"{ended} That is also more than the {here} of the command line."
+    save = f"save the trial file below as {FILE} and " if task.file else ""
+    return f"{ended} To search up to {here} patients, {save}type the command line below."
 
 
 def _file_of_size(file: str, search: SampleSizeSearch) -> str:
@@ -313,8 +371,11 @@ def _result(
     scripts = reproduction(task, data.sizes["patient"], is_search=search is not None)
     value = _trial_response(task, trial, analysis, table, _published(task, trial, data))
     value |= {"sample_size": [size.row() for size in search.sizes] if search else [], "reproduction": scripts}
+    value["methods"] = _methods(trial, analysis, data) if len(analysis.primary) else []
     if search:  # stated with each sample size, for a trial of that size
         value["errors"] = []
+        value["search_ends"] = [text for size in search.sizes if (text := _why_ended(task, size, search.most))]
+        value["notes_on_size"] = [ASSURANCE]
         scripts["found_file"] = _file_of_size(task.file, search)
     write = partial(_write_files, task, trial, data, analysis, table, scripts)
     return ResultWithFiles(value, write, data.nbytes)
@@ -369,12 +430,26 @@ def _search_script(request: TrialRequest) -> str:
     return f"print(result.sample_size({request.target_power:g}, alpha={request.alpha:g}{margin})['text'])\n"
 
 
+def _methods(trial: Trial, analysis: TrialAnalysis, data: xr.Dataset) -> list[str]:
+    """The analysis in words, and the spread of the simulated trial beside published ones."""
+    return [*method_sentences(trial), *simulated_spread_sentences(trial, analysis, data)]
+
+
+def _caveat(task: TrialTask) -> str:
+    """How much of the model is assumed."""
+    share = task.app_state.model.parameters.share_of("assumed")
+    assumed = f"{100 * share:.0f} % of the parameter values of the model are assumed"
+    return f"{assumed}: do not plan a trial with these numbers alone. The analysis and published SDs are below."
+
+
 def _trial_response(
     task: TrialTask, trial: Trial, analysis: TrialAnalysis, table: pd.DataFrame | None,
     published: list[dict[str, Any]],
 ) -> dict[str, Any]:  # fmt: skip
+    last_doses = {arm.name: _last_dose_day(arm, trial) for arm in trial.arms}
     arms = [
-        {"name": arm.name, "n": arm.n, "treatment": arm.treatment or "nothing"} for arm in _simulated_arms(task, trial)
+        {"name": arm.name, "n": arm.n, "treatment": arm.treatment or "nothing", "last_dose_day": last_doses[arm.name]}
+        for arm in trial.arms
     ]
     relapse: dict[str, Any] = {"survival": [], "relapse": []}
     if analysis.relapse is not None:
@@ -386,7 +461,13 @@ def _trial_response(
     return {
         "title": trial.title,
         "assumptions": list(trial.assumptions),
-        "cautions": _cautions(analysis, trial, task.criterion),
+        "warnings": _warnings(analysis, trial, task.criterion),
+        "cautions": [*_cautions(analysis, trial, task.criterion), *_dose_cautions(last_doses, analysis, trial)],
+        "size": size_text(trial),
+        "caveat": _caveat(task) if len(trial.arms) > 1 else "",
+        "residual_sd": json_cell(residual_sd(analysis)),
+        "units": {name: scale.unit for name, scale in trial.scales.items()},
+        "request_size": task.request.patients_per_arm,
         "enrolled_by_rating": trial.eligibility is not None,
         "relapse_rule": RELAPSE.format(day=min(task.request.days)) if task.file and trial.relapse else "",
         "responses": {name: trial.scales[name].response for name in analysis.shares},
@@ -399,8 +480,9 @@ def _trial_response(
         "differences": difference_sentences(analysis, trial, task.criterion),
         "effects": json_rows(effect_table(analysis, trial, task.criterion)),
         "published": published,
-        "errors": json_rows(error_table(analysis, trial, task.criterion)),
-        "units": {scale: trial.scales[scale].unit for scale in analysis.means},
+        "errors": _type_1_errors(analysis, trial, task.criterion)
+        if task.request.no_effect
+        else json_rows(error_table(analysis, trial, task.criterion)),
         "means": {scale: json_rows(rows) for scale, rows in analysis.means.items()},
         "response_rates": {scale: json_rows(rows) for scale, rows in analysis.shares.items()},
         "comparison": _comparison(analysis, task.criterion),
@@ -430,12 +512,53 @@ def _cautions(analysis: TrialAnalysis, trial: Trial, criterion: SuccessCriterion
             f"each of the {len(compared)} comparisons is tested at alpha {criterion.alpha:g} by itself, so that at "
             "least one of them succeeds by chance more often than that"
         )
-    if criterion.margin is not None and _reference_is_control(analysis, trial):
-        lines.append(
-            f"'{analysis.reference}' is a control without the drug: an arm that is not inferior to it need not have an "
-            "effect. Choose the arm with the drug to compare with as the reference arm"
-        )
     return lines
+
+
+def _warnings(analysis: TrialAnalysis, trial: Trial, criterion: SuccessCriterion) -> list[str]:
+    """What makes the numbers of a comparison misleading; shown before them."""
+    if criterion.margin is None or not _reference_is_control(analysis, trial):
+        return []
+    return [
+        f"Non-inferiority to '{analysis.reference}', a control without the drug: an arm that is not inferior to it "
+        "need not have an effect, so these numbers plan no trial. Choose the arm with the drug to compare with as the "
+        "reference arm, or remove the margin."
+    ]
+
+
+def _last_dose_day(arm: Arm, trial: Trial) -> int | None:
+    """The day of the last dose of a drug at a visit until the last rating, from day 1; None for an arm without one."""
+    given = [one for one in arm.regimen.treatments if one.substance.carries_expectancy and one.drug != PLACEBO]
+    starts = [time for treatment in given for time in treatment.starts(trial.horizon)]
+    return int(max(starts) // DAY) + 1 if starts else None
+
+
+def _dose_cautions(last_doses: Mapping[str, int | None], analysis: TrialAnalysis, trial: Trial) -> list[str]:
+    """Arms whose last dose is long before the primary endpoint."""
+    rows = analysis.means[trial.primary[0]]
+    hours = rows.loc[rows["visit"] == trial.primary[1], "hour"]
+    if trial.washout or hours.empty:
+        return []
+    day = int(hours.max() // DAY)
+    return [
+        f"the last dose of '{name}' is on day {last}, {day - last + 1} days before the primary endpoint"
+        for name, last in last_doses.items()
+        if last is not None and day - last + 1 > DAYS_WITHOUT_DOSE
+    ]
+
+
+def _type_1_errors(analysis: TrialAnalysis, trial: Trial, criterion: SuccessCriterion) -> list[dict[str, Any]]:
+    """The share of trials without a drug effect that succeed, one row per arm, as those of `error_table`."""
+    rows = []
+    for row in effect_table(analysis, trial, criterion).to_dict("records"):
+        share, low, high = (f"{100 * row[name]:.1f}" for name in ("success_share", "success_low", "success_high"))
+        text = (
+            f"no arm has a drug, and {share} % of the trials succeed ({criterion.text}; 95 % interval {low} to {high} "
+            f"%): the type I error. Expected: {100 * criterion.alpha / 2:g} %, half of alpha, since only a better arm "
+            "succeeds."
+        )
+        rows.append({"arm": row["arm"], "text": text, "answer": None, "share": None})
+    return rows
 
 
 def _reference_is_control(analysis: TrialAnalysis, trial: Trial) -> bool:
@@ -443,9 +566,8 @@ def _reference_is_control(analysis: TrialAnalysis, trial: Trial) -> bool:
 
 
 def _published(task: TrialTask, trial: Trial, data: xr.Dataset) -> list[dict[str, Any]]:
-    """Published numbers of the primary endpoint and of relapse of a shipped trial beside the simulated ones.
+    """Published numbers of the primary endpoint of a shipped trial beside the simulated ones; none for another trial.
 
-    None for another trial.
     Means over the replicates, with the interval of 95 % of them; shares of patients are in percent, as printed.
     """
     scale, visit = trial.primary
@@ -456,21 +578,30 @@ def _published(task: TrialTask, trial: Trial, data: xr.Dataset) -> list[dict[str
             simulated = statistic(target, data)
             low, high = interval(simulated)
             published_low, published_high = published_interval(target)
-            unit = "% of patients" if target.is_share else UNITS.get(target.statistic, trial.scales[scale].unit)
             rows.append({
                 "arm": target.arm, "statistic": target.statistic, "against": target.control_arm,
-                "unit": unit, "id": target.row.id, "fitted": target.fitted,
+                "unit": _unit_of(target), "verdict": _verdict(target.published, low, high),
+                "id": target.row.id, "fitted": target.fitted,
                 "published": target.published, "published_low": published_low, "published_high": published_high,
                 "simulated": float(np.nanmean(simulated)), "low": low, "high": high,
             })  # fmt: skip
     return json_rows(pd.DataFrame(rows))
 
 
-def _simulated_arms(task: TrialTask, trial: Trial) -> tuple[Any, ...]:
-    """The arms with the number of patients that were simulated."""
-    if trial is not task.trial:
-        return trial.arms
-    return trial.replace(patients=task.patients).arms
+def _unit_of(target: ClinicalTarget) -> str:
+    """The unit of a published number; empty for a ratio."""
+    if target.is_share:
+        return "% of patients"
+    if target.statistic in ("hazard ratio", "odds ratio", "effect size"):
+        return ""
+    return "days" if target.statistic == "median relapse" else "points"
+
+
+def _verdict(published: float, low: float, high: float) -> str:
+    """Whether a published number lies in the range of 95 % of the simulated trials; empty where there is no range."""
+    if not (math.isfinite(low) and math.isfinite(high) and low < high):
+        return ""
+    return "inside" if low <= published <= high else "outside"
 
 
 def _comparison(result: TrialAnalysis, criterion: SuccessCriterion) -> list[dict[str, Any]]:

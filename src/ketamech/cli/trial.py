@@ -32,7 +32,6 @@ if TYPE_CHECKING:
 POWER_REPLICATES = 100
 
 FOLDER = Path("runs/trials")
-MAX_PATIENTS = 400_000  # virtual patients of one simulated size, all replicates together
 
 
 @dataclass(frozen=True)
@@ -205,6 +204,8 @@ def _run(
         if search:
             trial = trial.replace(patients=search.data.sizes["patient"])
         data = search.data if search else simulate(trial, options.patients)
+        if options.patients:
+            trial = trial.replace(patients=data.sizes["patient"])
         data = data.assign_attrs(posterior=key)
         with console.status("Analysing ..."), replace_folder(folder) as draft:
             analysis = analyse(data, trial)
@@ -214,7 +215,7 @@ def _run(
             data = data.assign_attrs(provenance_of_many(trial.title, trial.fingerprint, model, line))
             page = write_trial(draft, data, trial, analysis, power=powers, criterion=criterion, command_line=line)
             weighted_arms = write_weighted_arms(draft, data, arms) if arms else None
-    _print_differences(trial, analysis, criterion, search, powers)
+    _print_differences(trial, analysis, data, criterion, search, powers)
     console.print(_conditions(trial, data, analysis))
     if weighted_arms is not None:
         terminal.table(shown_weighted_arms(weighted_arms), title="Patients weighted to the published arms")
@@ -223,15 +224,17 @@ def _run(
 
 
 def _print_differences(
-    trial: Trial, analysis: TrialAnalysis, criterion: SuccessCriterion, search: SampleSizeSearch | None,
-    power: pd.DataFrame | None,
+    trial: Trial, analysis: TrialAnalysis, data: xr.Dataset, criterion: SuccessCriterion,
+    search: SampleSizeSearch | None, power: pd.DataFrame | None,
 ) -> None:  # fmt: skip
-    """Print the differences between arms as sentences and tables, then the means of each arm."""
+    """Print the sample size and the differences between arms as sentences and tables, then the means of each arm."""
     from ketamech.report.trial_folder import TITLE, difference_rows, other_scales, relapse_rows, summary_of
     from ketamech.trials.analysis.power import difference_sentences
+    from ketamech.trials.analysis.sample_size import ASSURANCE
 
-    size_sentences = [size.text for size in search.sizes] if search else []
-    for sentence in (*difference_sentences(analysis, trial, criterion), *size_sentences):
+    size_sentences = [*(size.text for size in search.sizes), ASSURANCE] if search else []
+    spread = _spread(trial, analysis, data)
+    for sentence in (*size_sentences, *difference_sentences(analysis, trial, criterion), *spread):
         terminal.progress().print(terminal.escape_markup(sentence))
     terminal.table(difference_rows(analysis, trial, criterion.alpha), title=TITLE)
     if power is not None:
@@ -240,6 +243,16 @@ def _print_differences(
     terminal.table(list(analysis.events), title="Patients with an event, share of patients")
     terminal.table(summary_of(analysis), title=trial.title)
     terminal.table(other_scales(analysis), title="Other scales at the largest mean change of each arm")
+
+
+def _spread(trial: Trial, analysis: TrialAnalysis, data: xr.Dataset) -> list[str]:
+    """The analysis in words, and the spread of the simulated trial beside published ones; empty for one arm."""
+    from ketamech.calibration.published_spreads import simulated_spread_sentences
+    from ketamech.trials.analysis.analyse import method_sentences
+
+    if not len(analysis.primary):
+        return []
+    return [*method_sentences(trial), *simulated_spread_sentences(trial, analysis, data)]
 
 
 def _print_exceptions(data: xr.Dataset, analysis: TrialAnalysis) -> None:
@@ -292,7 +305,7 @@ class Simulation:
 
 def _search(trial: Trial, simulation: Simulation, target: float, criterion: SuccessCriterion) -> SampleSizeSearch:
     """The sample size by trials of doubling size, up to MAX_PATIENTS virtual patients in all replicates."""
-    from ketamech.trials.analysis.sample_size import find_sample_size
+    from ketamech.trials.analysis.sample_size import MAX_PATIENTS, find_sample_size
 
     def simulate(patients: int) -> xr.Dataset:
         return simulation(trial, patients, f"Trials of {patients} patients")

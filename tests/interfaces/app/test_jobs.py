@@ -6,6 +6,7 @@ import re
 import threading
 import time
 import zipfile
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -14,9 +15,10 @@ from pydantic import ValidationError
 from ketamech.app.app_state import Limits, LruCache
 from ketamech.app.jobs import Job, Jobs, LimitExceeded, ResultWithFiles, differing_settings
 from ketamech.app.schemas import SampleSizeRequest, TrialRequest
-from ketamech.app.trial_tasks import planned_trial
+from ketamech.app.trial_tasks import TrialTask, _why_ended, planned_trial
 from ketamech.core import SolverError
 from ketamech.evidence import load_evidence
+from ketamech.trials.analysis.sample_size import SampleSize
 from waits import PATIENCE, until_true
 
 TRIAL = {"arms": {"drug": "racemic 0.5 mg/kg IV over 40 min", "none": "placebo IV"}, "patients_per_arm": 12,
@@ -112,6 +114,8 @@ def test_a_shipped_trial_stands_beside_what_was_published(client):
     (effect,) = found["effects"]
     assert abs(difference["simulated"]) == pytest.approx(abs(effect["difference"]), abs=2), "not adjusted for baseline"
     assert rows["ketamine", "response"]["unit"] == "% of patients"
+    for row in found["published"]:
+        assert row["verdict"] == ("inside" if row["low"] <= row["published"] <= row["high"] else "outside")
     assert effect["success_low"] <= effect["success_share"] <= effect["success_high"]
 
 
@@ -139,7 +143,9 @@ def test_a_trial_begins_with_its_difference_and_its_files_can_be_saved(client):
     assert error["arm"] == "drug"
     assert error["share"] in (None, *(pytest.approx(n / 3, abs=1e-4) for n in range(4)))
     assert not found["enrolled_by_rating"]
-    assert "'placebo' is a control without the drug" in found["cautions"][0]
+    assert "'placebo', a control without the drug" in found["warnings"][0]
+    assert found["size"] == "12 patients in each arm"
+    assert "mean of 3 trials with 12 patients in each arm" in found["differences"][0]
     (effect,) = found["effects"]
     assert effect["success_share"] == pytest.approx(successes / 3, abs=1e-4)
     limits = [f"{abs(effect[name]):.1f}" for name in ("difference", "low", "high")]
@@ -163,6 +169,19 @@ def test_the_sample_size_comes_with_its_interval_and_the_script_that_finds_it(cl
     assert size["low"] <= size["patients"] <= size["high"]
     assert sum(size["patients_per_arm"].values()) == size["patients"]
     assert "for a power of 60 %" in size["text"]
+    assert "does not show the difference with a chance of 40 % (type II error)" in size["text"]
+    assert found["search_ends"] == []
+    assert found["request_size"] == TRIAL["patients_per_arm"]
+    simulated = found["arms"][0]["n"]
+    assert f"mean of 20 trials with {simulated} patients in each arm" in found["differences"][0]
+    assert "(assurance)" in found["notes_on_size"][0]
+    assert "are assumed" in found["caveat"]
+    methods = " ".join(found["methods"])
+    assert "ANCOVA of the change in MADRS at 1 d" in methods
+    assert "Nobody leaves the trial" in methods
+    residual, published = found["residual_sd"], load_evidence().observations["murrough13-ket-24h-abs"]
+    assert f"residual SD {residual:.1f} points" in methods
+    assert published.reference.split("-")[0].title() in methods, "an SD of the change at 24 h"
     assert "--sample-size 0.6" in found["reproduction"]["command"]
     assert re.findall(r'"n": (\d+)', found["reproduction"]["found_file"]) == [
         str(n) for n in size["patients_per_arm"].values()
@@ -175,6 +194,54 @@ def test_the_sample_size_comes_with_its_interval_and_the_script_that_finds_it(cl
     alone = client.post("/api/jobs/sample-size", json={**request, "arms": {"drug": TRIAL["arms"]["drug"]}})
     assert alone.status_code == 422
     assert alone.json()["key"] == "arms"
+
+
+def test_a_search_that_ends_says_why_and_what_to_type(engine):
+    search = {**TRIAL, "days": [1], "replicates": 200, "target_power": 0.8}
+    task = TrialTask.of(engine, SampleSizeRequest.model_validate(search))
+    size = SampleSize("drug", 0.8, None, 500, None, {}, 0.95, 0.7, 300, 1000, "r")
+    text = _why_ended(task, size, 300)
+    assert "at most 300 with 200 replicates" in text
+    assert "Type 100 replicates: trials of up to 600 patients" in text
+    few = replace(task, request=task.request.model_copy(update={"replicates": 100}))
+    text = _why_ended(few, replace(size, low=613), 600)
+    assert "613 or more are needed" in text
+    assert "Fewer" not in text
+    assert "To search up to 4000 patients, save the trial file below as trial.yaml" in text
+    assert "more than the 4000 of the command line" in _why_ended(few, replace(size, low=5000), 600)
+    hopeless = _why_ended(few, replace(size, low=None, limit=0.7), 600)
+    assert "no number of patients gives a power of 80 %, which stays below 70 %" in hopeless
+    assert _why_ended(few, replace(size, patients=100), 600) == ""
+
+
+def test_without_drug_effects_the_share_of_successes_is_the_type_1_error(client, engine):
+    request = {**TRIAL, "no_effect": True, "alpha": 0.5, "replicates": 8}
+    found = done(client, "/api/jobs/trial", request)["result"]
+    assert [arm["treatment"] for arm in found["arms"]] == ["placebo IV over 40 min", "placebo IV"]
+    (error,) = found["errors"]
+    assert "the type I error. Expected: 25 %" in error["text"]
+    assert f"{100 * found['effects'][0]['success_share']:.1f} % of the trials succeed" in error["text"]
+    for path, change in (("trial", {"margin": 3}), ("sample-size", {"replicates": 20}), ("trial", {"shipped": "ssri"})):
+        refused = client.post(f"/api/jobs/{path}", json={**request, **change})
+        assert (refused.status_code, refused.json()["key"]) == (422, "no_effect")
+
+
+def test_the_last_dose_long_before_the_primary_endpoint_is_said(client):
+    arms = {"short": "racemic 0.5 mg/kg IV over 40 min twice weekly for 1 week", "long": "placebo IV"}
+    found = done(client, "/api/jobs/trial", {**TRIAL, "arms": arms, "replicates": 1, "primary_day": 14})["result"]
+    last = {arm["name"]: arm["last_dose_day"] for arm in found["arms"]}
+    assert last["long"] is None
+    gap = 14 - last["short"] + 1
+    expected = f"the last dose of 'short' is on day {last['short']}, {gap} days before the primary endpoint"
+    assert expected in found["cautions"]
+
+
+def test_a_browser_sees_the_jobs_that_it_has_started(client):
+    ours = client.post("/api/jobs/trial", json=TRIAL, headers={"x-browser": "ours"}).json()["id"]
+    client.post("/api/jobs/trial", json=TRIAL, headers={"x-browser": "theirs"})
+    assert [job["id"] for job in client.get("/api/jobs", headers={"x-browser": "ours"}).json()] == [ours]
+    assert len(client.get("/api/jobs").json()) >= 2, "a program without a number sees all"
+    finished(client, ours)
 
 
 def test_an_arm_may_be_adapted_to_the_patient(client):

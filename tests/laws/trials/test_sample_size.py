@@ -58,7 +58,10 @@ def test_the_sample_size_is_that_of_the_closed_form(trial):
     assert found.patients_per_arm == {"drug": found.patients // 2, "placebo": found.patients // 2}
     assert found.type_2_error == pytest.approx(0.2, abs=0.015)
     assert table["power"].is_monotonic_increasing
-    assert f"{found.patients // 2} patients in each arm, {found.patients} in all" in found.text
+    low, high = found.low // 2, math.ceil(found.high / 2)
+    each = f"{found.patients // 2} patients in each arm, {found.patients} in all"
+    assert f"{each} (95 % interval {low} to {high} in each arm)" in found.text
+    assert "does not show the difference with a chance of 20 % (type II error)" in found.text
 
 
 def test_a_spread_of_effects_limits_the_power():
@@ -112,6 +115,40 @@ def test_non_inferiority_counts_trials_whose_worse_limit_is_nearer_than_the_marg
     for wrong in ({"alpha": 0.0}, {"margin": -1.0}):
         with pytest.raises(InputError):
             SuccessCriterion(**wrong)
+
+
+def test_a_type_2_error_of_non_inferiority_is_named_so(trial):
+    data = made(n=60, effect=0.0, replicates=60, seed=4)
+    (found,), _ = sample_sizes(data, trial, target=0.8, criterion=SuccessCriterion(margin=4.0))
+    assert found.patients is not None
+    assert "fails to show non-inferiority with a chance of" in found.text
+    assert "misses" not in found.text
+
+
+def test_the_spread_of_the_analysis_is_that_of_the_made_trial(trial):
+    from ketamech.trials.analysis.analyse import change_sd_by_arm, residual_sd
+
+    data = made(n=400, effect=-3.0, replicates=4, seed=4)  # residual SD 5 after adjustment for baseline
+    assert residual_sd(analyse(data, trial)) == pytest.approx(5.0, rel=0.05)
+    spreads = change_sd_by_arm(data, "MADRS", "24 h")
+    assert set(spreads) == {"drug", "placebo"}
+    rows = [(data["MADRS"] - data["MADRS"].isel(visit=0)).isel(visit=-1).values[r] for r in range(4)]
+    drug = data["arm"].values[:, :, 0] == "drug"
+    expected = np.sqrt(np.mean([row[own].var(ddof=1) for row, own in zip(rows, drug, strict=True)]))
+    assert spreads["drug"] == pytest.approx(expected)
+
+
+def test_published_spreads_of_the_change_scale_the_number_of_patients():
+    from ketamech.calibration.published_spreads import spread_rows, spread_sentences
+
+    rows = {row["text"].split(" (")[0]: row for row in spread_rows("MADRS", 27 * 24, {"drug": 10.3, "placebo": 11.7})}
+    popova = rows["Popova 2019"]
+    assert popova["evidence"] == ["tf2-esk-d28", "tf2-pbo-d28"]
+    variance = (101 * 12.32**2 + 100 * 13.88**2) / 201
+    assert popova["patients_ratio"] == pytest.approx(variance / ((10.3**2 + 11.7**2) / 2), rel=1e-3)
+    text = " ".join(spread_sentences("MADRS", 27 * 24, {"drug": 10.3, "placebo": 11.7}, 9.9))
+    assert f"Popova 2019 (12.3 and 13.9, recalled): {popova['patients_ratio']:.1f} times" in text
+    assert "hold no SD" in " ".join(spread_sentences("MADRS", 14 * 24, {"drug": 10.3}, 9.9))
 
 
 def test_no_patient_is_in_two_trials_of_one_replicate():

@@ -13,7 +13,7 @@ from functools import partial
 from pathlib import Path as FilePath
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Path, Response
+from fastapi import APIRouter, Header, Path, Response
 from fastapi.responses import StreamingResponse
 
 from ketamech.app.app_state import AppState, Queue
@@ -27,6 +27,9 @@ from ketamech.core.constants import DISCLAIMER
 POLL_SECONDS, KEEPALIVE_SECONDS = 0.15, 15.0  # between two readings of a job; without a change until a comment is sent
 ZIP, ZIP_METHOD = "application/zip", zipfile.ZIP_DEFLATED
 JobId = Annotated[str, Path(max_length=40)]
+Browser = Annotated[
+    str, Header(alias="x-browser", max_length=40, description="a number of the browser: the list has only its jobs")
+]
 
 
 def routes(app_state: AppState, jobs: Jobs) -> APIRouter:
@@ -40,8 +43,8 @@ def routes(app_state: AppState, jobs: Jobs) -> APIRouter:
 def _add_starts(router: APIRouter, app_state: AppState, jobs: Jobs) -> None:
     """Add the routes that start a job, and that of the trials that can be started."""
 
-    def started(kind: str, title: str, request: dict[str, Any], work: Callable[..., Any]) -> Response:
-        return json_response(job_state(jobs.start(kind, title, request, work)))
+    def started(kind: str, title: str, request: dict[str, Any], work: Callable[..., Any], browser: str) -> Response:
+        return json_response(job_state(jobs.start(kind, title, request, work, browser)))
 
     @router.get("/trials", response_model=list[ShippedTrial])
     async def trials() -> Response:
@@ -49,27 +52,27 @@ def _add_starts(router: APIRouter, app_state: AppState, jobs: Jobs) -> None:
         return await cached_response(app_state, "trials", shipped_trials)
 
     @router.post("/jobs/trial", response_model=JobState)
-    async def trial(request: TrialRequest) -> Response:
+    async def trial(request: TrialRequest, browser: Browser = "") -> Response:
         """Run a virtual trial; returns differences, means, responders, time to relapse and power."""
         title, work = await app_state.compute(lambda: trial_work(app_state, request))
-        return started("trial", title, request.model_dump(), work)
+        return started("trial", title, request.model_dump(), work, browser)
 
     @router.post("/jobs/sample-size", response_model=JobState)
-    async def sample_size(request: SampleSizeRequest) -> Response:
+    async def sample_size(request: SampleSizeRequest, browser: Browser = "") -> Response:
         """Find the number of patients for a power, by trials of several sizes; returns the largest trial too."""
         title, work = await app_state.compute(lambda: sample_size_work(app_state, request))
-        return started("sample size", title, request.model_dump(), work)
+        return started("sample size", title, request.model_dump(), work, browser)
 
     @router.post("/jobs/scorecard", response_model=JobState)
-    async def scorecard() -> Response:
+    async def scorecard(browser: Browser = "") -> Response:
         """Compare the model with every published row that the typical patient can simulate."""
-        return started("scorecard", "Scorecard", {}, scorecard_work(app_state))
+        return started("scorecard", "Scorecard", {}, scorecard_work(app_state), browser)
 
     @router.post("/jobs/attribution", response_model=JobState)
-    async def attribution(request: AttributionRequest) -> Response:
+    async def attribution(request: AttributionRequest, browser: Browser = "") -> Response:
         """Attribute the endpoints of a scenario to its pathways."""
         work = await app_state.compute(lambda: attribution_work(app_state, request))
-        return started("attribution", request.scenario.title, request.model_dump(), work)
+        return started("attribution", request.scenario.title, request.model_dump(), work, browser)
 
 
 def _add_results(router: APIRouter, app_state: AppState, jobs: Jobs) -> None:
@@ -83,9 +86,9 @@ def _add_results(router: APIRouter, app_state: AppState, jobs: Jobs) -> None:
         return found
 
     @router.get("/jobs", response_model=list[JobState])
-    async def all_jobs() -> Response:
-        """All stored jobs without their results, the newest first."""
-        listed = jobs.newest_first()
+    async def all_jobs(browser: Browser = "") -> Response:
+        """All stored jobs without their results, the newest first; with a browser, its own."""
+        listed = jobs.newest_first(browser)
         settings = differing_settings(listed)
         states = [job_state(job).model_copy(update={"settings": settings[job.id]}) for job in listed]
         return json_response([state.model_dump(mode="json") for state in states])

@@ -35,7 +35,9 @@ from ketamech.trials.analysis.treatment_effects import (
     mean_change_by_arm,
     responders,
     response_differences,
+    scores,
     share_interval,
+    visit_index,
 )
 from ketamech.trials.design import Trial, drug_classes, is_control
 from ketamech.trials.trial_dataset import EVENT_VARIABLE_PREFIX
@@ -230,6 +232,52 @@ def analyse(dataset: xr.Dataset, trial: Trial) -> TrialAnalysis:
         ancova(dataset, scale, last, reference) if paired else none,
         carry_over(dataset, scale, reference) if paired else none,
     )
+
+
+def method_sentences(trial: Trial) -> list[str]:
+    """The primary analysis in words: model, covariates, and how patients who left are treated."""
+    scale, visit = trial.primary
+    leave = []
+    if trial.dropout:
+        leave.append(
+            f"Patients leave with a chance of {100 * trial.dropout:g} % a week, the same in each arm and whatever "
+            "their scores (missing completely at random)."
+        )
+    if trial.dropout_rules:
+        leave.append("Patients also leave by rules of the trial file that depend on their ratings.")
+    if trial.missed_visit_rate:
+        leave.append(f"{100 * trial.missed_visit_rate:g} % of the ratings are missed at random.")
+    model = (
+        f"Analysis of every trial: least squares of the change in {scale} at {visit} on patient, period and arm"
+        if trial.washout
+        else f"Analysis of every trial: ANCOVA of the change in {scale} at {visit}, with arm and baseline score, no "
+        "other covariate"
+    )
+    missing = "Whoever is not rated there is left out; nothing is imputed." if leave else "Nobody leaves the trial."
+    also = "mixed model with random patients" if trial.washout else "mixed model for repeated measures (MMRM)"
+    return [f"{model}.", *leave, missing, f"A {also} is fitted to the first trial only; it is in the files."]
+
+
+def residual_sd(analysis: TrialAnalysis) -> float:
+    """Residual SD of the primary comparison (points), pooled over the trials; NaN where none was estimated."""
+    found = analysis.primary["residual_sd"].to_numpy(float) if len(analysis.primary) else np.array([])
+    found = found[np.isfinite(found)]
+    return float(np.sqrt(np.mean(found**2))) if len(found) else float("nan")
+
+
+def change_sd_by_arm(dataset: xr.Dataset, scale: str, visit: str) -> dict[str, float]:
+    """SD between the patients of a trial of the change at a visit, of each arm, pooled over the replicates."""
+    values, base, arm = scores(dataset, scale)
+    place = visit_index(dataset, visit)
+    change, given = values[:, :, place] - base[:, :, place], arm[:, :, place]
+    found = {}
+    for name in arm_names(given):
+        trials = [row[(own == name) & np.isfinite(row)] for row, own in zip(change, given, strict=True)]
+        freedom = sum(len(one) - 1 for one in trials if len(one) > 1)
+        squares = sum(float(np.sum((one - one.mean()) ** 2)) for one in trials if len(one) > 1)
+        if freedom:
+            found[name] = float(np.sqrt(squares / freedom))
+    return found
 
 
 def reference_arm(trial: Trial) -> str:

@@ -210,7 +210,8 @@ CARRY_OVER = "Carry-over, {scale} at the baseline of the second period"
 def difference_sentences(analysis: TrialAnalysis, trial: Trial, criterion: SuccessCriterion) -> list[str]:
     """One sentence for each arm that is compared with the reference arm, and one on relapse after a withdrawal.
 
-    Of a crossover, the comparison within patients, that of the first period alone, and what is carried over.
+    Of a crossover, the comparison within patients, that of the first period alone, and what is carried over. `trial`
+    has the numbers of patients that were simulated.
     """
     scale, visit = trial.primary
     within = ", within patients" if trial.washout else ""
@@ -220,12 +221,21 @@ def difference_sentences(analysis: TrialAnalysis, trial: Trial, criterion: Succe
         (analysis.first_period, f"{scale} at {visit}, first period alone", "on", criterion),
         (analysis.carry_over, CARRY_OVER.format(scale=scale), "after", any_difference),
     )
+    size = size_text(trial)
     sentences = [
-        f"{beginning}: {_sentence(part, arm, analysis.reference, test, preposition)}"
+        f"{beginning}: {_sentence(part, arm, analysis.reference, test, preposition, size)}"
         for table, beginning, preposition, test in beginnings
         for arm, part in _compared(table, trial)
     ]
     return [*sentences, relapse_sentence(analysis, criterion.alpha)] if is_withdrawal(analysis, trial) else sentences
+
+
+def size_text(trial: Trial) -> str:
+    """The number of patients of a trial in words: in each arm where the arms are equal, else in all."""
+    numbers = {arm.n for arm in trial.arms}
+    if len(numbers) > 1 or trial.washout:
+        return f"{trial.patients} patients{'' if trial.washout else ' in all'}"
+    return f"{numbers.pop()} patients in each arm"
 
 
 def is_withdrawal(analysis: TrialAnalysis, trial: Trial) -> bool:
@@ -279,12 +289,12 @@ def effect_table(analysis: TrialAnalysis, trial: Trial, criterion: SuccessCriter
     return pd.DataFrame(rows)
 
 
-MISSED, FALSE_SUCCESS = "the difference of the model is missed", "a false success"
+MISSED, FALSE_SUCCESS = "not shown", "false success"
 
 
 @dataclass(frozen=True)
 class ErrorChance:
-    """The expected `share` of trials of one size that give the wrong `answer`: MISSED or FALSE_SUCCESS.
+    """The expected `share` of trials of one size that give the wrong `answer` by the model: MISSED or FALSE_SUCCESS.
 
     Both are None where it is not known which answer is right. `text` states it in words.
     """
@@ -304,10 +314,10 @@ def error_table(analysis: TrialAnalysis, trial: Trial, criterion: SuccessCriteri
 
 
 def chance_of_error(comparisons: pd.DataFrame, criterion: SuccessCriterion) -> ErrorChance:
-    """The expected chance of a wrong answer from the trials of one comparison, if the model is right.
+    """The expected chance of a wrong answer from the trials of one comparison.
 
-    The mean over trials is taken as the difference of the model. Within two standard errors of no difference (or of the
-    margin) it is not known whether success is the right answer.
+    The mean over trials is taken as the true difference. Within two standard errors of no difference (or of the margin)
+    it is not known whether success is the right answer.
     """
     n_trials, n_met = len(comparisons), int(criterion.is_met(comparisons).sum())
     deficits = criterion.worse_by(comparisons["difference"])
@@ -323,16 +333,17 @@ def chance_of_error(comparisons: pd.DataFrame, criterion: SuccessCriterion) -> E
     if worse < limit:
         share = (n_trials - n_met) / n_trials
         text = f"{n_trials - n_met} of {n_trials} trials of this size do not show it ({criterion.text})"
-        chance = f"an expected chance of {100 * share:.0f} % that {MISSED}"
+        missed = "does not show the difference" if criterion.margin is None else "fails to show non-inferiority"
+        chance = f"an expected chance of {100 * share:.0f} % that a trial {missed} although the model has it"
         return ErrorChance(f"it is {true_effect} in the model, and {text}: {chance}.", MISSED, share)
     share = n_met / n_trials
     text = f"{n_met} of {n_trials} trials of this size succeed"
-    chance = f"an expected chance of {100 * share:.0f} % of {FALSE_SUCCESS}"
+    chance = f"an expected chance of {100 * share:.0f} % of a {FALSE_SUCCESS}"
     return ErrorChance(f"it is not {true_effect} in the model, and {text}: {chance}.", FALSE_SUCCESS, share)
 
 
 def _sentence(
-    part: pd.DataFrame, arm: str, reference: str, criterion: SuccessCriterion, preposition: str = "on"
+    part: pd.DataFrame, arm: str, reference: str, criterion: SuccessCriterion, preposition: str, size: str
 ) -> str:
     mean, low, high = mean_difference(part, criterion.alpha)
     if not math.isfinite(mean):
@@ -350,7 +361,7 @@ def _sentence(
     middle = f", median {_p_text(p)}" if criterion.margin is None and math.isfinite(p) else ""
     estimated = int(part["difference"].notna().sum())
     return (
-        f"{beginning}, mean of {estimated} trials; 95 % of the trials: {interval_text(low, high)}; "
+        f"{beginning}, mean of {estimated} trials with {size}; 95 % of the trials: {interval_text(low, high)}; "
         f"{criterion.text} in {int(met.sum())} of {len(part)} trials{_worse_text(part, criterion)}{middle}."
     )
 

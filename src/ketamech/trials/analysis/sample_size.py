@@ -31,6 +31,12 @@ SPREADS, N_SPREADS, N_FINE, NEWTON_STEPS = (0.2, 10.0), 40, 9, 12  # spreads tim
 SUFFICIENT_MARGIN = 0.05  # power above the target at which the simulated trial is large enough
 MIN_PROBABILITY = 1e-6
 MIN_TARGET, MAX_TARGET = 0.5, 0.99
+MAX_PATIENTS = 400_000  # virtual patients of one simulated size, all replicates together, on the command line
+ASSURANCE = (
+    "Power is the mean over simulated trials, each with its own draw of the parameter values and its own setting "
+    "(assurance); it is not the power at one fixed effect. The interval of the number of patients is from resampling "
+    "these trials: the Monte Carlo error of the search. The uncertainty about the effect is part of the power itself."
+)
 
 
 @dataclass(frozen=True)
@@ -42,7 +48,7 @@ class SampleSize:
     `low` and `high`: 95 % interval by resampling the simulated trials; None for infinity. Where no number is found,
     there is a `reason`, and `low` may still be known.
     `limit` is the power that no number of patients exceeds, and `type_2_error` the share of trials of this size that do
-    not succeed although the arms differ.
+    not succeed although the arms differ. `margin`: of non-inferiority, in points; None for superiority.
     """
 
     arm: str
@@ -57,23 +63,33 @@ class SampleSize:
     trials: int
     reason: str = ""
     crossover: bool = False
+    margin: float | None = None
 
     @property
     def text(self) -> str:
         """The number with its interval, in words."""
         if self.patients is None:
-            low = "" if self.low is None or self.limit <= self.target else f"; at least {self.low} patients are needed"
+            low = "" if self.low is None or self.limit <= self.target else f"; at least {self.low} in all are needed"
             return f"{self.arm}: no number of patients found: {self.reason}{low}."
-        high = "an open limit" if self.high is None else str(self.high)
         numbers = set(self.patients_per_arm.values())
+        is_equal = len(numbers) == 1 and not self.crossover
+        low, high = self.interval_per_arm if is_equal else (self.low, self.high)
+        limits = f"{low} to {'an open limit' if high is None else high}{' in each arm' if is_equal else ' in all'}"
+        wrong = "does not show the difference" if self.margin is None else "fails to show non-inferiority"
         arms = ", ".join(f"{n} in {name}" for name, n in self.patients_per_arm.items())
         each = f"{numbers.pop()} patients in each arm" if len(numbers) == 1 else arms
         each = f"{self.patients} patients, each in every arm" if self.crossover else f"{each}, {self.patients} in all"
         return (
-            f"{self.arm}: {each} (95 % interval {self.low} to {high} in all), for a power of "
-            f"{100 * self.target:g} %. If the model is right, a trial of this size does not succeed "
-            f"with a chance of {100 * self.type_2_error:.0f} % (type II error)."
+            f"{self.arm}: {each} (95 % interval {limits}), for a power of {100 * self.target:g} %. A trial of this "
+            f"size {wrong} with a chance of {100 * self.type_2_error:.0f} % (type II error)."
         )
+
+    @property
+    def interval_per_arm(self) -> tuple[int | None, int | None]:
+        """`low` and `high` in each of arms of equal size."""
+        arms = len(self.patients_per_arm)
+        low, high = self.low, self.high
+        return (None if low is None else low // arms, None if high is None else math.ceil(high / arms))
 
     def row(self) -> dict[str, Any]:
         """The fields and the text, as one row of a table."""
@@ -82,11 +98,15 @@ class SampleSize:
 
 @dataclass(frozen=True)
 class SampleSizeSearch:
-    """The sample size for each arm that is compared, the simulated `power` of every size, and the largest trial."""
+    """The sample size for each arm that is compared, the simulated `power` of every size, and the largest trial.
+
+    `most`: patients in all that the search may simulate in one trial.
+    """
 
     sizes: tuple[SampleSize, ...]
     power: pd.DataFrame
     data: xr.Dataset
+    most: int
 
 
 def find_sample_size(
@@ -106,7 +126,7 @@ def find_sample_size(
         reached = float(table.groupby("arm")["power"].last().min()) >= min(target + SUFFICIENT_MARGIN, 1)
         unreachable = any(size.patients is None and (size.low is None or size.low > most) for size in sizes)
         if patients >= most or reached or unreachable:
-            return SampleSizeSearch(sizes, table, data)
+            return SampleSizeSearch(sizes, table, data, most)
         patients = min(most, 2 * patients)
 
 
@@ -173,13 +193,14 @@ def _size_of_arm(
     limit = float(ndtr(effect / spread)) if spread > 0 else 1.0
     largest = int(totals[-1])
     reached = float(hits.sum(axis=0)[-1] / counts.sum(axis=0)[-1])
-    reason = f"the power of the largest simulated trial, {largest} patients, is {100 * reached:.0f} %"
+    reason = f"the power of the largest simulated trial, {largest} patients in all, is {100 * reached:.0f} %"
     trials = int(counts.sum())
     low, high = _interval(totals, hits, counts, z, wanted)
     lowest = math.floor(low) if math.isfinite(low) else None
     none = SampleSize(
-        arm, target, None, lowest, None, {}, limit, 1 - reached, largest, trials, reason, bool(trial.washout)
-    )
+        arm, target, None, lowest, None, {}, limit, 1 - reached, largest, trials, reason, bool(trial.washout),
+        criterion.margin,
+    )  # fmt: skip
     if number > largest:
         return none
     patients = math.ceil(number)

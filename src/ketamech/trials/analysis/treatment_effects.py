@@ -87,8 +87,9 @@ def ancova(dataset: xr.Dataset, scale: str, visit: str, reference: str) -> pd.Da
     """Difference in change from a reference arm, adjusted for baseline, in every replicate.
 
     Ordinary least squares of change on baseline and arm, as `statsmodels` OLS gives, in closed form for speed. Columns:
-    replicate, arm, difference, se, df, p, low, high (95 %), n (rated patients of both arms), reason. What the rated
-    patients do not determine is NaN, with a `reason`. Raises InputError for an arm or visit that is not there.
+    replicate, arm, difference, se, df, p, low, high (95 %), residual_sd (points), n (rated patients of both arms),
+    reason. What the rated patients do not determine is NaN, with a `reason`. Raises InputError for an arm or visit that
+    is not there.
     """
     values, base, arm = scores(dataset, scale)
     place = visit_index(dataset, visit)
@@ -111,7 +112,7 @@ def covariance_table(
     return pd.DataFrame(rows, columns=COMPARISON_COLUMNS)
 
 
-COMPARISON_COLUMNS = ["replicate", "arm", "difference", "se", "df", "p", "low", "high", "n", "reason"]
+COMPARISON_COLUMNS = ["replicate", "arm", "difference", "se", "df", "p", "low", "high", "residual_sd", "n", "reason"]
 
 
 def compared_arms(arm: np.ndarray, reference: str) -> list[str]:
@@ -184,7 +185,7 @@ def _tested(difference: float, residual: float, inverse: float, free: int, of: s
     p = float(2 * t.sf(abs(difference / se), free))
     return {
         "difference": difference, "se": se, "df": free, "p": p, "low": difference - reach, "high": difference + reach,
-        "reason": "",
+        "residual_sd": float(np.sqrt(residual / free)), "reason": "",
     }  # fmt: skip
 
 

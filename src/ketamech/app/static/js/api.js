@@ -64,7 +64,7 @@ async function send(path, request) {
 }
 
 export async function getJson(path) {
-  if (!isStaticSite) return (await send(path, {})).json();
+  if (!isStaticSite) return (await send(path, path === "/api/jobs" ? { headers: ownHeader() } : {})).json();
   try {
     return await answerGet(path);
   } catch (error) {
@@ -95,8 +95,23 @@ export async function fetchFile(path, body, fileName) {
 
 export const sendDelete = (path) => send(path, { method: "DELETE" });
 
+const BROWSER_KEY = "ketamech.browser";
+let browserNumber = "";
+
+// A number of this browser, by which the server lists its jobs only.
+function ownHeader() {
+  try {
+    browserNumber ||= localStorage.getItem(BROWSER_KEY) ?? "";
+    browserNumber ||= [...crypto.getRandomValues(new Uint32Array(4))].map((part) => part.toString(16)).join("");
+    localStorage.setItem(BROWSER_KEY, browserNumber);
+  } catch {
+    // no storage: the number lasts as long as the page
+  }
+  return { "x-browser": browserNumber };
+}
+
 function post(path, body) {
-  const headers = { "content-type": "application/json" };
+  const headers = { "content-type": "application/json", ...(path.startsWith("/api/jobs/") ? ownHeader() : {}) };
   return send(path, { method: "POST", headers, body: JSON.stringify(body ?? {}) });
 }
 

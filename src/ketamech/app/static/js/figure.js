@@ -340,17 +340,17 @@ const CHART_MARGIN = { left: 50, right: 16, top: 12, bottom: 40 };
 const MAX_TABLE_ROWS = 300;
 
 export class XyChart extends Figure {
-  // `ticks`: { value, text } of the axis, thinned where they are close; without them round numbers.
-  constructor({ xLabel = "", height = 280, ticks = null, ...settings }) {
+  // `ticks`: values of the axis, thinned where they are close, or round numbers; `xText`: their text; `dodge`: px by which
+  // series are moved apart sideways, so that whiskers at one value do not cover each other; `guides`: [{ x or y, label }].
+  constructor({ xLabel = "", height = 280, ticks = null, xText = formatNumber, dodge = 0, guides = [], ...settings }) {
     super({ ...settings, height });
-    Object.assign(this, { xLabel, ticks, series: [] });
+    Object.assign(this, { xLabel, ticks, xText, dodge, guides, series: [] });
   }
 
   // series: [{ label, index, x, y, low, high, steps, plain, band, points }]; `plain`: a line without markers; `band`: an
   // area from `low` to `high`; `points`: drawn by `foreground`.
   show(series) {
-    const step = Math.min(3, APART / Math.max(1, series.length - 1));
-    this.series = series.map((one, i) => ({ kind: "main", shift: (i - (series.length - 1) / 2) * step, ...one }));
+    this.series = series.map((one) => ({ kind: "main", ...one }));
     this.redraw();
     this.fillTable();
     this.svg.setAttribute("aria-label", this.description());
@@ -358,11 +358,13 @@ export class XyChart extends Figure {
   }
 
   fillTable() {
+    const isSingle = this.series.length === 1;
     const interval = (one, i) => (Number.isFinite(one.low?.[i]) ? formatRange(one.low[i], one.high[i]) : "–");
-    const row = (one) => (x, i) => [one.label, formatNumber(x), formatNumber(one.y[i]), interval(one, i)];
+    const row = (one) => (x, i) => [one.label, this.xText(x), formatNumber(one.y[i]), interval(one, i)].slice(isSingle ? 1 : 0);
     const rows = this.series.flatMap((one) => one.x.map(row(one)));
-    const head = ["", this.xLabel, this.unit || "value", "interval"];
-    this.tablePlace.replaceChildren(table(this.title, head, rows.slice(0, MAX_TABLE_ROWS)));
+    const head = ["", this.xLabel, "value", "interval"].slice(isSingle ? 1 : 0);
+    const caption = [this.title, this.unit, isSingle && this.series[0].label].filter(Boolean).join(", ");
+    this.tablePlace.replaceChildren(table(caption, head, rows.slice(0, MAX_TABLE_ROWS)));
   }
 
   description() {
@@ -388,15 +390,15 @@ export class XyChart extends Figure {
     const x = new Scale(CHART_MARGIN.left, width - CHART_MARGIN.right, Math.min(0, ...xs), Math.max(...xs) * 1.03 || 1);
     const y = new Scale(this.height - CHART_MARGIN.bottom, CHART_MARGIN.top, low, high);
     this.svg.setAttribute("viewBox", `0 0 ${width} ${this.height}`);
-    const drawn = this.series.flatMap((one) => drawSeries(one, x, y));
+    const drawn = this.series.flatMap((one) => drawSeries(one, x, y, this.dodge));
     this.svg.replaceChildren(...this.background(x, y), ...this.axes(x, y, width), ...drawn, ...this.foreground(x, y));
     const entry = (one) => element("li", {}, sampleOf(one), one.label);
     this.legend.replaceChildren(...this.series.map(entry));
   }
 
   // Nodes below and above the series.
-  background() {
-    return [];
+  background(x, y) {
+    return this.guides.flatMap((guide) => guideLine(guide, x, y));
   }
 
   foreground() {
@@ -405,33 +407,40 @@ export class XyChart extends Figure {
 
   axes(x, y, width) {
     const round = () => roundTicks(x.from, x.to, width > 500 ? 8 : 5).ticks.filter((value) => value <= x.to);
-    const ticks = this.ticks ? apart(this.ticks, x) : round().map((value) => ({ value, text: formatNumber(value) }));
-    const labels = ticks.map((tick) => ({ ...tick, anchor: "middle" }));
+    const ticks = this.ticks ? apart(this.ticks, x) : round();
+    const labels = ticks.map((value) => ({ value, text: this.xText(value), anchor: "middle" }));
     const place = { x: (x.start + x.end) / 2, y: this.height - 5, "text-anchor": "middle" };
     return [axesOf(x, y, labels), svgElement("text", place, this.xLabel)];
   }
 }
 
-const TICK_GAP = 26; // px
-const TICK_LETTER = 7; // px, about
-const APART = 8; // px between the whiskers of the first and the last series
+// A dashed line at a value of one axis, with its text.
+function guideLine({ x: at, y: level, label }, x, y) {
+  const isLevel = level !== undefined;
+  if (!isLevel && (at < x.from || at > x.to)) return [];
+  const [x1, x2] = isLevel ? [x.start, x.end] : [x.at(at), x.at(at)];
+  const [y1, y2] = isLevel ? [y.at(level), y.at(level)] : [y.start, y.end];
+  const place = isLevel ? { x: x.start + 4, y: y1 - 4 } : { x: x1 + 4, y: y.start - 6 };
+  return [svgElement("line", { class: "axis guide", "stroke-dasharray": "4 4", x1, x2, y1, y2 }), svgElement("text", place, label)];
+}
 
-// The ticks that do not lie close to a later one that is kept.
-function apart(ticks, x) {
+const TICK_GAP = 26; // px
+
+// The values that do not lie close to a later one that is kept.
+function apart(values, x) {
   const found = [];
-  const gap = (a, b) => Math.max(TICK_GAP, (TICK_LETTER * (a.text.length + b.text.length)) / 2 + TICK_LETTER);
-  for (const tick of [...ticks].reverse()) {
-    if (!found.length || x.at(found[0].value) - x.at(tick.value) >= gap(found[0], tick)) found.unshift(tick);
+  for (const value of [...values].reverse()) {
+    if (!found.length || x.at(found[0]) - x.at(value) >= TICK_GAP) found.unshift(value);
   }
   return found;
 }
 
 function sampleOf(one) {
   if (one.band) return bandSample({ ...one, kind: one.band });
-  return one.points ? pointSample(one.points[0]) : legendSample(one, { withMarker: false });
+  return one.points ? pointSample(one.points[0]) : legendSample(one, { withMarker: !one.steps && !one.plain });
 }
 
-function drawSeries(one, x, y) {
+function drawSeries(one, x, y, dodge) {
   if (one.points) return [];
   if (one.band) return [bandArea(one, x, y)];
   const known = one.x.map((value, i) => [value, one.y[i], i]).filter(([, value]) => value !== null);
@@ -441,7 +450,7 @@ function drawSeries(one, x, y) {
   });
   const line = svgElement("path", { ...curveAttributes(one), d: path.join("") });
   if (one.steps || one.plain) return [line];
-  return [line, ...known.flatMap(([at, value, i]) => whiskerAndMarker(one, i, x.at(at), y.at(value), y))];
+  return [line, ...known.flatMap(([at, value, i]) => whiskerAndMarker(one, i, x.at(at) + (one.index - 0.5) * dodge, y.at(value), y))];
 }
 
 function bandArea(one, x, y) {
@@ -451,11 +460,9 @@ function bandArea(one, x, y) {
   return svgElement("path", { ...bandAttributes({ ...one, kind: one.band }), d: `M${corners.join("L")}Z` });
 }
 
-// Series are moved apart sideways, so that their whiskers do not cover each other.
-function whiskerAndMarker(one, i, left, middle, y) {
-  if (!one.low || one.low[i] === null) return [marker(one.index, left, middle)];
-  const at = left + one.shift;
+function whiskerAndMarker(one, i, at, middle, y) {
   const dot = marker(one.index, at, middle);
+  if (!one.low || one.low[i] === null) return [dot];
   const ends = { x1: at, x2: at, y1: y.at(one.low[i]), y2: y.at(one.high[i]) };
   return [svgElement("line", { class: `stroke-${one.index}`, "stroke-width": 1.4, ...ends }), dot];
 }

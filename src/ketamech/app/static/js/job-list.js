@@ -1,7 +1,7 @@
 // The jobs of the server: trials, sample sizes, attributions and scorecards, with progress, cancel and result.
 
 import { getJson, sendDelete } from "./api.js";
-import { announce, element, linkButton } from "./dom.js";
+import { announce, element, linkButton, paragraph } from "./dom.js";
 import { formatTime } from "./format.js";
 
 const POLL = 1000; // ms
@@ -14,7 +14,7 @@ const KINDS = {
 };
 const STATES = { waiting: "waiting", running: "running", done: "finished", failed: "failed", cancelled: "cancelled" };
 const NONE = "No job yet.";
-const SHARED = "The jobs of everybody who uses this program at this address.";
+const WHOSE = "Jobs that this browser has started; the server does not list them to others, and forgets them when it ends.";
 
 export class JobList {
   // `open` shows a finished job with its result.
@@ -23,7 +23,7 @@ export class JobList {
     this.timer = 0;
     this.title = element("summary", { text: "Jobs" });
     this.list = element("ul", { class: "job-list" });
-    this.node = element("details", { class: "jobs" }, this.title, element("p", { class: "secondary", text: SHARED }), this.list);
+    this.node = element("details", { class: "jobs" }, this.title, paragraph(WHOSE, "secondary"), this.list);
     this.refresh = () => this.read();
     this.node.addEventListener("toggle", () => this.node.open && this.read());
     this.read();

@@ -8,8 +8,11 @@ import { TrialRuns } from "./trial-runs.js";
 
 const INTRODUCTION =
   "Virtual patients of a population are randomised, dosed and rated with measurement error; some drop out. Expectancy " +
-  "and unblinding are included. Arms have the treatments of the cases, or those written here.";
+  "and unblinding are included. Arms have the treatments of the cases, or those written here. A trial has one analysis at its " +
+  "end: interim analyses, re-estimation of the sample size and dropping of arms are not simulated.";
 const NOT_YET = "No trial was run yet.";
+
+const scrollTo = (node) => requestAnimationFrame(() => node.scrollIntoView({ block: "start" }));
 
 export function trialTab(workbench) {
   const place = element("div", {});
@@ -29,9 +32,11 @@ export function trialTab(workbench) {
   const form = new TrialForm(workbench, [submit, search], onsubmit);
   let latest = 0; // number of the run whose result is shown
 
-  function show(found, job, request) {
+  // Shows a result; `isNear` false scrolls to it.
+  function show(found, job, request, { isNear = false } = {}) {
     const store = job ? runs.storeForm(found, request) : null;
     results.replaceChildren(...[store, sizeButton(found, request), ...trialResultNodes(found, job)].filter(Boolean));
+    if (!isNear) scrollTo(results);
   }
 
   // Sets the form to the largest sample size that was found.
@@ -48,18 +53,24 @@ export function trialTab(workbench) {
     results.replaceChildren();
     place.replaceChildren(own);
     const request = form.request(settings);
-    const showLatest = (found, job) => number === latest && show(found, job, request);
+    // Whoever reads elsewhere on the page meanwhile is left there.
+    const before = window.scrollY;
+    const showLatest = (found, job) => number === latest && show(found, job, request, { isNear: Math.abs(window.scrollY - before) > 50 });
     runJob(path, request, { place: own, show: showLatest, fields: form.fields, started: workbench.jobList?.refresh });
   }
 
-  // The result of a job of the list.
-  function showJob(job) {
-    latest += 1;
+  // The result of a job of the list, with its settings in the form.
+  async function showJob(job) {
+    const number = ++latest;
     place.replaceChildren();
-    show(job.result, job, job.request);
+    show(job.result, job, job.request, { isNear: true });
+    await form.listed();
+    if (number !== latest) return;
+    form.fill(job.request);
+    announce("The form has the settings of this job");
+    scrollTo(results);
   }
 
   const node = tabContent("Virtual trial", INTRODUCTION, form.node, place, results, runs.node);
-  const reveal = () => results.scrollIntoView({ block: "start" });
-  return { node, update: () => form.update(), showJob, reveal };
+  return { node, update: () => form.update(), showJob };
 }

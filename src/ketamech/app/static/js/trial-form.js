@@ -18,20 +18,23 @@ const NOT_IN_TRIAL = {
   parameters: "parameters",
 };
 const MIN_SEARCH_REPLICATES = 100;
-const REPLICATES_HINT = `1 to 500: the trial is repeated with other patients and other parameter draws; a sample size takes at least ${MIN_SEARCH_REPLICATES}`;
-const CONTROL_HINT = "added where no arm is a placebo or midazolam; Double-dummy: every arm has the visits of all arms, so that expectancy does not differ. At one arm’s visits: the placebo has those of the arm with the most visits. Oral drugs beside visits are given with placebo too.";
-const PRIMARY_HINT = "the visit that the sample size and the success of a trial are about; by the doses: the first after a single dose, else the last within 28 days";
+const REPLICATES_HINT = `1 to 500: number of simulated trials, each with other patients and other parameter values; a search for a sample size simulates at least ${MIN_SEARCH_REPLICATES}`;
+const CONTROL_HINT = "An arm of placebo is added if no arm is a placebo or midazolam. Double-dummy: every arm has the visits of all arms, with placebo where it has no drug, so that expectancy does not differ. At one arm’s visits: placebo copies the arm with the most visits. Tablets beside the visits are given in the placebo arm too.";
+const PRIMARY_HINT = "the visit at which arms are compared; by the doses: the first visit after a single dose, else the last visit within 28 days";
 const PRESET_DAY = "by the doses";
-const MARGIN_HINT = "points; empty: the trial tests a difference. Choose the active drug as the reference arm.";
-const REFERENCE_HINT = "the arm with which the others are compared; by the design: placebo or another control, else the last arm";
+const MARGIN_HINT = "points; empty: superiority is tested. With a margin, choose an arm with a drug as the reference arm, not placebo.";
+const REFERENCE_HINT = "The other arms are compared with this arm. By the design: with placebo or another control arm; without one, with the last arm.";
 const PRESET_REFERENCE = "by the design";
 const PLACEBO = "placebo"; // the name of the arm that is added
 const TARGET_HINT = "% of trials that succeed; 50 to 99";
-const ARM_HINT = "One treatment a line. The dose or the schedule may depend on the ratings of the patient.";
+const ARM_HINT = "One treatment a line. The dose or the schedule may depend on the ratings of the patient (dose titration).";
+const NO_EFFECT_HINT = "without drug effects a run shows the type I error: take 500 replicates, and no margin; for arms of your own";
+const EFFECTS = { "": "as in the model", yes: "none: placebo in every arm" };
+const ANALYSIS = { margin: "", alpha: 0.05, reference: "", no_effect: "" }; // set anew when another trial is chosen
 const CONTROLS = { "double-dummy": "placebo, double-dummy", placebo: "placebo at one arm’s visits", none: "no further arm" };
 const BLINDING = { double: "double-blind", open: "open-label" };
 const ADAPTIVE_ARMS = [
-  "esketamine 56 mg nasal on day 1, then 56 to 84 mg by response and tolerability on days 4, 8, 11",
+  "esketamine 56 mg nasal on day 1, then 56 to 84 mg by response and tolerability on days 4, 8, 11, 15, 18, 22, 25",
   "esketamine 84 mg nasal twice weekly for 4 weeks, then weekly for 4 weeks, then weekly or every 2 weeks by remission",
   "esketamine 84 mg nasal twice weekly for 4 weeks\nre-induce on relapse",
 ];
@@ -52,10 +55,8 @@ export class TrialForm {
     this.inputs.shipped.addEventListener("change", () => {
       const isShipped = this.inputs.shipped.value && this.inputs.shipped.value !== OWN;
       this.inputs.patients_per_arm.value = isShipped ? "" : PATIENTS_PER_ARM;
-      if (isShipped && this.inputs.margin.value) {
-        this.inputs.margin.value = ""; // that of another trial
-        this.inputs.margin.dispatchEvent(new Event("change"));
-      }
+      if (isShipped || this.wasShipped) this.resetAnalysis();
+      this.wasShipped = isShipped;
       this.update();
     });
     this.inputs.days.addEventListener("input", () => this.listDays());
@@ -63,6 +64,14 @@ export class TrialForm {
     this.listDays(workbench.view["trial.primaryday"]);
     this.buildArms();
     this.listReferences(workbench.view["trial.reference"]);
+  }
+
+  // Settings of the analysis that belong to the former trial.
+  resetAnalysis() {
+    for (const [name, value] of Object.entries(ANALYSIS)) {
+      this.inputs[name].value = value;
+      this.inputs[name].dispatchEvent(new Event("change", { bubbles: true }));
+    }
   }
 
   get armsOfTrial() {
@@ -97,6 +106,7 @@ export class TrialForm {
       field("Primary endpoint: MADRS at day …", inputs.primary_day, PRIMARY_HINT),
       field("Drop-out", inputs.dropout, "% of patients who leave in a week; 0 to 50"),
       field("Blinding", inputs.blinding),
+      field("Drug effects", inputs.no_effect, NO_EFFECT_HINT),
     ];
     const analysis = element(
       "div",
@@ -110,7 +120,7 @@ export class TrialForm {
       { class: "panel-form", novalidate: true, onsubmit },
       element("div", { class: "full-width" }, field("Trial", inputs.shipped)),
       this.ownArms,
-      field("Patients per arm", inputs.patients_per_arm, `2 to 2000, at most ${maxPatients} in all; with a published trial, empty is its own number; a search for the sample size does not use it`),
+      field("Patients per arm", inputs.patients_per_arm, `2 to 2000; times arms and replicates at most ${maxPatients}. Empty for a published trial: its own number. “Find the sample size” chooses the numbers itself.`),
       field("Replicates", inputs.replicates, REPLICATES_HINT),
       field("Random seed", inputs.seed, `0 to ${MAX_SEED}; the same seed gives the same patients`),
       this.design,
@@ -137,7 +147,7 @@ export class TrialForm {
         this.buildArms();
         this.storeArms();
       }),
-      addSelect("Add an adaptive arm", "Add an adaptive arm …", examples, (i) => add("Adaptive", ADAPTIVE_ARMS[i])),
+      addSelect("Add an arm with dose titration", "Add an arm with dose titration …", examples, (i) => add("Titrated", ADAPTIVE_ARMS[i])),
     );
   }
 
@@ -192,7 +202,13 @@ export class TrialForm {
     const ignored = value ? [] : ignoredSettings(this.workbench.cases);
     this.note.textContent = `Not part of the trial, which takes only the treatments: ${ignored.join("; ")}.`;
     this.note.hidden = !ignored.length;
-    if (!this.isListed) this.listShippedTrials();
+    this.listed();
+  }
+
+  // Ends when the trials of the program are among the choices, or cannot be read.
+  listed() {
+    if (!this.isListed) this.listing = this.listShippedTrials();
+    return this.listing;
   }
 
   async listShippedTrials() {
@@ -218,6 +234,7 @@ export class TrialForm {
   // Sets the fields to those of a former request, whose arms are then written here.
   fill({ shipped, arms, days, dropout, target_power: target, ...plain }) {
     const values = { ...plain, shipped: shipped || OWN, days: days.join(", "), dropout: Number.parseFloat(dropout) };
+    values.no_effect = plain.no_effect ? "yes" : "";
     if (target) values.target_power = Number((100 * target).toPrecision(12));
     if (!shipped) this.arms = Object.entries(arms).map(([name, treatment]) => ({ name, treatment }));
     this.buildArms();
@@ -253,6 +270,7 @@ export class TrialForm {
       alpha: Number(inputs.alpha.value),
       margin: inputs.margin.value === "" ? null : Number(inputs.margin.value),
       seed: Number(inputs.seed.value),
+      no_effect: !isShipped && inputs.no_effect.value !== "",
       ...(withTarget ? { target_power: fraction(inputs.target_power) } : {}),
     };
   }
@@ -273,6 +291,7 @@ function trialInputs(populations) {
     primary_day: select([""], () => PRESET_DAY),
     dropout: number(0, 50, 2, 0.5),
     blinding: select(Object.keys(BLINDING), (name) => BLINDING[name]),
+    no_effect: select(Object.keys(EFFECTS), (name) => EFFECTS[name]),
     alpha: number(0.001, 0.5, 0.05, 0.005),
     margin: number(0.1, 60, "", 0.1),
     target_power: number(50, 99, 80),

@@ -6,7 +6,7 @@ import { COLOURS, XyChart } from "./figure.js";
 import { formatNumber, formatRange, formatSigned, formatTime } from "./format.js";
 import { codeSection } from "./tab-downloads.js";
 
-export const MISSED = "the difference of the model is missed"; // an answer of `errors`
+const NOT_SHOWN = "not shown"; // an answer of `errors`
 
 const FILES =
   "Tables of every subject, rating and result (CSV, Parquet, CDISC names), figures, the data as Zarr, the report page, " +
@@ -18,6 +18,7 @@ export function trialResultNodes(found, job) {
   return [
     sectionTitle(found.title),
     findings(found),
+    ...methodNotes(found),
     ...notes(found),
     comparisonTable(found),
     visitTable(found),
@@ -29,77 +30,54 @@ export function trialResultNodes(found, job) {
   ];
 }
 
-// The sample size, the difference with its direction, and how often a trial does not show it.
+// Warnings; after a search the sample size and where it ended; the difference with the size of the trials; how often a
+// trial does not succeed.
 function findings(found) {
-  const { differences, sample_size: sizes, errors } = found;
-  const simulated = sizes?.length ? `In the largest trials that were simulated (${sizesOfArms(found)}): ` : "";
-  const important = [...(sizes ?? []).map(({ text }) => text), ...(differences ?? []).map((text) => simulated + text)];
-  const list = found.cautions.map((text) => paragraph(sentenceOf(text), "caution"));
-  list.push(...important.map((text) => paragraph(text, "finding")));
-  list.push(...notFound(found), ...chancesToMiss(found), ...errors.map(({ arm, text }) => paragraph(`${arm}: ${text}`)));
-  if (sizes?.length) list.push(paragraph(SIZE_NOTE, "secondary"), ...limitNotes(sizes));
+  const { sample_size: sizes = [], errors, size, search_ends: ends, notes_on_size: notes, caveat } = found;
+  const list = (found.warnings ?? []).map((text) => paragraph(text, "finding warning"));
+  if (sizes.length) {
+    list.push(...sizes.map(({ text }) => paragraph(text, "finding")), ...(ends ?? []).map((text) => paragraph(text)));
+    const remarks = [SIZE_NOTE, ...(notes ?? []), typedSizeNote(found), caveat, ...limitNotes(sizes)].filter(Boolean);
+    list.push(...remarks.map((text) => paragraph(text, "secondary")));
+    if (size) list.push(paragraph(`The largest trials of the search, with ${size}; figures and tables below are theirs:`));
+  }
+  list.push(...found.differences.map((text) => paragraph(text, "finding")));
+  list.push(...chancesToFail(found), ...errors.map(({ arm, text }) => paragraph(`${arm}: ${text}`)));
+  if (!sizes.length && caveat) list.push(paragraph(caveat, "secondary"));
   return element("div", { class: "findings" }, list);
 }
 
-const sizesOfArms = ({ arms }) => arms.map(({ name, n }) => `${n} in ${name}`).join(", ");
-const sentenceOf = (text) => `${text[0].toUpperCase()}${text.slice(1)}${text.endsWith(".") ? "" : "."}`;
+const typedSizeNote = ({ request_size: typed }) =>
+  typed
+    ? `The search chose its sizes itself. The ${typed} patients per arm of the form count only as the planned size of the trial, on which its mean effects depend.`
+    : null;
 
-// How often a trial of the size that was run, or found, does not succeed although the arms differ in the model, where no
-// sentence of `errors` says it.
-function chancesToMiss({ effects, sample_size: sizes, arms, replicates, errors }) {
+// How often a trial of the size that was run does not succeed although the arms differ, where no sentence of `errors` says
+// it; and the largest trial of a search that found no number.
+function chancesToFail({ effects, sample_size: sizes, arms, replicates, errors }) {
   const chance = (arm, n, share, difference) =>
-    paragraph(`${arm}: if the ${formatNumber(Math.abs(difference), 2)} points of the model are right, the chance to miss them is ${percentText(share)} with ${n} patients in this arm.`);
-  const stated = (arm) => errors.some((one) => one.arm === arm && one.answer === MISSED);
+    paragraph(`${arm}: a trial with ${n} patients in this arm does not succeed with a chance of ${percentText(share)}; the arms differ by ${formatNumber(Math.abs(difference), 2)} points in the model.`);
+  const stated = (arm) => errors.some((one) => one.arm === arm && one.answer === NOT_SHOWN);
   const better = effects.filter(({ arm, difference }) => difference < 0 && !stated(arm));
   const size = new Map(arms.map(({ name, n }) => [name, n]));
   if (!sizes?.length) {
     return replicates > 1 ? better.map(({ arm, success_share: success, difference }) => chance(arm, size.get(arm), 1 - success, difference)) : [];
   }
-  const notFound = better.flatMap(({ arm, difference }) => {
-    const own = sizes.find((one) => one.arm === arm && one.patients === null); // the largest trial; a found number says it itself
-    return own ? [{ arm, share: own.type_2_error, difference }] : [];
-  });
-  return notFound.map(({ arm, share, difference }) => chance(arm, size.get(arm), share, difference));
-}
-
-// Why no sample size was found, and what to change.
-function notFound({ sample_size: sizes, effects, primary, reference, means, replicates }) {
-  const [scale, visit] = primary.split(" at ");
-  return (sizes ?? []).filter(({ patients }) => patients === null).flatMap(({ arm, low, simulated, target }) => {
-    const effect = effects.find((one) => one.arm === arm);
-    const difference = effect ? `At ${visit} the score on ${arm} is ${formatNumber(Math.abs(effect.difference), 2)} points ${effect.difference < 0 ? "lower" : "higher"} than on ${reference}. ` : "";
-    const earlier = earlierVisit(means[scale] ?? [], arm, reference, visit);
-    const other = earlier ? `The largest difference of a visit is that at ${earlier.visit}, ${formatNumber(earlier.size, 2)} points lower; an endpoint is chosen before a trial for other reasons than this.` : "";
-    const stop = low === null
-      ? `The search stopped at ${simulated} patients: the simulated trials show no number that gives a power of ${percentText(target)}.`
-      : `The search stopped at ${simulated} patients: at least ${low} are needed, or more than the program simulates at once.${replicates > MIN_SEARCH_REPLICATES ? " Fewer replicates allow larger trials." : ""}`;
-    return [paragraph([difference.trim(), other, stop].filter(Boolean).join(" "))];
+  return better.flatMap(({ arm, difference }) => {
+    const own = sizes.find((one) => one.arm === arm && one.patients === null);
+    return own ? [chance(arm, size.get(arm), own.type_2_error, difference)] : [];
   });
 }
 
-// The earlier visit with the largest difference of mean changes, where it is larger than at `visit`; else null.
-function earlierVisit(rows, arm, reference, visit) {
-  const changes = new Map(rows.filter((row) => row.arm === reference).map((row) => [row.visit, row.change]));
-  const own = rows.filter((row) => row.arm === arm && changes.has(row.visit));
-  const sizes = own.map((row) => ({ visit: row.visit, size: changes.get(row.visit) - row.change }));
-  const place = sizes.findIndex((one) => one.visit === visit);
-  const earlier = sizes.slice(0, Math.max(0, place)).sort((a, b) => b.size - a.size)[0];
-  return earlier?.size > sizes[place].size ? earlier : null;
-}
-
-const SIZE_NOTE =
-  "The number counts randomised patients, drop-out included. Each simulated trial has other parameter values: the power is an " +
-  "average over the uncertainty of the model (assurance), not that of one fixed difference, and the interval is what the " +
-  "number of simulated trials leaves.";
+const SIZE_NOTE = "The number counts randomised patients, drop-out included.";
 const NO_LIMIT = 0.995;
-const MIN_SEARCH_REPLICATES = 100; // of the form
 
 // Where no number of patients gives all of the power.
 function limitNotes(sizes) {
   const limited = sizes.filter(({ limit }) => limit > 0.5 && limit < NO_LIMIT); // 0.5 and less: no effect in this direction
   const text = ({ arm, limit }) =>
     `${arm}: each simulated trial has other parameter values, so that power stays below ${Math.ceil(100 * limit)} % however large the trial is.`;
-  return limited.map((one) => paragraph(text(one), "secondary"));
+  return limited.map(text);
 }
 
 function filesSection(id) {
@@ -122,25 +100,26 @@ function filesSection(id) {
 const groupBy = (rows, key) => [...Map.groupBy(rows, (row) => row[key])];
 
 function resultCharts(found) {
-  const ofReference = ({ name }) => Number(name === found.reference); // its colour comes last, in every trial
-  const order = new Map([...found.arms].sort((a, b) => ofReference(a) - ofReference(b)).map((arm, i) => [arm.name, i % COLOURS]));
+  const names = found.arms.map(({ name }) => name);
+  const compared = names.filter((name) => name !== found.reference); // the reference arm has the last colour of the arms
+  const order = new Map([...compared, ...names.filter((name) => name === found.reference)].map((name, i) => [name, i % COLOURS]));
   const series = (rows, key, make) =>
-    groupBy(rows, key).map(([label, list], i) => ({ label, index: order.get(label) ?? i, ...make(list) }));
-  const days = { xLabel: "days" };
+    groupBy(rows, key)
+      .map(([label, list], i) => ({ label, index: order.get(label) ?? i, ...make(list) }))
+      .sort((a, b) => a.index - b.index);
+  const days = dayAxis(found);
   const spread = found.replicates > 1 ? "; bars: 95 % of the trials" : "; bars: 95 % intervals";
   const [primaryScale, primaryVisit] = found.primary.split(" at ");
-  const placesOf = (scale) => new VisitDays(found.means, scale);
-  const primaryDay = placesOf(primaryScale).dayOf(primaryVisit);
-  const charts = Object.entries(found.means).map(([scale, rows]) => {
-    const places = placesOf(scale);
-    const settings = { title: `${scale}, mean of each arm`, unit: `${found.units?.[scale] ?? "points"}${spread}`, ...days, places };
-    return shownWithFinding(settings, series(rows, "arm", (list) => meanSeries(list, places)), primaryDay);
-  });
+  const primaryHour = (found.means[primaryScale] ?? []).find(({ visit }) => visit === primaryVisit)?.hour;
+  const primaryDay = primaryHour === undefined ? null : primaryHour / DAY;
+  const charts = Object.entries(found.means).map(([scale, rows]) =>
+    shownWithFinding({ title: `${scale}, mean of each arm`, unit: `${unitOf(found, scale)}${spread}`, ...days }, series(rows, "arm", meanSeries), primaryDay),
+  );
   for (const [scale, rows] of Object.entries(found.response_rates)) {
-    const places = placesOf(scale);
+    const hours = new Map(found.means[scale].map(({ visit, hour }) => [visit, hour]));
     const visits = rows.filter(({ visit }) => visit !== "baseline");
-    const settings = { title: `${scale}, responders`, unit: `% of each arm${spread}`, range: [0, 100], ...days, places };
-    charts.push(shownWithFinding(settings, series(visits, "arm", (list) => responderSeries(list, places)), primaryDay));
+    const settings = { title: `${scale}, responders`, unit: `% of each arm${spread}`, range: [0, 100], ...days };
+    charts.push(shownWithFinding(settings, series(visits, "arm", (list) => responderSeries(list, hours)), primaryDay));
   }
   if (found.survival.length) {
     const title = "Responders without relapse";
@@ -149,7 +128,8 @@ function resultCharts(found) {
   }
   if (new Set(columnOf(found.power, "patients_per_arm")).size > 1) {
     const unit = `% of trials: ${found.criterion}`;
-    const settings = { title: `Power: ${found.primary}`, unit, xLabel: "patients per arm", range: [0, 100] };
+    const guides = sizeGuides(found.sample_size ?? []);
+    const settings = { title: `Power: ${found.primary}`, unit, xLabel: "patients per arm", range: [0, 100], guides };
     const chart = shownWithFinding(settings, series(found.power, "arm", powerSeries));
     if (found.sample_size?.length) charts.unshift(chart);
     else charts.push(chart);
@@ -157,51 +137,47 @@ function resultCharts(found) {
   return charts;
 }
 
-// A chart whose heading states the value of every line at the primary endpoint, or else the last one; the axis has the
-// days of the visits.
-function shownWithFinding({ places = null, ...settings }, series, place = null) {
-  const days = [...new Set(series.flatMap(({ x }) => x))].sort((a, b) => a - b);
-  const ticks = places && days.map((value) => ({ value, text: places.tickAt(value) }));
+const unitOf = ({ units }, scale) => units?.[scale] ?? "points";
+
+// The target power, and the number of patients in each arm that was found for each comparison.
+function sizeGuides(sizes) {
+  const found = sizes.flatMap(({ patients_per_arm: numbers }) => (Object.values(numbers ?? {}).length ? [Math.max(...Object.values(numbers))] : []));
+  const levels = [...new Set(sizes.map(({ target }) => 100 * target))];
+  return [...levels.map((y) => ({ y, label: `${formatNumber(y)} %` })), ...[...new Set(found)].map((x) => ({ x, label: `n ${x}` }))];
+}
+
+const DAY_NAME = /^(?:day ([\d.]+)|([\d.]+) d)$/;
+
+// The axis of visits, named as the trial names them: a trial with a visit "day 8" counts its first day as day 1.
+function dayAxis({ means }) {
+  const rows = Object.values(means).flat();
+  const first = rows.some(({ visit }) => /(^|: )day \d/.test(visit)) ? 1 : 0;
+  const xText = (x) => (Math.abs(x - Math.round(x)) < 0.06 ? String(Math.round(x) + first) : formatNumber(x + first, 2));
+  const names = new Map(rows.map(({ hour, visit }) => [hour / DAY, visit]));
+  return { xLabel: first ? "day" : "days", xText, names, dodge: 3 };
+}
+
+// A chart whose heading states the value of every line at the primary endpoint, or else the last one; an axis of visits,
+// whose `names` are given, has their days.
+function shownWithFinding({ names, ...settings }, series, place = null) {
+  const ticks = names ? [...new Set(series.flatMap(({ x }) => x))].sort((a, b) => a - b) : null;
   const chart = new XyChart({ ...settings, ticks }).show(series);
   const isRated = place !== null && series.every(({ x }) => x.includes(place));
   const shown = isRated ? place : Math.max(...series.flatMap(({ x }) => x));
   const values = series.map(({ label, x, y }) => `${label}: ${formatNumber(isRated ? y[x.indexOf(place)] : y.at(-1))}`);
-  const when = places ? places.visitAt(shown) : `At ${formatNumber(shown)} ${settings.xLabel}`;
+  const when = names ? formatVisit(shown * DAY, names.get(shown)) : `At ${formatNumber(shown)} ${settings.xLabel}`;
   if (series.length) chart.setFinding(`${when} – ${values.join("; ")}`);
   return chart;
 }
 
-// The days of the visits of a scale. In a trial with a visit named "day N" the day of the first dose is day 1, as in its
-// protocol; else days have passed since the first dose.
-class VisitDays {
-  constructor(means, scale) {
-    const isNamed = Object.values(means).some((rows) => rows.some(({ visit }) => /^day \d+$/.test(visit)));
-    this.first = isNamed ? 1 : 0;
-    this.hours = new Map((means[scale] ?? []).map(({ visit, hour }) => [visit, hour]));
-    this.visits = new Map([...this.hours.keys()].map((visit) => [this.dayOf(visit), visit]));
-  }
-
-  dayOf(visit) {
-    const hour = this.hours.get(visit);
-    return hour === undefined ? null : hour / DAY + this.first;
-  }
-
-  visitAt(day) {
-    return this.visits.has(day) ? formatVisit(this.visits.get(day), this.first) : `Day ${formatNumber(day)}`;
-  }
-
-  tickAt(day) {
-    return this.visits.get(day) === "baseline" ? String(this.first) : this.visitAt(day).replace(/^Day (\d+).*/, "$1");
-  }
-}
-
-// A visit as in the protocol: "Day 28" of "day 28" and "28 d", "40 min", "24 h"; "Day 8, 40 min" of "168.67 h".
-function formatVisit(visit, first = 0) {
-  const named = /^day (\d+)$/.exec(visit) ?? /^(\d+) d$/.exec(visit);
-  if (named) return `Day ${named[1]}`;
-  const [, hours] = /^([\d.]+) h$/.exec(visit) ?? [];
-  const rest = hours % DAY;
-  return hours > DAY && rest ? `Day ${Math.floor(hours / DAY) + first}, ${formatTime(rest)}` : visit;
+// A visit: "Day 7" as it is named; else its time: "40 min", "24 h", "7 d 40 min".
+function formatVisit(hours, name = "") {
+  const day = DAY_NAME.exec(name.split(": ").at(-1));
+  if (day) return `Day ${day[1] ?? day[2]}`;
+  const days = Math.floor(hours / DAY + 1e-6);
+  const rest = hours - days * DAY;
+  if (days < 2) return formatTime(hours);
+  return rest < 0.01 ? `Day ${days}` : `${days} d ${formatTime(rest)}`;
 }
 
 const columnOf = (rows, name) => rows.map((row) => row[name]);
@@ -210,16 +186,16 @@ const percents = (rows, name) => rows.map((row) => (row[name] === null ? null : 
 export const percentText = (share) => `${Math.round(100 * share)} %`;
 
 // The interval is that of the change since baseline, moved to the mean; at baseline there is none.
-const meanSeries = (rows, places) => ({
-  x: rows.map(({ visit }) => places.dayOf(visit)),
+const meanSeries = (rows) => ({
+  x: rows.map(({ hour }) => hour / DAY),
   y: columnOf(rows, "mean"),
   low: rows.map(({ hour, mean, change, low }) => (hour > 0 ? mean - change + low : null)),
   high: rows.map(({ hour, mean, change, high }) => (hour > 0 ? mean - change + high : null)),
 });
 
-function responderSeries(rows, places) {
+function responderSeries(rows, hours) {
   const interval = (name) => (rows.every((row) => name in row) ? percents(rows, name) : null);
-  const x = rows.map(({ visit }) => places.dayOf(visit) ?? 0);
+  const x = rows.map(({ visit }) => (hours.get(visit) ?? 0) / DAY);
   return { x, y: percents(rows, "response"), low: interval("response_low"), high: interval("response_high") };
 }
 
@@ -237,10 +213,9 @@ function armsTable(found) {
     const share = found.dropout_share[name];
     return share === undefined ? "–" : `${formatNumber(100 * share, 2)} %`;
   };
-  const [scale, visit] = found.primary.split(" at ");
-  const sds = new Map((found.means[scale] ?? []).filter((row) => row.visit === visit).map(({ arm, sd }) => [arm, sd]));
-  const rows = found.arms.map(({ name, n, treatment }) => [name, n, dropout(name), formatNumber(sds.get(name)), treatment]);
-  return table(`Arms, ${trialCount(found.replicates)}`, ["arm", "patients", "dropout", `SD of the change, ${found.primary}`, "treatment"], rows);
+  const rows = found.arms.map(({ name, n, treatment, last_dose_day: last }) => [name, n, dropout(name), last ?? "–", treatment]);
+  const head = ["arm", "patients", "drop-out", "day of the last dose", "treatment"];
+  return table(`Arms, ${trialCount(found.replicates)}`, head, rows);
 }
 
 function comparisonTable(found) {
@@ -252,9 +227,10 @@ function comparisonTable(found) {
     return paragraph(reason, "secondary");
   }
   const how = found.is_within_patients ? "within patients" : "adjusted for baseline";
-  const caption = `${found.primary}, compared with ${found.reference}, ${how}, ${trialCount(found.replicates)}`;
+  const size = found.size ? ` with ${found.size}` : "";
+  const caption = `${found.primary}, compared with ${found.reference}, ${how}, ${trialCount(found.replicates)}${size}`;
   const range = found.replicates > 1 ? "95 % of trials" : "interval";
-  const head = ["arm", "difference, points", range, `success: ${found.criterion}`, "direction"];
+  const head = ["arm", `difference, ${unitOf(found, found.primary.split(" at ")[0])}`, range, `success: ${found.criterion}`, "direction"];
   const rows = found.effects.map(({ arm, difference, low, high, ...effect }) => {
     const direction = `${difference < 0 ? "lower" : "higher"} than on ${found.reference}`;
     return [arm, formatNumber(difference), formatRange(low, high), successText(effect, found.replicates), direction];
@@ -275,7 +251,7 @@ function visitTable({ primary, reference, means, replicates, effects }) {
   };
   const caption = `${scale} at every visit: change minus the change on ${reference}, not adjusted for baseline, points, ${trialCount(replicates)}`;
   const compared = effects.map(({ arm }) => [arm, ...visits.map((visit) => difference(arm, visit))]);
-  return table(caption, ["arm", ...visits.map(({ visit }) => formatVisit(visit))], compared);
+  return table(caption, ["arm", ...visits.map(({ hour, visit }) => formatVisit(hour, visit))], compared);
 }
 
 // With the 95 % interval that the number of trials leaves.
@@ -289,24 +265,20 @@ function publishedTable({ published, primary, replicates }) {
   if (!published?.length) return null;
   const withRange = (value, low, high) =>
     `${formatNumber(value)}${Number.isFinite(low) && Number.isFinite(high) ? ` (${formatRange(low, high)})` : ""}`;
-  const rows = published.map((row) => [
+  const shown = [...published].sort((a, b) => a.fitted - b.fitted); // a number that set no value is a test: first
+  const rows = shown.map((row) => [
     `${row.statistic}, ${row.arm}${row.against ? ` against ${row.against}` : ""}`,
     withRange(row.published, row.published_low, row.published_high),
     withRange(row.simulated, row.low, row.high),
+    row.verdict || "–",
     row.unit,
-    insideText(row, replicates),
     row.fitted ? "yes" : "no",
   ]);
-  const head = ["", "published (95 %)", `simulated, ${trialCount(replicates)} (95 % of trials)`, "unit", "published in this range", "used to fit"];
-  const isOfRelapse = ({ statistic }) => /relapse|still well|hazard/.test(statistic);
-  const what = [published.every(isOfRelapse) ? "" : primary, published.some(isOfRelapse) ? "relapse" : ""].filter(Boolean).join(", and ");
-  return table(`${what[0].toUpperCase()}${what.slice(1)} in the published trial and in its simulation`, head, rows);
-}
-
-// Whether the published number lies among 95 % of the simulated trials.
-function insideText({ published, low, high }, replicates) {
-  if (replicates < 2 || !Number.isFinite(low) || !Number.isFinite(high)) return "–";
-  return published >= low && published <= high ? "inside" : "outside";
+  const head = ["", "published (95 %)", `simulated, ${trialCount(replicates)} (95 % of trials)`, "published is", "unit", "used to fit"];
+  const judged = published.filter(({ verdict }) => verdict);
+  const outside = judged.filter(({ verdict }) => verdict === "outside").length;
+  const verdict = judged.length ? `: ${outside} of ${judged.length} published numbers are outside the range of 95 % of the simulated trials` : "";
+  return table(`${primary} in the published trial and in its simulation${verdict}`, head, rows);
 }
 
 const NOT_THE_STORY =
@@ -319,14 +291,16 @@ const BY_RATING =
 const BY_POPULATION =
   "Patients enter by the scores of the population, not by a limit of a rating. The key “eligibility” of a trial file sets such limits, which add regression to the mean.";
 
-const ANALYSIS =
-  "Analysis: ANCOVA, the score at the primary endpoint with the baseline as covariate, of the patients who were rated at this " +
-  "visit; nothing is imputed. Drop-out depends on chance, and on the rating where the trial says so.";
+// How the trial is analysed, and its spread beside published ones.
+function methodNotes({ methods }) {
+  if (!methods?.length) return [];
+  return [sectionTitle("Analysis and spread"), element("ul", { class: "methods" }, methods.map((text) => element("li", { text })))];
+}
 
 function notes(found) {
   const lines = [
-    found.effects.length > 0 && !found.is_within_patients && ANALYSIS,
     ...found.assumptions,
+    ...found.cautions,
     ...(found.primary.startsWith("MADRS") && found.reference_is_control ? [NOT_THE_STORY, FALL_WITHOUT_DRUG] : []),
     found.enrolled_by_rating !== null && (found.enrolled_by_rating ? BY_RATING : BY_POPULATION),
     ...Object.entries(found.responses).map(([scale, share]) => share > 0 && `Response: ${scale} falls by at least ${percentText(share)} of baseline.`),

@@ -1,9 +1,9 @@
 // Runs of trials that are stored in this browser under a name, and their comparison side by side.
 
 import { announce, button, download, element, field, linkButton, paragraph, sectionTitle, table } from "./dom.js";
-import { formatNumber } from "./format.js";
 import { COLOURS, csvText, XyChart } from "./figure.js";
-import { MISSED, percentText, powerSeries } from "./trial-results.js";
+import { formatNumber } from "./format.js";
+import { powerSeries } from "./trial-results.js";
 
 const KEY = "ketamech.trials";
 const MAX_RUNS = 12;
@@ -53,8 +53,6 @@ export class TrialRuns {
 
   draw() {
     if (!this.runs.length) return this.node.replaceChildren();
-    const rows = comparisonRows(this.runs);
-    const head = ["", ...this.runs.map(({ name }) => name)];
     const buttons = (run) =>
       element(
         "span",
@@ -63,11 +61,13 @@ export class TrialRuns {
         linkButton("Use its settings", () => this.reuse(run.request), { "aria-label": `Use the settings of ${run.name}` }),
         linkButton("Remove", () => this.remove(run), { "aria-label": `Remove ${run.name}` }),
       );
+    const name = (run, i) => (i ? "" : element("span", {}, element("strong", { text: run.name }), buttons(run)));
+    const rows = this.runs.flatMap((run) => runRows(run).map((row, i) => [name(run, i), ...COLUMNS.map(([, text]) => text(row))]));
     const save = button("Save the comparison as CSV", () => {
-      download(csvText([head, ...rows]), "ketamech-trials.csv", "text/csv");
+      download(comparisonCsv(this.runs), "ketamech-trials.csv", "text/csv");
     });
-    const caption = `${this.runs.length} stored ${this.runs.length === 1 ? "run" : "runs"}`;
-    const shown = table(caption, head, [...rows, ["", ...this.runs.map(buttons)]]);
+    const caption = `${this.runs.length} stored ${this.runs.length === 1 ? "run" : "runs"}, one row a comparison`;
+    const shown = table(caption, ["run", ...COLUMNS.map(([heading]) => heading)], rows);
     const chart = powerChart(this.runs);
     this.node.replaceChildren(
       sectionTitle("Stored runs, side by side"),
@@ -79,46 +79,65 @@ export class TrialRuns {
   }
 }
 
-const SIZE_COLUMNS = [
-  ["patients in all", "patients"],
-  ["patients in all, lower limit", "low"],
-  ["patients in all, upper limit", "high"],
-  ["target power", "target"],
+// The rows of a run, one for each comparison of arms; `cells`: numbers by column of COLUMNS.
+function runRows({ name, request, result }) {
+  const compared = result.effects.length ? result.effects : [{ arm: "", difference: null }];
+  return compared.map((effect) => {
+    const size = result.sample_size.find(({ arm }) => arm === effect.arm) ?? {};
+    const found = Object.values(size.patients_per_arm ?? {});
+    const simulated = result.arms.find((one) => one.name === effect.arm)?.n ?? null;
+    const arm = result.arms.find((one) => one.name === effect.arm);
+    return {
+      run: name,
+      comparison: effect.arm ? `${effect.arm} against ${result.reference}` : result.differences.join(" "),
+      endpoint: result.primary,
+      target_power: size.target ?? null,
+      found_per_arm: found.length ? Math.max(...found) : null,
+      found_in_all: size.patients ?? null,
+      low_in_all: size.low ?? null,
+      high_in_all: size.high ?? null,
+      simulated_per_arm: simulated,
+      success_share: effect.success_share ?? null,
+      difference: effect.difference,
+      low: effect.low ?? null,
+      high: effect.high ?? null,
+      residual_sd: result.residual_sd ?? null,
+      alpha: request.alpha,
+      margin: request.margin,
+      dropout_share: result.dropout_share[effect.arm] ?? null,
+      replicates: result.replicates,
+      seed: request.seed,
+      population: request.shipped ? "" : request.population,
+      treatment: arm?.treatment ?? "",
+    };
+  });
+}
+
+const isKnown = (value) => value !== null && value !== undefined;
+const rangeText = (low, high) => (isKnown(low) ? `${formatNumber(low)} to ${isKnown(high) ? formatNumber(high) : "open"}` : "–");
+
+// Columns of the table on the page: heading and text of a row.
+const COLUMNS = [
+  ["comparison", ({ comparison, endpoint }) => `${comparison}, ${endpoint}`],
+  ["power wanted, %", (row) => formatNumber(isKnown(row.target_power) ? 100 * row.target_power : null)],
+  ["n per arm found", (row) => formatNumber(row.found_per_arm)],
+  ["n in all (95 %)", (row) => (isKnown(row.found_in_all) ? `${row.found_in_all} (${rangeText(row.low_in_all, row.high_in_all)})` : "–")],
+  ["n of this arm simulated", (row) => formatNumber(row.simulated_per_arm)],
+  ["success of these, %", (row) => formatNumber(isKnown(row.success_share) ? 100 * row.success_share : null)],
+  ["difference (95 %)", (row) => (isKnown(row.difference) ? `${formatNumber(row.difference)} (${rangeText(row.low, row.high)})` : "–")],
+  ["residual SD", (row) => formatNumber(row.residual_sd)],
+  ["alpha", (row) => formatNumber(row.alpha)],
+  ["margin", (row) => formatNumber(row.margin)],
+  ["drop-out, %", (row) => formatNumber(isKnown(row.dropout_share) ? 100 * row.dropout_share : null)],
 ];
 
-function comparisonRows(runs) {
-  const cell = (label, text) => [label, ...runs.map(({ result, request }) => text(result, request))];
-  const arm = ({ name, n, treatment }) => `${name}, n ${n}: ${treatment}`;
-  return [
-    cell("difference between arms", ({ differences }) => differences.join(" ")),
-    cell("sample size", ({ sample_size: sizes }) => sizes.map(({ text }) => text).join(" ") || "–"),
-    ...SIZE_COLUMNS.map(([label, key]) => cell(label, ({ sample_size: sizes }) => sizes.map((one) => one[key] ?? "–").join("; ") || "–")),
-    cell("difference, points", ({ effects }) => effects.map(({ difference }) => formatNumber(difference)).join("; ") || "–"),
-    cell("alpha", (_, { alpha }) => alpha ?? "–"),
-    cell("margin, points", (_, { margin }) => margin ?? "–"),
-    cell("chance of a wrong answer", (result) => wrongAnswers(result).join(" ") || "–"),
-    cell("arms", ({ arms }) => arms.map(arm).join("; ")),
-    cell("success", ({ criterion }) => criterion),
-    cell("replicates", ({ replicates }) => replicates),
-    cell("drop-out until the end", ({ dropout_share: shares }) => dropoutText(shares)),
-    cell("visits, seed", (_, { days, seed, shipped }) => `${shipped || `days ${days.join(", ")}`}; seed ${seed}`),
-  ];
+// One row a run and comparison, its numbers in columns.
+function comparisonCsv(runs) {
+  const rows = runs.flatMap(runRows);
+  return csvText([Object.keys(rows[0]), ...rows.map(Object.values)]);
 }
 
-// How often a trial of the size that was run, or found, misses the difference of the model or shows a false one.
-function wrongAnswers({ errors, sample_size: sizes }) {
-  const chance = (arm, share, answer, size = "") => `${arm}: ${percentText(share)} ${answer === MISSED ? "that " : "of "}${answer}${size}.`;
-  const ofSize = ({ arm, type_2_error: share, patients }) => chance(arm, share, MISSED, `, with ${patients} patients in all`);
-  const known = sizes.filter(({ patients }) => patients !== null);
-  return [...known.map(ofSize), ...errors.map(({ arm, share, answer, text }) => (answer ? chance(arm, share, answer) : `${arm}: ${text}`))];
-}
-
-const dropoutText = (shares) =>
-  Object.entries(shares)
-    .map(([arm, share]) => `${arm} ${percentText(share)}`)
-    .join(", ");
-
-// The power of every run that has several sizes.
+// The power of the newest runs that have several sizes, with those that are left out in words; a curve each comparison.
 function powerChart(runs) {
   const series = runs
     .filter(({ result }) => result.power.length > 1)
@@ -127,11 +146,17 @@ function powerChart(runs) {
       return arms.map(([arm, rows]) => ({ label: `${name}, ${arm}`, ...powerSeries(rows) }));
     });
   if (!series.length) return null;
+  const drawn = series.slice(-COLOURS);
+  const left = series.slice(0, -COLOURS);
+  const targets = new Set(runs.flatMap(({ result }) => result.sample_size.map(({ target }) => 100 * target)));
+  const guides = [...targets].map((y) => ({ y, label: `${formatNumber(y)} %` }));
   const unit = "% of trials that succeed";
-  const chart = new XyChart({ title: "Power of the stored runs", unit, xLabel: "patients per arm", range: [0, 100] });
-  const left = series.length - COLOURS;
-  if (left > 0) chart.setNote(`The figure shows the last ${COLOURS} of ${series.length} curves: remove a run to see an earlier one.`);
-  return chart.show(series.slice(-COLOURS).map((one, index) => ({ ...one, index })));
+  const chart = new XyChart({ title: "Power of the stored runs", unit, xLabel: "patients per arm", range: [0, 100], guides });
+  if (left.length) {
+    const names = left.map(({ label }) => `“${label}”`).join(", ");
+    chart.setNote(`Not drawn: ${names}. The figure has the ${COLOURS} newest curves; remove a stored run to see an older one.`);
+  }
+  return chart.show(drawn.map((one, index) => ({ ...one, index })));
 }
 
 function readRuns() {
@@ -155,12 +180,15 @@ function writeRuns(runs) {
 // A stored run of a former page in the present form: chances of error as rows, fractions in place of percentages.
 export function inPresentForm(stored) {
   const run = withFractions(stored);
-  if (run.result.errors) return run;
+  if (run.result.errors) return { ...run, result: { ...run.result, errors: run.result.errors.map(presentAnswer) } };
   const { missed = [], ...result } = run.result;
   const errors = missed.map((text) => ({ arm: text.split(": ")[0], text: text.slice(text.indexOf(": ") + 2), answer: null, share: null }));
   const unknown = { cautions: [], responses: {}, relapse_rule: "", enrolled_by_rating: null, reference_is_control: true };
   return { ...run, result: { ...result, ...unknown, errors } };
 }
+
+const FORMER_ANSWERS = { "a true effect is missed": "not shown", "a false success": "false success" };
+const presentAnswer = (error) => ({ ...error, answer: FORMER_ANSWERS[error.answer] ?? error.answer });
 
 function withFractions(run) {
   const { dropout_percent: dropout, failed_percent: failed, ...result } = run.result;

@@ -141,7 +141,6 @@ class Workbench {
     this.tabs[name].showJob(job);
     this.open(name);
     find("#panel").focus({ preventScroll: true });
-    this.shown.reveal?.();
   }
 
   // Fills an input with its value in the link, and writes its changes into the link.
