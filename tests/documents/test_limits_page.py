@@ -97,6 +97,8 @@ SCORED = (
     "| intramuscular racemic ketamine | {grant81-im-cmax:.0f} ng/mL at {grant81-im-tmax:.0f} min |",
     "| nasal drops and sprays of children | peaks of {weber-nasal-cmax:.0f}, {malinovsky-n3-cmax:.0f},"
     " {malinovsky-n9-cmax:.0f}, {nielsen14-cmax:.0f} ng/mL; the last at {nielsen14-tmax:.0f} min |",
+    "| S-norketamine of children | peak {weber-iv-nk-cmax:.0f} ng/mL after 2 mg/kg IV, {weber-nasal-nk-cmax:.0f} after",
+    "| itraconazole | oral S-ketamine as with clarithromycin: {ddi-clari-auc:.1f} times the area |",
     "| norketamine after a racemic spray | peak at {phar2669-50-nasal-nk-tmax:.0f} min |",
     "| S-hydroxynorketamine after a tablet | {hasan21-pr-hnk-s:.0f} times the area of ketamine |",
     "| dehydronorketamine in urine | {urine-dhnk:.0f} % of the dose |",

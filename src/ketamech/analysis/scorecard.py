@@ -49,11 +49,15 @@ from ketamech.simulation.output_times import output_times
 COLUMNS = ("goal", *MEASURE_COLUMNS, "rows", "unit", "low", "high", "reason")
 SOLVE_TIME = "solve time"
 _FOUR_WEEKS = 4 * WEEK
+TESTS_OF = "tests of "  # in the column `rows`: the rows of a stage that can be opened and set no value
 
 
 @dataclass(frozen=True)
 class AcceptanceCriterion:
-    """One criterion: a value read from a protocol, or the mean fold error of the rows that match a pattern."""
+    """One criterion: a value read from a protocol, or the mean fold error of rows.
+
+    `rows` is a pattern of ids, or "tests of" a stage: its rows that can be opened and set no value.
+    """
 
     name: str
     protocol: str
@@ -75,7 +79,11 @@ def load_acceptance_criteria(
 
 def _goal(row: CsvRow, evidence: Evidence, protocols: Mapping[str, object]) -> AcceptanceCriterion:
     pattern = row["rows"]
-    if pattern and not any(_matches(pattern, name) for name in evidence.observations):
+    observations = evidence.observations
+    stages = {observation.stage for observation in observations.values()}
+    if pattern.startswith(TESTS_OF) and pattern.removeprefix(TESTS_OF) not in stages:
+        raise row.error("rows", f"'{pattern}' names no stage of the evidence", expected=f"{TESTS_OF}pk")
+    if pattern and not pattern.startswith(TESTS_OF) and not any(_matches(pattern, name) for name in observations):
         raise row.error("rows", f"'{pattern}' matches no evidence row", expected="a pattern such as kamp20-a-*")
     free = bool(pattern) or row["output"] == SOLVE_TIME
     protocol = "" if free else row.known("protocol", protocols, "an id of protocols.csv")
@@ -135,8 +143,12 @@ def _simulated(
 
 
 def mean_fold_error(rows: pd.DataFrame, pattern: str) -> float:
-    """Geometric mean of the fold errors of the rows whose id matches; NaN when one has no result."""
-    chosen = rows[[_matches(pattern, name) for name in rows["id"]]]
+    """Geometric mean of the fold errors of the rows that a criterion names; NaN when one has no result."""
+    if pattern.startswith(TESTS_OF):
+        tests = counted(rows)
+        chosen = tests[(tests["stage"] == pattern.removeprefix(TESTS_OF)) & (tests["role"] != "fitted")]
+    else:
+        chosen = rows[[_matches(pattern, name) for name in rows["id"]]]
     return float(np.exp(chosen["log_fold"].abs().mean(skipna=False)))
 
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 
 IDENTIFIERS = ("DOI", "PMID", "PMCID")
+RECALLED = "recalled"
 
 
 @dataclass(frozen=True)
@@ -26,7 +27,7 @@ class Reference:
     """A paper, label or web page; text that is unknown is empty.
 
     `citation` is the short form for lists: authors, year, journal, volume and page, or the `citation-label` of an entry
-    that has no such parts.
+    that has no such parts. `title_recalled`: the title was written from memory (`custom: {title: recalled}`).
     """
 
     key: str
@@ -41,6 +42,7 @@ class Reference:
     journal: str = ""
     volume: str = ""
     page: str = ""
+    title_recalled: bool = False
 
 
 def read_references(path: Path) -> dict[str, Reference]:
@@ -77,7 +79,7 @@ def _reference(entry: Any, path: Path, number: int) -> Reference:
     if not isinstance(entry, Mapping) or not isinstance(entry.get("id"), str) or not entry["id"]:
         raise _error(path, f"entry {number}", "no id", "an object with an id such as perez-ruixo-2021")
     texts = {name: str(entry.get(name, "")) for name in (*IDENTIFIERS, "URL", "title", "volume", "page")}
-    authors, year = _authors(entry), _year(entry)
+    authors, year, custom = _authors(entry), _year(entry), entry.get("custom")
     journal = str(entry.get("container-title", ""))
     citation = str(entry.get("citation-label", "")) or _short(authors, year, journal, texts, str(entry.get("note", "")))
     if not citation:
@@ -85,6 +87,7 @@ def _reference(entry: Any, path: Path, number: int) -> Reference:
     return Reference(
         entry["id"], citation, doi=texts["DOI"], pmid=texts["PMID"], pmcid=texts["PMCID"], url=texts["URL"],
         title=texts["title"], authors=authors, year=year, journal=journal, volume=texts["volume"], page=texts["page"],
+        title_recalled=isinstance(custom, Mapping) and custom.get("title") == RECALLED,
     )  # fmt: skip
 
 

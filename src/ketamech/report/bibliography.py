@@ -122,7 +122,7 @@ def _bibtex(paper: Reference) -> str:
     fields = {
         "author": " and ".join(paper.authors), "year": paper.year, "title": paper.title, "journal": paper.journal,
         "volume": paper.volume, "pages": paper.page, "doi": paper.doi, "url": paper.url, "pmid": paper.pmid,
-        "note": paper.citation,
+        "note": f"{paper.citation}; title recalled" if paper.title_recalled else paper.citation,
     }  # fmt: skip
     if not paper.authors:
         fields["title"] = paper.title or paper.citation

@@ -1,6 +1,7 @@
 """The scorecard of perturbations: complete, reproducible, and its misses are known."""
 
 from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -28,6 +29,7 @@ from ketamech.analysis.scorecard_targets import load_targets, load_uncovered
 from ketamech.calibration.clinical_targets import exact_share_interval
 from ketamech.core import InputError, UnknownNameError
 from ketamech.evidence import load_evidence
+from ketamech.parameters import load_parameters
 from ketamech.simulation.observable import TimeCourse
 
 
@@ -119,6 +121,12 @@ def test_kappa_is_one_for_agreement_and_zero_for_the_majority(lines):
     assert cohens_kappa(decided.assign(predicted=most)) == pytest.approx(0)
 
 
+def test_a_term_of_one_experiment_says_so_in_its_row():
+    table = load_parameters()
+    marked = {name for name, row in table.items() if "term of one experiment" in row.reason}
+    assert marked == {term.parameter for term in load_single_experiment_terms()}
+
+
 def test_terms_of_one_experiment_can_be_left_out(model, lines):
     """Each listed term changes one of its own rows, and most rows are right without any of them."""
     neutral = without_single_experiment_terms()
@@ -149,6 +157,25 @@ def test_agreement_without_terms_of_one_experiment(model, lines):
         general = [stage[name].stage == "perturbation" and name not in dedicated for name in table.evidence]
         assert majority_kappa(table[general]) > 0.4
     assert (tally_by_evidence(reduced).verdict == "right").mean() >= 0.8  # the stated aim
+
+
+LONGER_LIST = {"ampa.gsk3_share": 0.0, "ampa.dopamine_share": 0.0, "nmda.memantine_untrapped": 0.0}
+
+
+def test_the_page_states_the_scores_with_fewer_terms(model, lines):
+    page = (Path(__file__).parents[3] / "docs" / "perturbations.md").read_text(encoding="utf-8").replace("\n", " ")
+    neutral = without_single_experiment_terms()
+    longer = score_perturbations(model, neutral | LONGER_LIST)
+    right, fewer, least = (
+        int((tally_by_evidence(table).verdict == "right").sum())
+        for table in (lines, score_perturbations(model, neutral), longer)
+    )
+    rows = len(tally_by_evidence(lines))
+    assert f"{right} of {rows} published rows have the right direction ({right / rows:.0%}".replace("%", " %") in page
+    assert f"without the terms of one experiment {fewer} are right ({fewer / rows:.0%}".replace("%", " %") in page
+    kappa = majority_kappa(longer[longer.verdict != "undecided"])
+    stated = f"without these three as well {least} rows are right ({100 * least / rows:.0f} %, kappa against the most"
+    assert f"{stated} frequent observation {kappa:.2f})" in page
 
 
 def test_a_rate_that_does_not_determine_the_typical_patient_is_undecided():

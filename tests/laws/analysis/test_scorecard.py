@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 from expected_verdicts import counts, criteria_verdicts, expected, not_passed, scorecard_verdicts
 
-from ketamech.analysis.reference_protocols import check_settings, load_protocols, simulate_protocols
+from ketamech.analysis.reference_protocols import DIRECTORY, check_settings, load_protocols, simulate_protocols
 from ketamech.analysis.scorecard import (
     counted,
     criteria_table,
@@ -124,6 +124,28 @@ def test_a_planted_miss_is_reported_in_rows_source_and_goal():
     goal = [g for g in GOALS if g.rows.startswith("kamp20-a")]
     assert not criteria_table(tuple(goal), bad, PROTOCOLS, {}, None).reached.any()
     assert criteria_table(tuple(goal), good, PROTOCOLS, {}, None).reached.all()
+
+
+def test_the_tests_of_a_stage_are_its_open_rows_that_set_no_value():
+    """Of five planted rows two count: of kinetics, can be opened, set no value."""
+    use, role = ["calibrate"] * 4 + ["context"], ["independent", "same trial", "fitted", "independent", "independent"]
+    planted_rows = pd.DataFrame({
+        "id": list("abcde"), "stage": ["pk", "pk", "pk", "mood", "pk"], "use": use, "role": role,
+        "log_fold": np.log([1.2, 1 / 1.8, 5, 7, 9]),
+    })  # fmt: skip
+    assert mean_fold_error(planted_rows, "tests of pk") == pytest.approx(math.sqrt(1.2 * 1.8))
+    goal = next(goal for goal in GOALS if goal.rows == "tests of pk")
+    assert criteria_table((goal,), planted_rows, PROTOCOLS, {}, None).reached.tolist() == [False]
+    planted_rows["log_fold"] /= 2
+    assert criteria_table((goal,), planted_rows, PROTOCOLS, {}, None).reached.tolist() == [True]
+
+
+def test_a_stage_without_rows_is_no_criterion(tmp_path):
+    bad = tmp_path / "criteria.csv"
+    text = (DIRECTORY / "acceptance_criteria.csv").read_text(encoding="utf-8")
+    bad.write_text(text.replace("tests of pk", "tests of pkk"), encoding="utf-8")
+    with pytest.raises(InputError, match="tests of pkk"):
+        load_acceptance_criteria(EVIDENCE, PROTOCOLS, bad)
 
 
 def test_a_failed_solve_shows_as_no_result_and_fails_its_goal():

@@ -12,6 +12,7 @@ from ketamech.core import UnknownNameError
 from ketamech.dosing.drugs import load_drugs
 from ketamech.evidence import cite, format_listing, format_row, load_evidence
 from ketamech.evidence.observation import load_compounds
+from ketamech.report.bibliography import as_bibtex
 
 TABLES = Path(room.__file__).parents[1] / "data" / "evidence"
 
@@ -38,6 +39,19 @@ def test_each_paper_appears_once(evidence, column):
     found.pop("", None)
     assert found
     assert max(found.values()) == 1
+
+
+def test_most_papers_have_a_title_and_recalled_ones_say_so(evidence):
+    papers = [paper for paper in evidence.references.values() if paper.journal]
+    titles = [paper.title for paper in papers if paper.title]
+    assert len(titles) >= 0.8 * len(papers)
+    assert len({title.lower() for title in titles}) == len(titles)
+    assert all(paper.title for paper in papers if paper.title_recalled)
+    recalled, seen = (evidence.references[key] for key in ("lepack-2014", "moghaddam-1997"))
+    assert recalled.title_recalled
+    assert "; title recalled}" in as_bibtex([recalled])
+    assert not seen.title_recalled
+    assert "recalled" not in as_bibtex([seen])
 
 
 def test_no_two_references_share_a_journal_page(evidence):

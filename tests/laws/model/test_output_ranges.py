@@ -12,14 +12,18 @@ from ketamech.simulation.simulate import ensemble_of_scenario
 
 PEOPLE = 2000
 TOLERANCE = 1e-3  # of the unit of an output: the error of the solver at the usual tolerance
-TIMES = np.unique(np.concatenate([np.arange(0, 3, 1 / 6), [4, 8, 12, 24, 48, 96, 168, 336, 672]]))
+AFTER_A_DOSE = np.concatenate([np.arange(0, 0.5, 1 / 60), np.arange(0.5, 3, 1 / 6)])  # h: each minute of a peak
+TIMES = np.unique(np.concatenate([AFTER_A_DOSE, 72 + AFTER_A_DOSE, [4, 8, 12, 24, 48, 80, 96, 168, 336, 672]]).round(9))
 TREATMENTS = {
     "trd": (
         "racemic 0.5 mg/kg IV over 40 min 3 times a week for 4 weeks; ECT 3 times a week for 4 weeks",
         "esketamine 84 mg nasal twice weekly for 4 weeks; antidepressant daily for 4 weeks",
+        "racemic 1 mg/kg IV over 40 min; racemic 2 mg/kg IV over 40 min at 3 day",
+        "racemic 2 mg/kg IV bolus; arketamine 4 mg/kg IV over 10 min at 3 day",
         "racemic 4.5 mg/kg IV over 1 min; racemic 2.46 mg/kg IV over 60 min at 1 min",
         "placebo IV; midazolam 0.045 mg/kg IV over 40 min",
     ),
+    "elderly": ("esketamine 84 mg nasal; racemic 3 mg/kg IV over 40 min at 3 day",),
     "suicidal": ("suicidal crisis; racemic 0.5 mg/kg IV over 40 min; racemic 13 mg/kg IM at 3 day",),
     "surgical": ("surgery over 2 h; general anaesthesia over 2 h; racemic 0.5 mg/kg IV over 40 min at 15 min",),
 }

@@ -3,6 +3,7 @@
 import pytest
 
 from ketamech.core import InputError, UnknownNameError
+from ketamech.core.environment import DATA
 from ketamech.evidence import load_evidence
 from ketamech.parameters import load_parameters
 
@@ -77,3 +78,19 @@ def test_the_frame_has_a_line_for_each_parameter(table):
     assert len(frame) == len(table)
     assert frame.loc["person.weight", "canonical_unit"] == "kg"
     assert not frame["file"].str.contains("/").any()
+
+
+LARGEST_NUMBER_IN_EQUATIONS = 591  # before mechanisms of kinetics, circuit, tags and expectancy were added
+
+
+def test_every_parameter_is_read(table, model):
+    """By a flux or an output, or by name where doses, persons and units are made; and no more than before."""
+    system = model.system
+    terms = (*(flux.term for flux in system.fluxes), *(output.expression for output in system.outputs))
+    in_equations = {symbol.name for term in terms for symbol in term.free_symbols} & set(table)
+    assert in_equations == set(system.parameter_names)
+    assert len(in_equations) <= LARGEST_NUMBER_IN_EQUATIONS
+    files = (path for kind in ("py", "csv") for path in DATA.parent.rglob(f"*.{kind}"))
+    values = (DATA / "parameters", DATA / "species", DATA / "calibration")
+    texts = [path.read_text(encoding="utf-8") for path in files if path.parent not in values]
+    assert [name for name in set(table) - in_equations if not any(name in text for text in texts)] == []
