@@ -121,7 +121,7 @@ ROBUSTNESS_HEAD = f"""## Which conclusions are consequences of assumptions
 All assumed parameters with a spread, except properties of the patient, are drawn jointly over their stated spreads
 (Latin hypercubes); calibrated and measured values stay. *Holds*: percentage of these sets in which the model gives the
 same answer as at the values of the tables. *With the drug effect*: the same among the sets in which the drug effect on
-MADRS after a day is within two-fold of the calibrated one. Below {ROBUST:g} % the conclusion is marked as the
+MADRS after a day is within two-fold of the calibrated one. Below {100 * ROBUST:g} % the conclusion is marked as the
 consequence of an assumption. *Where it stops*: the parameters that most separate the sets in which it holds from the
 others. Effects of drugs are those of the treated patient minus those of the same patient with expectancy alone. The
 share of a pathway is the mean of its effect alone and of the loss without it, scaled so that the shares sum to what the

@@ -262,6 +262,6 @@ def route(drug: Drug, name: str) -> str:
     if spelled not in drug.routes:
         what = f"{drug.name} cannot be given by route '{name}'" if name else f"no route is named for {drug.name}"
         expected = ", ".join(r for r in drug.routes if r) or "no route"
-        near = misspelled(name, [*drug.routes, *load_routes()])
+        near = None if spelled in load_routes().values() else misspelled(name, [*drug.routes, *load_routes()])
         raise UnknownNameError(what, key="route", expected=expected, nearest=near)
     return spelled

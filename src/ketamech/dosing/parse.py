@@ -91,6 +91,7 @@ ITEMS: dict[str, Callable[[Children], Any]] = {
     "before": lambda children: children[0],
     "after": lambda children: children[0],
     "held": lambda children: None,
+    "repeated": _last,
     "choice": lambda children: AdaptiveFrequency(children[0], children[2], children[-1].value),
 }
 # Rules whose values are parts of others.

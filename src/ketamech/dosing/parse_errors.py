@@ -20,7 +20,7 @@ STARTS = {
         '"esketamine 84 mg nasal twice weekly for 4 weeks, then weekly"',
     ),
     "phrase": (
-        "a name, then perhaps a dose, a route or 'into' a site, 'over' a time and 'at' a time",
+        "a name, then perhaps a dose, a route or 'into' a site, 'over' a time, 'at' a time, and how often 'for' how long",
         '"lorazepam 2 mg oral at -120 min"',
     ),
     "dose_form": ("ROUTE AMOUNT UNIT, perhaps = share of the usual level", "IP 10 mg/kg"),
@@ -30,7 +30,10 @@ STARTS = {
         "conditions on scales joined by 'and' or 'or', perhaps 'at' the last visits",
         "no response of MADRS and CADSS < 40 at the last visit",
     ),
-    "relapse": ("a scale, a share of baseline and a visit", "MADRS > 50 % of baseline from day 29"),
+    "relapse": (
+        "MADRS > 50 % of baseline from day 29, or keys for any other condition",
+        "relapse: {when: MADRS >= 22, since: day 29}",
+    ),
     "endpoints": ("an output at a time, or its peak or lowest value", "mood.madrs at day 28; dissociation.cadss peak"),
 }
 # The key of a spelled-out treatment that a terminal belongs to, and the keys that hold times.
@@ -43,11 +46,6 @@ MASSES = "a number and one of mg, mg/kg, mg/m2, ug/kg, ng/kg, mg/h, mg/kg/h, ug/
 UNITS = tuple(words[-1] for words in TIME_UNIT_SPELLINGS.values())  # one word of each, so that no two are equally near
 TIMES = "a number and one of min, h, days, weeks, months"
 AFTER_IN = f"{TIMES}; the route is 'nasal' or, in capitals, IN"
-REPEATED = (  # what is expected where a perturbation has a frequency
-    'one dose; what is taken daily is one long dose: 10 mg a day for 42 days is "diazepam 420 mg oral over 42 days at '
-    '-14 days"'
-)
-FREQUENCY_TERMINALS = ("LY", "EVERY", "COUNT", "TIMES", "ONCE", "A", "PER")
 NUMBER_TERMINALS = ("NUMBER", "MINUS", "HYPHEN", "TO", "DOSE", "LIST", "A", "HALF")
 CONJUNCTIONS = (["and"], ["or"], ["no"], ["of"])  # words of a condition that a scale follows
 AGE_PATTERN = re.compile(r"\b(\d+(?:\.\d+)?)[ -]years?[ -]old\b", re.IGNORECASE)
@@ -98,8 +96,7 @@ def unexpected_word_error(
     if key in ("over", "lag"):
         return InputError(what, key=key, expected=TIMES, type_this=f"{key} 40 min")
     if key == "with":
-        is_repeated = at < len(words) and words[at].kind in FREQUENCY_TERMINALS
-        return InputError(what, key=key, expected=REPEATED if is_repeated else _expected_of("phrase"))
+        return InputError(what, key=key, expected=_expected_of("phrase"))
     return InputError(what, key=key, expected=_expected_of(start))
 
 

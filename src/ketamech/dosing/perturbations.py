@@ -6,6 +6,7 @@ a text such as "NBQX 10 mg/kg IP at -30 min" or "BDNF knock-out".
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -22,6 +23,7 @@ from ketamech.dosing.drugs import not_modelled_error
 from ketamech.dosing.lexicon import Lexicon, Meaning, route_words
 from ketamech.dosing.parse import parse
 from ketamech.dosing.parsed_values import Amount, Phrase, Span
+from ketamech.dosing.treatment import MAX_DOSES, Phase
 from ketamech.evidence import load_evidence
 from ketamech.parameters import ParameterTable, load_parameters
 
@@ -204,7 +206,8 @@ SAME_KINDS = {"before": "start", "after": "start"}
 class AppliedPerturbation:
     """One perturbation as applied: `target_fraction` of its usual level, at `time` (h), over `duration` (h).
 
-    With `is_constant` the level is held at this fraction for the whole simulation.
+    With `is_constant` the level is held at this fraction for the whole simulation. With a `schedule` the dose is
+    repeated from `time` on, each time at once.
     """
 
     perturbation: Perturbation
@@ -213,6 +216,7 @@ class AppliedPerturbation:
     is_constant: bool
     text: str
     duration: float = 0.0
+    schedule: Phase | None = None
 
     @property
     def target_states(self) -> tuple[str, ...]:
@@ -222,6 +226,9 @@ class AppliedPerturbation:
     def events(self, number: ParameterLookup) -> tuple[DoseEvent, ...]:
         """Dose events of the perturbation; `number` looks up a parameter (canonical units)."""
         loss_rate, amount = self.perturbation.loss_rate_parameter, self.target_fraction * self.perturbation.level
+        if self.schedule is not None:
+            doses = self.schedule.starts(self.time, math.inf)
+            return tuple(DoseEvent(time, state, amount) for time in doses for state in self.target_states)
         if loss_rate and self.duration:
             replaced = number(loss_rate) * amount * self.duration
             first = [DoseEvent(self.time, state, amount) for state in self.target_states]
@@ -291,11 +298,33 @@ def apply_phrase(text: str, phrase: Phrase) -> AppliedPerturbation:
     perturbation = perturbations_by_name()[items["name"].lower()]
     dose, is_constant = items.get("amount"), "held" in items
     time, duration = items.get("start"), items.get("lasting")
-    days = duration.hours / DAY if duration else 0.0
+    schedule = _schedule(perturbation, items, text) if "repeated" in items else None
+    days = min(1.0, schedule.mean_interval / DAY) if schedule else max(1.0, duration.hours / DAY) if duration else 1.0
     fraction = _target_fraction(perturbation, dose, items.get("route", ""), days, text)
     hours = perturbation.at if time is None else time.hours
     _check_perturbation(perturbation, dose is not None, is_constant, hours, text)
-    return AppliedPerturbation(perturbation, fraction, hours, is_constant, text, duration.hours if duration else 0.0)
+    lasting = duration.hours if duration and schedule is None else 0.0
+    return AppliedPerturbation(perturbation, fraction, hours, is_constant, text, lasting, schedule)
+
+
+def _schedule(perturbation: Perturbation, items: Mapping[str, Any], text: str) -> Phase:
+    """When a repeated dose is given. Raises InputError without a length, and for what is not a dose."""
+    if perturbation.kind not in DOSABLE_KINDS or "held" in items:
+        what = f"{perturbation.name} is not given in doses in '{text}'"
+        raise InputError(what, key="with", expected="no frequency", type_this=perturbation.name)
+    if "lasting" not in items:
+        what, example = f"'{text}' does not say for how long", f"{text} for 2 weeks"
+        raise InputError(what, key="with", expected="'for' how long doses are repeated", type_this=example)
+    frequency, length = items["repeated"], items["lasting"].hours
+    try:
+        schedule = Phase(frequency.every, frequency.times_a_week, length)
+    except InputError as problem:
+        raise problem.replace(key="with", type_this=None) from None
+    if length / schedule.mean_interval > MAX_DOSES:
+        raise InputError(
+            f"more than {MAX_DOSES} doses in '{text}'", key="with", expected="a shorter or sparser schedule"
+        )
+    return schedule
 
 
 def _items_by_kind(phrase: Phrase, text: str) -> dict[str, Any]:
@@ -313,7 +342,7 @@ def _items_by_kind(phrase: Phrase, text: str) -> dict[str, Any]:
 def _target_fraction(perturbation: Perturbation, dose: Amount | None, route: str, days: float, text: str) -> float:
     """Fraction of the usual level that a dose by a route gives; the usual dose if none is named.
 
-    A dose over several `days` may be as many times larger than a single one.
+    The limit is that of a day: a dose over several `days`, or one of several in a day, may be as many times as large.
     """
     if perturbation.kind not in DOSABLE_KINDS:
         return 1.0
@@ -328,7 +357,7 @@ def _target_fraction(perturbation: Perturbation, dose: Amount | None, route: str
     if not dose.number >= 0:
         raise InputError(f"a dose of {dose.number:g} {dose.unit} in '{text}'", key="with", expected="a positive number")
     most = perturbation_limits()["daily_doses"]
-    if dose.number > most * usual * max(1.0, days):
+    if dose.number > most * usual * days:
         what = f"{dose.number:g} {dose.unit} of {perturbation.name} is above the limit in '{text}'"
         expected = f"at most {most:g} usual doses of {form.amount:g} {form.unit} a day"
         raise InputError(what, key="with", expected=expected)

@@ -19,7 +19,14 @@ from ketamech.core.constants import DISCLAIMER
 from ketamech.core.environment import short_hash
 from ketamech.parameters.concentration_units import shown
 from ketamech.report.number_format import number
-from ketamech.report.palette import BLUE, DARK_GREY, ERROR_BAR_COLOUR, OKABE_ITO, OUTLINE_COLOUR
+from ketamech.report.palette import (
+    BLUE,
+    DARK_GREY,
+    ERROR_BAR_COLOUR,
+    OKABE_ITO,
+    OUTLINE_COLOUR,
+    UNSTUDIED_COLOUR,
+)
 from ketamech.report.style import POINTS, SETTINGS, draw, figure_file, page, panel_page
 from ketamech.report.svg_canvas import LINE_STEP
 from ketamech.report.text_width import text_width, wrapped
@@ -29,6 +36,8 @@ MAX_PARAMETERS_IN_PANEL = 15
 MAX_REGIMENS_LISTED = 30  # beside the figure of the front
 FRONT_WIDTH, FRONT_HEIGHT, PANELS_SHARE = 13.0, 5.6, 0.78  # of this figure, inches; share of its width
 LIST_SIZE, LIST_INDENT = 5.5, "     "
+MARKS = "osD^vPX"  # of drug and route
+ABOVE_ERROR_BARS = 3  # matplotlib draws the marks of error bars above those of lines
 
 
 def draw_indices(folder: Path, table: pd.DataFrame, title: str, name: str) -> list[Path]:
@@ -102,7 +111,7 @@ def draw_convergence(table: pd.DataFrame, title: str) -> Figure:
 def draw_front(table: pd.DataFrame) -> Figure:
     """Benefit against dissociation and blood pressure; regimens on the Pareto front are labelled."""
     title = "Regimens: decrease of MADRS beyond expectancy, mean of all days, against adverse effects"
-    title += "\n(bars: 95 % of draws and samples of patients; white centre: dose without evidence in depression)"
+    title += "\n(bars: 95 % of draws and samples of patients; grey: dose without evidence in depression)"
     if all(np.allclose(table[f"{c}_low"], table[f"{c}_high"], atol=1e-3) for c in ("cadss", "systolic")):
         title += "\nno drawn parameter affects dissociation or blood pressure, so their uncertainty is not shown"
     groups = table["regimen"].str.extract(r"^(\S+).*?\b(IV|IM|SC|nasal|oral|sublingual)\b").agg(" ".join, axis=1)
@@ -120,11 +129,14 @@ def draw_front(table: pd.DataFrame) -> Figure:
             axes.errorbar(
                 x, y, xerr=np.abs([x - part[f"{cost}_low"], part[f"{cost}_high"] - x]),
                 yerr=np.abs([y - part["benefit_low"], part["benefit_high"] - y]),
-                fmt="osD^vPX"[k % 7], ms=4, color=OKABE_ITO[k % len(OKABE_ITO)], ecolor=ERROR_BAR_COLOUR,
+                fmt=MARKS[k % len(MARKS)], ms=4, color=OKABE_ITO[k % len(OKABE_ITO)], ecolor=ERROR_BAR_COLOUR,
                 elinewidth=0.4, alpha=0.85, label=kind,
             )  # fmt: skip
-        unstudied = table[table["evidence"] == WITHOUT]
-        axes.plot(unstudied[cost], unstudied["benefit"], "o", ms=2, mfc="white", mec="white", lw=0)
+            unstudied = part[part["evidence"] == WITHOUT]
+            axes.plot(
+                unstudied[cost], unstudied["benefit"], MARKS[k % len(MARKS)], ms=4, color=UNSTUDIED_COLOUR, lw=0,
+                zorder=ABOVE_ERROR_BARS,
+            )  # fmt: skip
         axes.plot(front_rows[cost], front_rows["benefit"], "o", ms=10, mfc="none", mec=OUTLINE_COLOUR, lw=0)
         for i, row in numbered_rows.iterrows():
             position, size = (row[cost], row["benefit"]), 8 if row["front"] else 6

@@ -230,7 +230,7 @@ def write_trial(
 def _figures(analysis: TrialAnalysis, title: str, power: pd.DataFrame | None) -> dict[str, Callable[[], Figure]]:
     """Functions that make the figures, by file name."""
     figures: dict[str, Callable[[], Figure]] = {"change": lambda: _change(analysis, title)}
-    if analysis.shares:
+    if any(len(table) for table in analysis.shares.values()):
         figures["response"] = lambda: _response(analysis, title)
     if analysis.relapse is not None and len(analysis.relapse.curves):
         figures["relapse"] = lambda: relapse_figure(analysis, title)
@@ -329,11 +329,12 @@ def _change(analysis: TrialAnalysis, title: str) -> Figure:
 
 
 def _response(analysis: TrialAnalysis, title: str) -> Figure:
+    rated = {scale: table for scale, table in analysis.shares.items() if len(table)}
     figure, panels = _panels(
-        len(analysis.shares),
+        len(rated),
         f"{title}\nresponse (full) and remission (pale), % of all patients; bars: {_error_bar_text(analysis)}",
     )
-    for axes, (scale, table) in zip(panels, analysis.shares.items(), strict=True):
+    for axes, (scale, table) in zip(panels, rated.items(), strict=True):
         arms, visits = list(dict.fromkeys(table["arm"])), list(dict.fromkeys(table["visit"]))
         bar_width = 0.8 / len(arms)
         for k, arm in enumerate(arms):

@@ -155,6 +155,17 @@ def scale(name: str) -> RatingScale:
     raise UnknownNameError(f"there is no scale '{name}'", key="visits", expected=", ".join(known), nearest=nearest)
 
 
+def variable_name(name: str) -> str:
+    """A name of a scale as that of a variable of a data set, which has no slash: MOAAS for MOAA/S."""
+    return scale(name).name if "/" in name else name
+
+
+def names_of(name: str) -> tuple[str, ...]:
+    """A name of a scale and its other names."""
+    own = scale(name).name
+    return (name, own, *(word for word, means in scale_synonyms().items() if means == (own,)))
+
+
 def _spelling(name: str) -> str:
     """A name of a scale in lower case, without hyphens and blanks."""
     return re.sub(r"[-\s]", "", name.lower())

@@ -46,7 +46,8 @@ class TrialDosing:
     `course`, `anchor` (h), `reduced` and `level` [patient] are the index of the current course, its start, whether its
     schedule is reduced, and the dose of its titration (index in `Titration.amounts`). `belief` [patient] replaces the
     belief of the present course where it is not empty. `added_courses` are rescue and add-on courses. `doses_taken`
-    holds the time (h) and the mask [patient] of each dose of a drug that was taken (no sessions).
+    holds the time (h) and the mask [patient] of each dose of a drug that was taken (no sessions), `earlier_dose`
+    [patient] the last dose of a titration before the present course (NaN: none).
     """
 
     def __init__(
@@ -62,6 +63,7 @@ class TrialDosing:
         self.anchor = np.zeros(self.size)
         self.reduced = np.zeros(self.size, dtype=bool)
         self.level = np.zeros(self.size, dtype=int)
+        self.earlier_dose = np.full(self.size, np.nan)
         self.belief = np.full(self.size, "", dtype=object)
         self.added_courses: list[tuple[int, np.ndarray, np.ndarray]] = []  # course, mask and start (h) [patient]
         self.doses_taken: list[tuple[float, np.ndarray]] = []
@@ -76,12 +78,13 @@ class TrialDosing:
         if added:
             self.added_courses.append((number, mask.copy(), np.full(self.size, hour)))
             return
+        self.earlier_dose[mask] = self.titrated_dose()[mask]
         self.course[mask], self.anchor[mask], self.reduced[mask], self.level[mask] = number, hour, False, 0
         self.belief[mask] = ""
 
     def titrated_dose(self) -> np.ndarray:
-        """The present dose of each patient on a course with a titration, else NaN [patient]."""
-        doses = np.full(self.size, np.nan)
+        """The last dose of each patient on a course with a titration, else NaN [patient]."""
+        doses = self.earlier_dose.copy()
         for number, course in enumerate(self.courses):
             if course.titration:
                 on = self.course == number

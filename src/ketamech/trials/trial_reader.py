@@ -30,7 +30,7 @@ from ketamech.trials.decision_reader import (
 from ketamech.trials.decision_rules import COMPARISON_OPERATORS
 from ketamech.trials.design import Arm, Condition, DropoutRule, Eligibility, Trial, Visit
 from ketamech.trials.population_mixture import population_text, read_population
-from ketamech.trials.rating_scales import RatingScale, scale
+from ketamech.trials.rating_scales import RatingScale, scale, variable_name
 from ketamech.trials.trial_schema import TRIAL_FILE, ArmKeys, EligibilityKeys, TrialFile
 from ketamech.trials.trial_text import SourceFile, as_list, treatment
 
@@ -59,6 +59,7 @@ def shipped_trial(name: str) -> Trial:
 
 
 def _trial(file: SourceFile, keys: TrialFile, source: str) -> Trial:
+    keys = _with_variable_names(file, keys)
     file = replace(file, scales={name: _scale(file, keys, name) for name in keys.visits})
     visits = _visits(file, keys)
     primary = _primary(file, keys, visits)
@@ -106,6 +107,16 @@ def _trial(file: SourceFile, keys: TrialFile, source: str) -> Trial:
     return trial
 
 
+def _with_variable_names(file: SourceFile, keys: TrialFile) -> TrialFile:
+    """The keys, with names of scales that a variable of a data set may have."""
+
+    def named(where: str) -> dict[str, Any]:
+        stated = getattr(keys, where)
+        return {file.with_location((where, name), partial(variable_name, name)): stated[name] for name in stated}
+
+    return keys.model_copy(update={"visits": named("visits"), "thresholds": named("thresholds")})
+
+
 def _scale(file: SourceFile, keys: TrialFile, name: str) -> RatingScale:
     """A scale with the thresholds of the trial."""
     usual = file.with_location(("visits", name), partial(scale, name))
@@ -144,11 +155,12 @@ def _primary(file: SourceFile, keys: TrialFile, visits: Sequence[Visit]) -> tupl
         first = next(iter(keys.visits))
         return first, [visit.name for visit in visits if first in visit.scales][-1]
     name, _, at = keys.primary.partition(" at ")
-    match = [v.name for v in visits if name.strip() in v.scales and at.strip() in (v.name, *v.other_names)]
+    name = name.strip() if "/" not in name else variable_name(name)
+    match = [v.name for v in visits if name in v.scales and at.strip() in (v.name, *v.other_names)]
     if not match:
         near = closest_match(keys.primary, [f"{s} at {v.name}" for v in visits for s in v.scales if v.time])
         raise file.error(("primary",), f"'{keys.primary}' is not a visit", "a scale at a visit", near)
-    return name.strip(), match[0]
+    return name, match[0]
 
 
 def _arms(file: SourceFile, keys: TrialFile, first: str, belief: str) -> tuple[Arm, ...]:

@@ -4,15 +4,30 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from pydantic import BaseModel, Field, model_validator
+from pydantic import BaseModel, BeforeValidator, Field, model_validator
 
+from ketamech.core import InputError
 from ketamech.core.deprecated_names import with_current_keys
+from ketamech.dosing.parse import parse_percentage
 from ketamech.simulation.scenario_schema import FileSchema
 
 BELIEF = "^(blinded|open|none)$"
 CONDITIONS = (
     "'MADRS >= 22', 'no response of MADRS and CADSS < 40 at the last visit', 'MADRS <= 12 at 3 of the last 4 visits'"
 )
+
+
+def _fraction(value: Any) -> Any:
+    """A fraction that is written as a percentage; any other value is left to the check of numbers."""
+    if not (isinstance(value, str) and "%" in value):
+        return value
+    try:
+        return parse_percentage(value)
+    except InputError:
+        return value
+
+
+Fraction = Annotated[float, BeforeValidator(_fraction, json_schema_input_type=float | str)]
 
 
 class TitrationKeys(BaseModel, extra="forbid"):
@@ -33,7 +48,9 @@ class ArmKeys(BaseModel, extra="forbid"):
         "adapt it to each patient"
     )
     n: int | None = Field(None, ge=1, le=1_000_000, description="patients; or give patients: and share: instead")
-    share: float | None = Field(None, description="share of all patients; the shares of all arms add up to 1")
+    share: Fraction | None = Field(
+        None, description="share of all patients, e.g. 0.5 or 50 %; the shares of all arms add up to 1"
+    )
     belief: str | None = Field(None, pattern=BELIEF, description="what the patients are told about their treatment")
     titration: list[TitrationKeys] = Field([], description="changes of the dose of this arm by ratings")
 
@@ -48,7 +65,9 @@ class StepKeys(BaseModel, extra="forbid"):
         description="a regimen from then on, 'stop' (or 'nothing') for no doses, 'continue' for no change; "
         "{name: regimen, ...} draws one at random"
     )
-    shares: dict[str, float] | None = Field(None, description="probabilities of the names in give, which add up to 1")
+    shares: dict[str, Fraction] | None = Field(
+        None, description="probabilities of the names in give, which add up to 1, e.g. {on: 0.5, off: 50 %}"
+    )
     otherwise: str | None = Field(None, description="a regimen for the others; without it they continue as before")
     belief: str | None = Field(None, pattern=BELIEF, description="what the patients are told from then on")
 
@@ -87,7 +106,7 @@ class AllocationKeys(BaseModel, extra="forbid"):
     """How patients are allocated to arms."""
 
     block: int = Field(0, ge=0, le=10_000, description="size of permuted blocks; 0: one block of all patients")
-    strata: dict[str, dict[str, float]] = Field(
+    strata: dict[str, dict[str, Fraction]] = Field(
         {}, description="blocks within strata, e.g. site: {A: 0.6, B: 0.4}; the shares of each add up to 1"
     )
 
@@ -124,7 +143,7 @@ class TrialFile(BaseModel, extra="forbid", title="KetaMech trial"):
     description: Annotated[str, Field(max_length=5000)] = ""
     references: list[str] = Field([], description="keys of data/evidence/references.json")
     assumed: list[str] = Field([], description="assumptions about what the paper does not report, one sentence each")
-    population: str | dict[str, float] = Field(
+    population: str | dict[str, Fraction] = Field(
         "trd", description="a population of `ketamech population`, or shares of several, e.g. {trd: 0.7, bipolar: 0.3}"
     )
     people: dict[str, str | float] = Field({}, description="distributions that differ, e.g. age: normal 70 4 in 65 85")

@@ -24,7 +24,7 @@ from ketamech.dosing.treatment import MAX_HORIZON_H, Treatment
 from ketamech.parameters import ParameterTable
 from ketamech.simulation.scenario import validate
 from ketamech.trials.design import AdaptiveDosing
-from ketamech.trials.rating_scales import RatingScale
+from ketamech.trials.rating_scales import RatingScale, names_of
 
 MAX_TRIAL_H = 5 * YEAR
 Scales = Mapping[str, RatingScale]
@@ -86,7 +86,8 @@ def _rated(names: tuple[str, ...]) -> Lexicon:
         return UnknownNameError(what, expected=", ".join(names), nearest=closest_match(name, names))
 
     brackets = {"(": Meaning("OPEN", "("), ")": Meaning("CLOSE", ")")}
-    return Lexicon({**{name: Meaning("NAME", name) for name in names}, **brackets}, unknown)
+    others = {word: Meaning("NAME", name) for name in names for word in names_of(name)}
+    return Lexicon({**others, **{name: Meaning("NAME", name) for name in names}, **brackets}, unknown)
 
 
 def treatment(

@@ -113,3 +113,7 @@ def test_evidence_is_cited_by_id_on_page_and_document(page, answers):
         for exhibit in answer.claim.evidence_items:
             assert f"<code>{exhibit.row.id}</code>" in page
             assert f"`{exhibit.row.id}`" in text
+
+
+def test_the_limit_of_a_robust_conclusion_is_a_percentage():
+    assert "Below 90 % the conclusion is marked" in pages.ROBUSTNESS_HEAD

@@ -3,6 +3,8 @@
 import sys
 from types import SimpleNamespace
 
+import matplotlib.colors
+import matplotlib.image
 import numpy as np
 import pandas as pd
 import pytest
@@ -10,6 +12,7 @@ import xarray as xr
 
 from ketamech.analysis.regimen_search import WITHOUT
 from ketamech.report.analysis_figures import cohort_figure, draw_front, draw_people, extremes, percentiles
+from ketamech.report.palette import UNSTUDIED_COLOUR
 from ketamech.report.style import draw, page
 from ketamech.report.trial_folder import power_figure, relapse_figure
 
@@ -96,6 +99,24 @@ def test_every_listed_regimen_of_a_front_is_whole_and_inside(tmp_path):
     for name in costs:
         table[f"{name}_low"], table[f"{name}_high"] = table[name] - 1, table[name] + 1
     assert {path.name for path in draw_front(tmp_path, table)} == {"front.png", "front.svg"}
+
+
+def test_regimens_without_evidence_are_grey_marks_of_a_front(tmp_path):
+    """In the drawn pixels: matplotlib hid marks that were drawn below those of the error bars."""
+    costs = {name: [2.0, 8.0] for name in ("benefit", "cadss", "systolic")}
+    regimens = ["racemic 0.5 mg/kg IV", "racemic 2 mg/kg IV"]
+
+    def greys(evidence):
+        table = pd.DataFrame({"regimen": regimens, "front": False, "evidence": evidence, **costs})
+        for name in costs:
+            table[f"{name}_low"], table[f"{name}_high"] = table[name] - 1, table[name] + 1
+        draw_front(tmp_path, table)
+        pixels = matplotlib.image.imread(tmp_path / "front.png")[:, :, :3]
+        return int((np.abs(pixels - matplotlib.colors.to_rgb(UNSTUDIED_COLOUR)) < 0.01).all(axis=2).sum())
+
+    none, one, both = greys("controlled trial"), greys(["controlled trial", WITHOUT]), greys(WITHOUT)
+    assert none < one < both
+    assert both - one == pytest.approx(one - none, rel=0.3)
 
 
 def test_long_names_of_arms_are_whole_in_the_legend_of_relapse(tmp_path):

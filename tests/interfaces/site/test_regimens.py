@@ -19,6 +19,12 @@ from ketamech.dosing.regimen import Regimen
 
 ENGINE, HERE = STATIC / "engine", Path(__file__).parent
 HORIZON, COUNT, PHRASES = 1000.0, 2000, 500
+REPEATED = (
+    "lithium 900 mg oral daily for 2 weeks", "naltrexone 50 mg oral twice weekly for 4 weeks at 24 h",
+    "NBQX 10 mg/kg IP every 12 h for 3 days", "riluzole 100 mg oral daily", "restraint daily for 7 days",
+    "lithium throughout daily for 2 weeks", "lithium 900 mg oral every 6 min for 2 years", "lithium weekly for 2 days",
+    "naltrexone 600 mg oral every 12 h for 1 week", "lithium 900 mg oral once a week for 4 weeks",
+)  # fmt: skip
 TWICE = ("NBQX held; NBQX 5 mg/kg IP held", "BDNF Met/Met; BDNF Val/Met", "NBQX held; NBQX 5 mg/kg IP")
 CHOSEN = (
     "racemic 10 mg/h IV for 2 h, then 20 mg/h for 2 h, then 5 mg/h for 1 h", "racemic 0.1 mg/kg/h IV continuously",
@@ -40,7 +46,7 @@ def regimens():
 @pytest.fixture(scope="module")
 def phrases():
     chance = random.Random(21)
-    return [*(random_phrase(chance) for _ in range(PHRASES)), *TWICE]
+    return [*(random_phrase(chance) for _ in range(PHRASES)), *TWICE, *REPEATED]
 
 
 @pytest.fixture(scope="module")

@@ -81,6 +81,7 @@ def test_routes_are_numbered_from_one_without_a_gap():
         ("racemic 35 mg IV; quetiapine XR 300 mg oral", "'quetiapine XR' (character 19) cannot be simulated", None),
         ("venlafaxine daily", "one antidepressant represents all", "antidepressant daily"),
         ("lithium 900 mg oral daily", "'lithium' (character 1) is not a treatment of its own", "with lithium"),
+        ("nothing", "a group without a drug is given a placebo or usual care", "usual care weekly"),
         ("ketoconazole 200 mg oral", "clarithromycin represents inhibitors of CYP3A4", "with clarithromycin"),
         ("naltrexone 50 mg oral", "'naltrexone' (character 1) is not a treatment of its own", "with naltrexone"),
     ],
@@ -97,3 +98,9 @@ def test_the_same_is_reported_after_with():
     with pytest.raises(InputError, match=r"'quetiapine' .*cannot be simulated"):
         read_perturbation("quetiapine 300 mg oral")
     assert not_modelled_error("ketamine", "drug") is None
+
+
+def test_a_route_that_a_drug_does_not_have_is_no_misspelling():
+    with pytest.raises(InputError, match="midazolam cannot be given by route 'sublingual'") as refused:
+        Regimen.parse("midazolam 2 mg sublingual")
+    assert refused.value.nearest is None

@@ -11,7 +11,6 @@ from ketamech.analysis.perturbation_scorecard import COLUMNS, PATH
 from ketamech.core import InputError, UnknownNameError
 from ketamech.core.csv_table import read_table
 from ketamech.dosing.dose_events import DoseEvent, parameter_lookup
-from ketamech.dosing.parse_errors import REPEATED
 from ketamech.dosing.perturbations import load_perturbations, read_perturbation
 from ketamech.dosing.regimen_reader import parse_sentence
 from ketamech.parameters import load_parameters
@@ -136,6 +135,12 @@ def test_with_a_lag_is_no_perturbation():
         "naltrexone 1e9 mg oral": "at most 20 usual doses of 50 mg a day",
         "NBQX 1 g/kg IP": "1 g/kg of NBQX is above the limit",
         "riluzole 20000 mg oral over 7 d": "above the limit",
+        "lithium 900 mg oral daily": "type: lithium 900 mg oral daily for 2 weeks",
+        "restraint daily for 7 days": "restraint is not given in doses",
+        "lithium throughout daily for 2 weeks": "lithium is not given in doses",
+        "lithium weekly for 2 days": "shorter than the 168 h between two doses",
+        "lithium 90 mg oral every 6 min for 2 years": "more than 5000 doses",
+        "naltrexone 600 mg oral every 12 h for 1 week": "at most 20 usual doses of 50 mg a day",
     }.items(),
 )
 def test_one_clear_error(phrase, said):
@@ -143,9 +148,15 @@ def test_one_clear_error(phrase, said):
         read_perturbation(phrase)
 
 
-def test_the_long_dose_that_an_error_offers_can_be_read():
-    (offered,) = re.findall(r'"([^"]+)"', REPEATED)
-    assert read_perturbation(offered).duration == 42 * 24
+def test_a_repeated_dose_is_several_single_ones(model):
+    daily = read_perturbation("lithium 900 mg oral daily for 3 days at 5 h")
+    single = [f"lithium 900 mg oral at {hours} h" for hours in (5, 29, 53)]
+    assert daily.events(NUMBER) == tuple(event for text in single for event in read_perturbation(text).events(NUMBER))
+    twice = read_perturbation("naltrexone 50 mg oral twice weekly for 2 weeks at 0 h")
+    assert [event.time for event in twice.events(NUMBER)] == [0.0, 72.0, 168.0, 240.0]
+    assert daily.events(NUMBER) == load_scenario(
+        "racemic 0.5 mg/kg IV over 40 min with lithium 900 mg oral daily for 3 days at 5 h", model.parameters
+    ).perturbation_events(NUMBER)
 
 
 def test_a_dose_over_days_may_be_that_of_each_day():

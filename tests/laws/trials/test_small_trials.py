@@ -256,6 +256,22 @@ def test_a_trial_that_every_patient_leaves_gives_a_folder(model, tmp_path):
     assert found.not_estimated["difference (ANCOVA)"] == "no patient in 'saline' is rated"
 
 
+def test_a_trial_without_a_rating_after_baseline_gives_a_folder(model, tmp_path):
+    keys = {
+        "title": "missed",
+        "arms": {"drug": {"treatment": "racemic 35 mg IV", "n": 1}, "saline": {"treatment": "placebo IV", "n": 1}},
+        "visits": {"MADRS": ["24 h"], "QIDS-SR16": ["day 8"]},
+        "missed_visits": "90 %",
+        "seed": 1,
+    }
+    trial = load_trial(keys)
+    data = run_trial(trial, model, threads=1)
+    found = analyse(data, trial)
+    assert not any(len(table) for table in found.shares.values())
+    assert "no patient in" in write_trial(tmp_path, data, trial, found).read_text(encoding="utf-8")
+    assert not (tmp_path / "figures" / "response.png").exists()
+
+
 def found_in(trial, model, folder, *, replicates):
     """Run, analyse and write a trial; every number that is missing has its reason."""
     data = run_trial(trial, model, replicates=replicates, threads=1)

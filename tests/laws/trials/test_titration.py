@@ -59,6 +59,16 @@ def test_a_higher_dose_reaches_the_blood(model):
     assert np.array_equal(found["doses_given"].values[0][in_arm(found)[0]], np.full(60, 4))
 
 
+def test_the_last_dose_is_kept_after_another_course_has_begun(model):
+    steps = [{"at": "day 25", "arms": "drug", "give": {"on": "placebo nasal weekly", "off": "stop"}}]
+    planned = {"treatment": SENTENCE}
+    with_step, without = (run_trial(trial(planned, **TOLERATED, **more), model) for more in ({"steps": steps}, {}))
+    assert set(with_step["decision"].values[in_arm(with_step)]) == {"on", "off"}
+    last = [found["titrated_dose"].values[in_arm(found)] for found in (with_step, without)]
+    assert np.array_equal(*last)
+    assert set(last[0]) == {56.0, 84.0}
+
+
 def test_the_placebo_arm_is_not_changed_by_the_titration_of_the_other(model):
     found, fixed = (
         run_trial(trial({"treatment": one}, **TOLERATED), model, threads=1)

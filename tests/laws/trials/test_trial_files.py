@@ -98,6 +98,21 @@ def test_shares_must_add_up(tmp_path):
     assert [arm.n for arm in load_trial(tmp_path / "fair.yaml").arms] == [36, 54]
 
 
+def test_shares_may_be_percentages(tmp_path):
+    text = GOOD.replace("n: 20", "share: 40 %").replace("n: 10", "share: 0.6") + "patients: 90\n"
+    (tmp_path / "percent.yaml").write_text(text + "population: {trd: 70 %, bipolar: 30 %}\n", encoding="utf-8")
+    trial = load_trial(tmp_path / "percent.yaml")
+    assert ([arm.n for arm in trial.arms], trial.population) == ([36, 54], "70 % trd + 30 % bipolar")
+    problem = complaint(tmp_path, text.replace("40 %", "40 %% of all"))
+    assert (problem.key, problem.line) == ("arms.ketamine.share", 5)
+    assert "e.g. 0.5 or 50 %" in problem.expected
+
+
+def test_a_relapse_by_level_is_told_the_keys(tmp_path):
+    problem = complaint(tmp_path, GOOD + "relapse: MADRS >= 22 from day 8\n")
+    assert "{when: MADRS >= 22, since: day 29}" in problem.expected
+
+
 @pytest.mark.parametrize(
     "line", ["allocation: {strata: {site: {A: 0.5, B: 0.6}}}", "allocation: {strata: {site: {A: 1, B: 0}}}"]
 )

@@ -9,6 +9,7 @@ import pytest
 
 from ketamech.core import InputError, UnknownNameError
 from ketamech.core.synonyms import scale_synonyms
+from ketamech.dosing.parsed_values import single_conditions
 from ketamech.simulation.model import load_model
 from ketamech.trials.rating_scales import load_scales, scale
 from ketamech.trials.run_trial import run_trial
@@ -174,6 +175,19 @@ def test_a_scale_is_known_by_its_other_names():
         load_trial({**keys, "visits": {"HAM-D": ["24 h"]}, "primary": "HAM-D at 24 h"})
     assert refused.value.nearest == "HDRS-17"
     assert refused.value.key == "visits.HAM-D"
+
+
+def test_a_scale_with_a_slash_is_a_variable_without_one():
+    arms = {"drug": {"treatment": "racemic 35 mg IV over 40 min", "n": 4}}
+    keys = {"title": "t", "arms": arms, "visits": {"MOAA/S": ["40 min"], "heart rate": ["40 min"]}}
+    events = {"sedation": "MOAA/S <= 4", "again": "moaas <= 4 and HR rises by 20"}
+    more = {"thresholds": {"MOAA/S": {"remission": 5}}, "primary": "MOAA/S at 40 min", "events": events}
+    trial = load_trial({**keys, **more})
+    assert (list(trial.scales), trial.primary) == (["MOAAS", "heart rate"], ("MOAAS", "40 min"))
+    conditions = [condition for rule in trial.events.values() for condition in single_conditions(rule)]
+    assert [condition.scale for condition in conditions] == ["MOAAS", "MOAAS", "heart rate"]
+    with pytest.raises(UnknownNameError, match="no scale 'MOAA/T'"):
+        load_trial({**keys, "visits": {"MOAA/T": ["40 min"]}})
 
 
 def test_other_names_of_scales_are_names_of_scales():

@@ -37,8 +37,7 @@ export function unexpectedWordError(start, text, words, position, lexicon, table
     return new InputError(what, { key, expected: tables.texts.times, typeThis: `${key} 40 min` });
   }
   if (key === "with") {
-    const isRepeated = at < words.length && tables.frequency_terminals.includes(words[at].kind);
-    return new InputError(what, { key, expected: isRepeated ? tables.texts.repeated : expectedOf("phrase", tables) });
+    return new InputError(what, { key, expected: expectedOf("phrase", tables) });
   }
   return new InputError(what, { key, expected: expectedOf(start, tables) });
 }

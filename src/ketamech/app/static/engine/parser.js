@@ -93,6 +93,7 @@ const ITEMS = {
   before: (children) => children[0],
   after: (children) => children[0],
   held: () => null,
+  repeated: last,
   choice: (children) => ({ type: "Choice", usual: children[0], reduced: children[2], criterion: last(children) }),
 };
 

@@ -1,6 +1,7 @@
 // Perturbations from phrases such as "NBQX 10 mg/kg IP at -30 min", with the rules of perturbations.py.
 
 import { general, InputError } from "./errors.js";
+import { Phase } from "./treatment.js";
 import { DAY } from "./units.js";
 
 const SAME_KINDS = { before: "start", after: "start" };
@@ -51,13 +52,42 @@ function appliedPhrase(text, phrase, tables, parameters) {
   const { name } = items;
   const perturbation = tables.perturbations[name];
   const isHeld = "held" in items;
-  const fraction = targetFraction(name, perturbation, items, text, tables);
+  const schedule = "repeated" in items ? scheduleOf(name, perturbation, items, text, tables) : null;
+  const days = schedule ? Math.min(1, schedule.meanInterval / DAY) : Math.max(1, (items.lasting?.hours ?? 0) / DAY);
+  const fraction = targetFraction(name, perturbation, { ...items, days }, text, tables);
   const time = items.start?.hours ?? perturbation.at;
   check({ name, perturbation, items, isHeld, time, text }, tables, parameters);
   const targetStates = isHeld ? [] : perturbation.target_states;
-  const events = (number) => eventsOf({ ...perturbation, target_states: targetStates }, fraction, time, items.lasting?.hours ?? 0, number);
+  const times = schedule?.starts(time, Infinity, tables.limits.doses) ?? [time];
+  const duration = schedule ? 0 : (items.lasting?.hours ?? 0);
+  const given = { ...perturbation, target_states: targetStates };
+  const events = (number) => times.flatMap((at) => eventsOf(given, fraction, at, duration, number));
   const held = isHeld ? { [heldParameter(perturbation.target_states[0])]: Math.min(1, fraction) } : {};
   return { text, name, time, values: { ...perturbation.parameter_values, ...held }, targetStates, events };
+}
+
+// When a repeated dose is given; an error without a length, and for what is not a dose.
+function scheduleOf(name, { dosable }, { held, lasting, repeated }, text, tables) {
+  if (!dosable || held !== undefined) {
+    refuse(`${name} is not given in doses in '${text}'`, { expected: "no frequency", typeThis: name });
+  }
+  if (!lasting) {
+    const typeThis = `${text} for 2 weeks`;
+    refuse(`'${text}' does not say for how long`, { expected: "'for' how long doses are repeated", typeThis });
+  }
+  const schedule = phaseOf(repeated, lasting);
+  if (lasting.hours / schedule.meanInterval > tables.limits.doses) {
+    refuse(`more than ${tables.limits.doses} doses in '${text}'`, { expected: "a shorter or sparser schedule" });
+  }
+  return schedule;
+}
+
+function phaseOf({ every, timesAWeek }, { hours }) {
+  try {
+    return new Phase(every, timesAWeek, hours);
+  } catch (problem) {
+    return refuse(problem.what, { expected: problem.expected });
+  }
 }
 
 const heldParameter = (state) => `perturbation.${state.replace(/^tool_compounds\./, "")}`;
@@ -76,9 +106,9 @@ function itemsByKind({ items }, text) {
   return found;
 }
 
-// Fraction of the usual level that a dose by a route gives; the usual dose if none is named. A dose over several days
-// may be as many times larger than a single one.
-function targetFraction(name, { dosable, doses }, { amount, lasting, route = "" }, text, tables) {
+// Fraction of the usual level that a dose by a route gives; the usual dose if none is named. The limit is that of a
+// day: a dose over several `days`, or one of several in a day, may be as many times as large.
+function targetFraction(name, { dosable, doses }, { amount, days, route = "" }, text, tables) {
   if (!dosable) return 1;
   const form = doses.find((one) => !route || one.route === route);
   if (!form) {
@@ -96,7 +126,7 @@ function targetFraction(name, { dosable, doses }, { amount, lasting, route = "" 
   }
   const ownUsual = (form.amount * usual) / factor;
   const most = tables.limits.daily_doses;
-  if (amount.number > most * ownUsual * Math.max(1, (lasting?.hours ?? 0) / DAY)) {
+  if (amount.number > most * ownUsual * days) {
     const what = `${general(amount.number)} ${amount.unit} of ${name} is above the limit in '${text}'`;
     refuse(what, { expected: `at most ${general(most)} usual doses of ${general(form.amount)} ${form.unit} a day` });
   }

@@ -160,9 +160,11 @@ export class Treatment {
 }
 
 function checkRoute({ drug, routes }, route, tables) {
-  if (routes.includes(tables.routes[route.trim().toLowerCase().replaceAll(".", "")] ?? route.trim())) return;
+  const spelled = tables.routes[route.trim().toLowerCase().replaceAll(".", "")] ?? route.trim();
+  if (routes.includes(spelled)) return;
   const what = route ? `${drug} cannot be given by route '${route}'` : `no route is named for ${drug}`;
-  const nearest = misspelled(route, [...routes, ...Object.keys(tables.routes)]);
+  const isKnown = Object.values(tables.routes).includes(spelled);
+  const nearest = isKnown ? null : misspelled(route, [...routes, ...Object.keys(tables.routes)]);
   throw new InputError(what, { key: "route", expected: routes.filter(Boolean).join(", ") || "no route", nearest });
 }
 
