@@ -85,8 +85,8 @@ class BenchmarkCase:
         from benchmarks.straight_line_code import part_of
 
         kernel, table = self.model.kernel_for(outputs), to_table([self.events])
-        kernel.compile_slices()
-        code = kernel.code_for_run("cpu", np.unique(table.state).tolist())
+        kernel.compile_slices(len(self.start))
+        code = kernel.code_for_run("cpu", np.unique(table.state).tolist(), patients=len(self.start))
         assert code.states is not None
         assert code.absent is not None
         system = part_of(self.model.system, code.states.tolist(), code.absent.tolist(), outputs)

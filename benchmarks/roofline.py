@@ -41,8 +41,8 @@ def roofline(posed: BenchmarkCase, tasks: dict[str, tuple[str, ...] | None], tel
     for name, outputs in tasks.items():
         tell(f"Cost of a step: {name}")
         kernel = posed.model.kernel_for(outputs) if outputs else posed.model.kernel
-        kernel.compile_slices()
-        code = kernel.code_for_run("cpu", np.unique(posed.events.state).tolist())
+        kernel.compile_slices(len(posed.start))
+        code = kernel.code_for_run("cpu", np.unique(posed.events.state).tolist(), patients=len(posed.start))
         (cost,) = [one for one in costs if one.states == len(code.layout.states)]
         seconds, steps = _seconds_a_step(kernel, posed, outputs or posed.outputs)
         workspace = code.rows.total * 8 * code.lanes

@@ -64,7 +64,7 @@ def run(patients: int, threads: int) -> dict[str, Any]:
     `failed` patients are reported as such; `silent` ones have a curve that is not finite or negative, and no report.
     """
     model = load_model()
-    model.kernel_for(benchmark_case.OUTPUTS).compile_slices()
+    model.kernel_for(benchmark_case.OUTPUTS).compile_slices(CHUNK)
     benchmark_case.draw(model, CHUNK // 16, 1).solve(
         VISITS, benchmark_case.OUTPUTS, tolerance=TOLERANCE, threads=threads
     )

@@ -33,7 +33,8 @@ def measure_slices(model: Model, tell: Tell, *, patients: int = 1000, repeats: i
     kernels: dict[str, int | None] = {"all outputs": None, "scope, whole model": None}
     kernels |= {part.name: i for i, part in enumerate(scope.slices)}
     tell("Compiling slices that are not compiled yet")
-    model.kernel.within(scope).compile_slices()
+    for count in (1, patients):
+        model.kernel.within(scope).compile_slices(count)
     seconds: dict[tuple[str, str], list[tuple[float, float]]] = {}
     for repeat in range(repeats + 1):
         tell(f"Round {repeat} of {repeats}")

@@ -104,7 +104,7 @@ def _trial(patients: int) -> Callable[[], object]:
 def _drawn(patients: int) -> Ensemble:
     """Patients of a model of which the slices for their outputs are compiled."""
     model = load_model()
-    model.kernel_for(benchmark_case.OUTPUTS).compile_slices()
+    model.kernel_for(benchmark_case.OUTPUTS).compile_slices(patients)
     return benchmark_case.draw(model, patients, 1)
 
 

@@ -128,8 +128,8 @@ def _estimate(cohort: Cohort, folder: Path, scheduler: str | None) -> list[dict[
     from ketamech.core.environment import peak_memory
     from ketamech.exchange.cohort_store import DISK_MARGIN, free_space, readable_size
 
-    cohort.model.kernel_for(cohort.outputs).compile_slices()  # as the run itself does
     sample = replace(cohort, patients=min(cohort.patients, cohort.chunk_size))
+    cohort.model.kernel_for(cohort.outputs).compile_slices(sample.patients)  # as the run itself does
     for sample_part in (replace(sample, patients=1), sample):  # the first loads the code
         start_time = perf_counter()
         sample_part.chunk_at(0)

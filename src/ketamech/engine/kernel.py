@@ -16,8 +16,9 @@ import sys
 from collections.abc import Callable, Collection, Iterable, Sequence
 from copy import copy
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import cache, partial
 from importlib.metadata import version
+from itertools import product
 from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING, NamedTuple
@@ -44,7 +45,10 @@ if TYPE_CHECKING:
 
 LANES = 4  # patients side by side, in one AVX2 register
 WIDE_LANES = 8  # in one AVX-512 register; the workspace then exceeds the L1 cache, which few processors make up for
-WIDE_PROCESSORS = frozenset({"znver5"})  # on which eight lanes were measured to be faster (decision 36)
+WIDE_PROCESSORS = {  # on which eight lanes were measured to be faster (decision 36): name in LLVM, feature it must have
+    "znver5": "avx512f",
+    "rocketlake": "amx-tile",  # an Intel server of 2023 or later that hides its model: Rocket Lake itself has no AMX
+}
 TANGENTS, SLICE_TANGENTS = 4, 8  # largest number of derivatives computed with each number, of all and of a slice
 WORTH_PART = 2 / 3  # share of the states of a slice below which code for the derivatives of these alone is compiled
 WASM_LANES = 2  # in one SIMD128 register
@@ -55,7 +59,8 @@ ARGUMENTS = {  # r: pointer to floats, w: pointer to integers, c: a count
 SINGLE_LANE_ARGUMENTS = {
     f"{name}_one": f"r{kinds}c" for name, kinds in ARGUMENTS.items()
 }  # of a single lane: pointer to its numbers first, its index last
-COMPILE_SECONDS, SAVED_SHARE = 10.0, 0.5  # to compile a slice; share of a run that it saves; both approximate
+COMPILE_SECONDS = 10.0  # to compile a slice; approximate, as the shares of a run that other code saves:
+SLICE_SHARE, LANES_SHARE = 0.5, 0.1  # a slice; the better number of lanes
 DEVICES = {"cpu": "cpu", "cuda": "cuda", "gpu": "cuda", "nvidia": "cuda"}  # accepted names
 
 
@@ -161,15 +166,20 @@ class Kernel:
         """The machine code for this processor, from the cache if present."""
         return self.compiled_for("cpu")
 
-    def compiled_for(self, device: str) -> CompiledSystem:
-        """The code for a device, cpu or cuda; both give the same numbers.
+    def compiled_for(self, device: str, patients: int = 1) -> CompiledSystem:
+        """The code for a device, cpu or cuda, and for runs of this many patients; all give the same numbers.
 
-        Raises UnknownNameError for another device and InputError when there is no GPU.
+        Where only code of other lanes is compiled, this. Raises UnknownNameError for another device and InputError when
+        there is no GPU.
         """
         if DEVICES.get(device) != device:
             nearest = DEVICES.get(device.lower()) or closest_match(device, DEVICES.values())
             raise UnknownNameError(f"there is no device '{device}'", expected="cpu or cuda", nearest=nearest)
-        return self._whole_system_code(device, device, WARP if device == "cuda" else cpu_lanes())
+        widths = lane_choices(device, patients)
+        for lanes in widths:
+            if code := self._whole_system_code(device, lanes, compiled_only=True):
+                return code
+        return self._compiled_whole_system(device, widths[0])
 
     def code_with_tangents(
         self, solves: int, receivers: Iterable[int] = (), outputs: Iterable[str] | None = None
@@ -183,12 +193,12 @@ class Kernel:
         received = frozenset(receivers)
         for slice_ in self.fitting_slices("cpu", received):
             active = self._active(slice_, outputs, received)
-            if code := self.slice_code(slice_, SLICE_TANGENTS, tangent_lanes(solves), active):
+            if code := self.slice_code(slice_, run_lanes(solves), SLICE_TANGENTS, active):
                 return code
         return self._whole_with_tangents()
 
     def _whole_with_tangents(self) -> CompiledSystem:
-        return self._with_error_mask(self._whole_system_code("tangents", "cpu", LANES, TANGENTS))
+        return self._with_error_mask(self._compiled_whole_system("cpu", LANES, TANGENTS))
 
     def codes_with_tangents(
         self, events: EventTable, levels: np.ndarray, tangents: Tangents, outputs: Iterable[str] | None = None
@@ -205,7 +215,7 @@ class Kernel:
             return holds(levels, states) | holds(own, slice(None))
 
         waiting, groups = np.ones(len(levels), dtype=bool), []
-        lanes = tangent_lanes(len(levels) * tangents.count)
+        lanes = run_lanes(len(levels) * tangents.count)
         for slice_ in self.scope.slices if self.scope else ():
             fitting = waiting.copy()
             fitting[events.owner[~np.isin(events.state, list(slice_.receivers))]] = False
@@ -213,7 +223,7 @@ class Kernel:
                 continue
             received = frozenset(events.where(fitting[events.owner]).receivers.tolist())
             active = self._active(slice_, outputs, received, moves)
-            if code := self.slice_code(slice_, SLICE_TANGENTS, lanes, active):
+            if code := self.slice_code(slice_, lanes, SLICE_TANGENTS, active):
                 if code.absent is not None:
                     fitting &= ~moves(code.absent)
                 groups.append((np.flatnonzero(fitting), code))
@@ -254,60 +264,86 @@ class Kernel:
         folder = _portable_folder(self.layout.fingerprint, "activity", self._slice_name(slice_), identity)
         return Activity(**json.loads(cached_files(folder, generate)["activity.json"]))
 
-    def _whole_system_code(self, name: str, device: str, lanes: int, tangents: int = 0) -> CompiledSystem:
-        """Code of the whole system; threads that need it at the same time wait for one compilation."""
+    def _compiled_whole_system(self, device: str, lanes: int, tangents: int = 0) -> CompiledSystem:
+        """Code of the whole system, compiled where it is not yet."""
+        code = self._whole_system_code(device, lanes, tangents)
+        assert code is not None
+        return code
+
+    def _whole_system_code(
+        self, device: str, lanes: int, tangents: int = 0, *, compiled_only: bool = False
+    ) -> CompiledSystem | None:
+        """Code of the whole system; None with `compiled_only` where it is not compiled yet."""
+        name = f"{device} tangents {tangents}" if tangents else device
+        load = partial(self._load_whole_system, device, lanes, tangents)
+        return self._code(name, lanes, load, compiled_only=compiled_only)
+
+    def _code(
+        self, name: str, lanes: int, load: Callable[[Path], CompiledSystem], *, compiled_only: bool
+    ) -> CompiledSystem | None:
+        """Code loaded from its cache folder; threads that need it at the same time wait for one compilation."""
+        key = f"{name} {lanes}"
         with self._lock:
-            if (code := self._compiled.get(name)) is None:
-                self._compiled[name] = code = self._load_whole_system(device, lanes, tangents)
-            return code
+            if self._compiled.get(key) is None and not (compiled_only and key in self._compiled):
+                folder = _native_folder(self.layout.fingerprint, name, str(lanes))
+                missing = compiled_only and _read_cached_files(folder) is None
+                self._compiled[key] = None if missing else load(folder)
+            return self._compiled[key]
 
     def _with_error_mask(self, code: CompiledSystem) -> CompiledSystem:
         """Code of the whole system whose error leaves out the states outside the scope."""
         return code if self.scope is None else replace(code, left_out=~self.scope.states)
 
     def code_for_run(
-        self, device: str, receivers: Iterable[int] = (), levels: Sequence[np.ndarray] = ()
+        self, device: str, receivers: Iterable[int] = (), levels: Sequence[np.ndarray] = (), *, patients: int = 1
     ) -> CompiledSystem:
-        """Code for a run in which doses enter the states `receivers`, from the `levels` (each [patient, state]).
+        """Code for a run of `patients` in which doses enter the states `receivers`, from the `levels` (each [patient,
+        state]).
 
         Returns the first slice of the scope that fits and is compiled already, else the whole system. Where neither is
         compiled, the last slice that fits is compiled, because it takes less time. All of them give the same bits.
         """
-        slices = self.fitting_slices(device, receivers)
-        for slice_ in slices:
-            if (code := self.slice_code(slice_, compiled_only=True)) and code.is_valid_for(levels):
+        slices, widths = self.fitting_slices(device, receivers), lane_choices(device, patients)
+        for slice_, lanes in product(slices, widths):
+            if (code := self.slice_code(slice_, lanes, compiled_only=True)) and code.is_valid_for(levels):
                 return code
         if (
             slices
             and not self.is_compiled(device)
-            and (code := self.slice_code(slices[-1]))
+            and (code := self.slice_code(slices[-1], widths[0]))
             and code.is_valid_for(levels)
         ):
             return code
-        return self._with_error_mask(self.compiled_for(device))
+        return self._with_error_mask(self.compiled_for(device, patients))
 
     def generate(self) -> None:
         """Generate the instructions and the loops, which are the same on every processor, unless they are cached."""
         self._equation_code()
         driver_texts(ARGUMENTS)
 
-    def compile_slices(self) -> None:
-        """Compile every slice of the scope that is not compiled yet."""
+    def compile_slices(self, patients: int) -> None:
+        """Compile every slice of the scope that is not compiled yet, for runs of this many patients."""
         for slice_ in self.scope.slices if self.scope else ():
-            self.slice_code(slice_)
+            self.slice_code(slice_, run_lanes(patients))
 
-    def count_time(self, code: CompiledSystem, receivers: Iterable[int], seconds: float) -> None:
-        """Count the `seconds` of a run; compile the first slice that fits once runs have lost the time to compile it.
+    def count_time(self, code: CompiledSystem, receivers: Iterable[int], patients: int, seconds: float) -> None:
+        """Count the `seconds` of a run; compile the code that fits best once runs have lost the time to compile it.
 
-        The total time is therefore at most about twice that of the best choice.
+        That is the first slice that fits, or else the whole system, with the lanes for this many patients. The total
+        time is therefore at most about twice that of the best choice.
         """
-        slices = self.fitting_slices("cpu", receivers) if isinstance(code.code, native_code.NativeModule) else []
-        if not slices or self.slice_code(slices[0], compiled_only=True):
+        if not isinstance(code.code, native_code.NativeModule):
             return
-        name = self._slice_name(slices[0])
-        self._seconds_lost[name] = self._seconds_lost.get(name, 0.0) + SAVED_SHARE * seconds
+        lanes, slices = run_lanes(patients), self.fitting_slices("cpu", receivers)
+        best = partial(self.slice_code, slices[0]) if slices else partial(self._whole_system_code, "cpu")
+        if best(lanes, compiled_only=True):
+            return
+        other_lanes = not slices or code is best(code.lanes, compiled_only=True)
+        name = f"{self._slice_name(slices[0]) if slices else 'cpu'} {lanes}"
+        lost = seconds * (LANES_SHARE if other_lanes else SLICE_SHARE)
+        self._seconds_lost[name] = self._seconds_lost.get(name, 0.0) + lost
         if self._seconds_lost[name] > COMPILE_SECONDS:
-            self.slice_code(slices[0])
+            best(lanes)
 
     def fitting_slices(self, device: str, receivers: Iterable[int]) -> list[Slice]:
         """Slices of the scope that take doses into all `receivers` within it, in order of preference."""
@@ -317,11 +353,9 @@ class Kernel:
         return [slice_ for slice_ in self.scope.slices if slice_.receivers >= receivers_in_scope]
 
     def is_compiled(self, device: str) -> bool:
-        """Whether the code of all outputs is in memory or in the cache."""
-        return (
-            bool(self._compiled.get(device))
-            or _read_cached_files(_native_folder(self.layout.fingerprint, device, str(cpu_lanes()))) is not None
-        )
+        """Whether the code of all outputs is in memory or in the cache, with any number of lanes."""
+        widths = lane_choices(device, patients=1)
+        return any(self._whole_system_code(device, lanes, compiled_only=True) for lanes in widths)
 
     def _slice_name(self, slice_: Slice, tangents: int = 0, active: Sequence[int] | None = None) -> str:
         assert self.scope is not None
@@ -329,26 +363,18 @@ class Kernel:
         return f"cpu {self.scope.identity(slice_)}" + (f" tangents {tangents}{part}" if tangents else "")
 
     def slice_code(
-        self, slice_: Slice, tangents: int = 0, lanes: int = 0, active: Sequence[int] | None = None, *,
+        self, slice_: Slice, lanes: int, tangents: int = 0, active: Sequence[int] | None = None, *,
         compiled_only: bool = False,
     ) -> CompiledSystem | None:  # fmt: skip
-        """The code of a slice, with all lanes by default; None with `compiled_only` where it is not compiled yet.
+        """The code of a slice; None with `compiled_only` where it is not compiled yet.
 
         With `active`, only these outputs (indices), states among them, have tangents.
         """
-        name, width = self._slice_name(slice_, tangents, active), lanes or cpu_lanes()
-        key = f"{name} {width}"
-        with self._lock:
-            if self._compiled.get(key) is None and not (compiled_only and key in self._compiled):
-                folder = _native_folder(self.layout.fingerprint, name, str(width))
-                if compiled_only and _read_cached_files(folder) is None:
-                    self._compiled[key] = None
-                else:
-                    self._compiled[key] = self._load_slice(slice_, folder, width, tangents, active)
-            return self._compiled[key]
+        load = partial(self._load_slice, slice_, lanes, tangents, active)
+        return self._code(self._slice_name(slice_, tangents, active), lanes, load, compiled_only=compiled_only)
 
     def _load_slice(
-        self, slice_: Slice, folder: Path, lanes: int, tangents: int, active: Sequence[int] | None
+        self, slice_: Slice, lanes: int, tangents: int, active: Sequence[int] | None, folder: Path
     ) -> CompiledSystem:
         assert self.scope is not None
         scope = self.scope
@@ -393,11 +419,9 @@ class Kernel:
 
         return cached_files(_native_folder(self.layout.fingerprint, "wasm32", str(WASM_LANES)), generate)
 
-    def _load_whole_system(self, device: str, lanes: int, tangents: int) -> CompiledSystem:
+    def _load_whole_system(self, device: str, lanes: int, tangents: int, folder: Path) -> CompiledSystem:
         if device == "cuda":
             open_device()  # raises when there is no GPU
-        suffix = [f"tangents {tangents}"] if tangents else []
-        folder = _native_folder(self.layout.fingerprint, device, str(lanes), *suffix)
         if self._announce and _read_cached_files(folder) is None:
             noun = "derivatives of the equations" if tangents else "equations"
             self._announce(f"Compiling the {noun} ({len(self.layout.states)} states), once for this model ...")
@@ -423,14 +447,23 @@ class Kernel:
         return CompiledSystem(layout or self.layout, lanes, rows, pattern, metadata["gamma"], code)
 
 
+@cache
 def cpu_lanes() -> int:
-    """Patients side by side on this processor; their number changes no bit of a result."""
-    return WIDE_LANES if native_code.processor_name() in WIDE_PROCESSORS else LANES
+    """Most patients side by side on this processor; their number changes no bit of a result."""
+    feature = WIDE_PROCESSORS.get(native_code.processor_name())
+    return WIDE_LANES if feature and native_code.has_feature(feature) else LANES
 
 
-def tangent_lanes(solves: int) -> int:
-    """Lanes of code with tangents for this many patients times directions: a few leave wide registers half empty."""
-    return LANES if solves <= LANES else cpu_lanes()
+def run_lanes(patients: int) -> int:
+    """Lanes of code for this many patients, or patients times directions: a few leave wide registers half empty."""
+    return LANES if patients <= LANES else cpu_lanes()
+
+
+def lane_choices(device: str, patients: int) -> list[int]:
+    """Numbers of lanes that code for a device may have, the best for this many patients first."""
+    if device == "cuda":
+        return [WARP]
+    return sorted({LANES, cpu_lanes()}, key=lambda lanes: lanes != run_lanes(patients))
 
 
 _LOADED: dict[str, Kernel] = {}

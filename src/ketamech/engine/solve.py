@@ -194,7 +194,7 @@ def drug_free_steady_state(
     Returns states [patient, state] and a flag per patient that is True where a steady state was found. `receivers` are
     states (indices) that will receive doses, by which code is chosen. `device` as in `solve`.
     """
-    code = kernel.code_for_run(device, receivers)
+    code = kernel.code_for_run(device, receivers, patients=len(inputs))
     patient_inputs = np.ascontiguousarray(inputs, dtype=float)  # the same memory where its form allows
     patient_inputs[:, len(kernel.layout.parameter_names) :] = 0.0
     guess = np.array([state.initial_guess for state in code.layout.states], dtype=float)
@@ -254,7 +254,7 @@ def integrate(
     requested_times = validate_times(times, len(patients.y))
     scoped_events = events if kernel.scope is None else events.where(kernel.scope.states[events.state])
     receivers = scoped_events.receivers.tolist()
-    code = kernel.code_for_run(device, receivers, (patients.y, patients.inflow))
+    code = kernel.code_for_run(device, receivers, (patients.y, patients.inflow), patients=len(patients.y))
     held = patients if code.states is None else patients.of_states(code.states)
     started = perf_counter()
     solution = follow(
@@ -262,7 +262,7 @@ def integrate(
         outputs=outputs, tolerance=tolerance, max_steps=max_steps, first_step=first_step, threads=threads,
         progress=progress,
     )  # fmt: skip
-    kernel.count_time(code, receivers, perf_counter() - started)
+    kernel.count_time(code, receivers, len(patients.y), perf_counter() - started)
     if code.states is None:
         return solution
     patients.y[:, code.states], patients.inflow[:, code.states] = held.y, held.inflow

@@ -49,6 +49,8 @@ def event_table(model: Model, dose_events: Sequence[DoseEvent], count: int) -> E
     rows = [row for entry in dose_events for row in _rows(model, entry)]
     if not rows:
         return no_events(count)
+    if all(np.ndim(time) == np.ndim(size) == 0 for time, _, _, size in rows):  # the same for all patients
+        return tiled(to_table([events([row for row in rows if row[3] != 0])]), count)
     time, size = (np.array([np.broadcast_to(np.asarray(row[i], dtype=float), count) for row in rows]).T for i in (0, 3))
     kind, state = (np.array([row[i] for row in rows], dtype=np.int64) for i in (1, 2))
     order = np.argsort(time, axis=1, kind="stable")

@@ -59,7 +59,7 @@ def test_company_and_order_change_no_bit(kernel, people, together, which):
 def test_the_number_of_lanes_changes_no_bit(kernel, people, together, lanes, monkeypatch):
     monkeypatch.setattr(kernels, "cpu_lanes", lambda: lanes)
     own = kernels.Kernel(kernel.layout, kernel.build_system)
-    assert own.compiled.lanes == lanes
+    assert own.compiled_for("cpu", COUNT).lanes == lanes
     assert (solve(own, *people, TIMES).values == together.values).all()
 
 

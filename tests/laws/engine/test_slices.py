@@ -98,7 +98,7 @@ def test_a_scope_holds_what_its_outputs_need_and_what_is_computed_from_that(syst
 
 def test_a_slice_has_the_bits_of_the_whole_system(kernel, scope, inputs, monkeypatch):
     part = kernel.within(scope)
-    code = part.slice_code(scope.slices[0])
+    code = part.slice_code(scope.slices[0], kernels.LANES)
     assert list(code.absent) == [3]
     assert list(code.states) == [0, 1, 4]
     sliced = run(part, inputs)
@@ -127,7 +127,7 @@ def test_the_whole_system_on_a_gpu_leaves_the_same_states_out_of_the_error(syste
 
 def test_a_dose_elsewhere_or_a_level_above_zero_needs_the_whole_system(kernel, scope, inputs):
     part = kernel.within(scope)
-    kernel.compiled, part.slice_code(scope.slices[0])
+    kernel.compiled, part.slice_code(scope.slices[0], kernels.LANES)
     level = np.zeros((7, 6))
     assert part.code_for_run("cpu", {0}, [level]).states is not None
     level[2, 3] = 1.0
@@ -183,7 +183,7 @@ def with_derivatives(kernel, inputs, doses, output, name, *, tolerance=1e-5):
 @pytest.mark.parametrize("lanes", [4, 8])
 def test_derivatives_by_a_slice_have_the_bits_of_the_whole_system(kernel, scope, inputs, lanes, monkeypatch):
     part, doses = kernel.within(scope), [DOSES] * 7
-    monkeypatch.setattr(kernels, "tangent_lanes", lambda solves: lanes)
+    monkeypatch.setattr(kernels, "run_lanes", lambda solves: lanes)
     sliced = with_derivatives(part, inputs, doses, "effect.change", "toy.half")
     assert part.code_with_tangents(7, {0}).lanes == lanes
     assert list(part.code_with_tangents(7, {0}).states) == [0, 1, 4]
@@ -228,12 +228,57 @@ def test_a_better_slice_is_compiled_once_the_time_lost_would_have_paid_for_it(ke
     monkeypatch.setattr(part, "_announce", announced.append)
     code = kernel.compiled
     for seconds in (0.6, 0.6):
-        part.count_time(code, {0}, seconds * kernels.COMPILE_SECONDS / kernels.SAVED_SHARE)
+        part.count_time(code, {0}, 1, seconds * kernels.COMPILE_SECONDS / kernels.SLICE_SHARE)
         announced.append("run")
     assert [line[:9] for line in announced] == ["run", "Compiling", "run"]
-    part.count_time(code, {5}, 1e9)  # a dose outside the scope: the slice fits, and is compiled
-    kernel.within(None).count_time(code, {0}, 1e9)  # all outputs are read: no slice
+    part.count_time(code, {5}, 1, 1e9)  # a dose outside the scope: the slice fits, and is compiled
+    kernel.within(None).count_time(code, {0}, 1, 1e9)  # all outputs are read: no slice
     assert len(announced) == 3
+
+
+@pytest.fixture
+def wide(monkeypatch):
+    """As on a processor on which eight lanes are faster."""
+    monkeypatch.setattr(kernels, "cpu_lanes", lambda: kernels.WIDE_LANES)
+
+
+@pytest.mark.usefixtures("wide")
+def test_many_patients_are_solved_in_wide_lanes_and_a_few_in_narrow_ones(kernel, scope, inputs):
+    part = kernel.within(scope)
+    for patients in (1, 5):
+        part.compile_slices(patients)
+    used = {patients: part.code_for_run("cpu", {0}, patients=patients) for patients in (1, 4, 5, 1000)}
+    assert {patients: code.lanes for patients, code in used.items()} == {1: 4, 4: 4, 5: 8, 1000: 8}
+    assert all(list(code.states) == [0, 1, 4] for code in used.values())
+    alone, together = run(part, inputs[[2]]), run(part, inputs)
+    assert np.array_equal(alone.values[0], together.values[2])
+
+
+@pytest.mark.usefixtures("wide")
+@pytest.mark.parametrize(("compiled", "asked"), [(1, 5), (5, 1)])
+def test_code_of_other_lanes_is_used_until_the_time_lost_would_have_paid_for_better(kernel, scope, compiled, asked):
+    part = kernel.within(scope)
+    part.compile_slices(compiled)
+    code = part.code_for_run("cpu", {0}, patients=asked)
+    assert (len(code.states), code.lanes) == (3, kernels.run_lanes(compiled))
+    for seconds, lanes in ((0.6, kernels.run_lanes(compiled)), (0.6, kernels.run_lanes(asked))):
+        part.count_time(code, {0}, asked, seconds * kernels.COMPILE_SECONDS / kernels.LANES_SHARE)
+        assert part.code_for_run("cpu", {0}, patients=asked).lanes == lanes
+    whole = kernel.compiled_for("cpu", compiled)
+    assert kernel.compiled_for("cpu", asked) is whole
+    kernel.count_time(whole, {0}, asked, 1.2 * kernels.COMPILE_SECONDS / kernels.LANES_SHARE)
+    assert kernel.compiled_for("cpu", asked).lanes == kernels.run_lanes(asked)
+    assert kernel.compiled_for("cpu", compiled) is whole
+
+
+@pytest.mark.parametrize(
+    ("name", "feature", "lanes"),
+    [("znver5", "avx512f", 8), ("rocketlake", "amx-tile", 8), ("rocketlake", "avx512f", 4), ("haswell", "avx2", 4)],
+)
+def test_eight_lanes_need_a_processor_on_which_they_were_measured_to_be_faster(name, feature, lanes, monkeypatch):
+    monkeypatch.setattr(kernels.native_code, "processor_name", lambda: name)
+    monkeypatch.setattr(kernels.native_code, "has_feature", lambda asked: asked == feature)
+    assert kernels.cpu_lanes.__wrapped__() == lanes
 
 
 def test_outputs_outside_the_scope_are_refused(kernel, scope, inputs):

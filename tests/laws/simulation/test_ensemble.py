@@ -1,12 +1,14 @@
 """Patients solved together: nobody depends on who else is there, and pieces give the whole."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from ketamech.core import InputError, UnknownNameError
 from ketamech.dosing.dose_events import DoseEvent
 from ketamech.population.cohort import Cohort
-from ketamech.simulation.ensemble import Ensemble, Subject
+from ketamech.simulation.ensemble import Ensemble, Subject, event_table
 from ketamech.simulation.load_scenario import load_scenario
 from ketamech.simulation.simulate import subjects
 
@@ -63,6 +65,19 @@ def test_one_list_of_events_may_be_a_bolus_for_one_and_an_infusion_for_another(m
     for i, own in enumerate(duration):
         alone = Ensemble.of(model, {}, [DoseEvent(0.0, "pharmacokinetics.central_s", 70.0, own)], 1)
         assert np.array_equal(found.values[i], alone.solve(TIMES, OUTPUTS).values[0])
+
+
+def test_doses_that_are_the_same_for_all_are_the_table_of_doses_of_each(model):
+    """Doses of one number for all are put in order once; the table is that of numbers for each patient."""
+    given = ((30.0, 5.0, 1.5), (2.0, 7.0, 0.0), (2.0, 0.0, 0.0), (2.0, 3.0, 0.0))  # time, amount, duration
+    doses = [DoseEvent(time, "pharmacokinetics.central_s", amount, duration) for time, amount, duration in given]
+    each = [replace(dose, amount=np.full(3, dose.amount)) for dose in doses]
+    one, many = (event_table(model, entries, 3) for entries in (doses, each))
+    assert one.first.tolist() == [0, 4, 8, 12]
+    for name in ("first", "time", "kind", "state", "size"):
+        found, expected = getattr(one, name), getattr(many, name)
+        assert np.array_equal(found, expected)
+        assert found.dtype == expected.dtype
 
 
 def test_overlapping_infusions_add_up(model):

@@ -29,7 +29,7 @@ WEEK = np.array([0.0, 0.7, 2.0, 24.0, 168.0])
 def compiled(model):
     """The model with the code of all slices."""
     for scope in model.scopes:
-        model.kernel.within(scope).compile_slices()
+        model.kernel.within(scope).compile_slices(patients=1)
     return model
 
 
@@ -48,8 +48,8 @@ def codes_used(monkeypatch):
     """Sizes (states) of the code of each run."""
     used, choose = [], Kernel.code_for_run
 
-    def noted(kernel, *arguments):
-        found = choose(kernel, *arguments)
+    def noted(kernel, *arguments, **options):
+        found = choose(kernel, *arguments, **options)
         used.append(len(found.layout.states))
         return found
 

@@ -67,6 +67,11 @@ def processor_name() -> str:
     return str(llvm.get_host_cpu_name())
 
 
+def has_feature(name: str) -> bool:
+    """Whether this processor has a feature by LLVM's name, e.g. avx512f."""
+    return bool(llvm.get_host_cpu_features().get(name))
+
+
 def llvm_version() -> str:
     """The version of LLVM."""
     return ".".join(map(str, llvm.llvm_version_info))
