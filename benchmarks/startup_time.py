@@ -8,7 +8,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from itertools import count
 from pathlib import Path
 from statistics import median
@@ -61,7 +61,7 @@ def starts(repeats: int, tell: Tell, *, quick: bool = False) -> dict[str, Any]:
     found["replicates"] = _timed(_replicates(many), 1) | {"replicates": many}
     tell("A command from a cold process, compiled before")
     times = 1 if quick else 5
-    with tempfile.TemporaryDirectory() as place, _bytecode(place):
+    with tempfile.TemporaryDirectory() as place, nullcontext() if quick else _bytecode(place):
         found["import"] = _timed(lambda: running_process("import ketamech"), times)
         folders = (str(Path(place) / str(number)) for number in count())  # new ones: a disk reuses new inodes slowly
         for name, options in (("simulate_cold_process", ()), ("simulate_without_report", ("--no-report",))):

@@ -83,7 +83,7 @@ def benchmark(
         records = measure(posed, [_remembered(peer, loaded) for peer in peers], effort, tell)
         tell("Another program checks the reference")
         few = posed.subset(effort.patients)
-        agreement = checked(judge(few), few, peers)
+        agreement = checked(judge(few), few, peers, loaded)
         slices = [_slice(posed, name, peers, loaded, effort, tell) for name in list(SLICES)[-1 if quick else 0 :]]
         sliced = {SLICES[name][0]: SLICES[name][1] for name in list(SLICES)[-1 if quick else 0 :]}
         costs = roofline(posed, ({} if quick else {"All outputs": None}) | sliced, tell)

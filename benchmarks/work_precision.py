@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from statistics import median
@@ -84,12 +84,18 @@ def judge(problem: BenchmarkCase) -> ErrorNorm:
     return ErrorNorm(curves, np.maximum(np.ptp(curves, axis=(0, 1)), floor))
 
 
-def checked(found: ErrorNorm, problem: BenchmarkCase, peers: Sequence[Engine]) -> dict[str, Any]:
-    """Difference of another engine at a tight tolerance from the reference, for two patients."""
+def checked(
+    found: ErrorNorm, problem: BenchmarkCase, peers: Sequence[Engine], loaded: Mapping[str, Run]
+) -> dict[str, Any]:
+    """Difference of another engine at a tight tolerance from the reference, for two patients.
+
+    An engine that is `loaded` for the patients of the problem is not compiled again where these are the two.
+    """
     able, some = {peer.name: peer for peer in peers if peer.installed}, problem.subset(CHECKED)
+    compiled = loaded if len(problem.inputs) == CHECKED else {}
     for name in (one for one in CHECKERS if one in able):
         try:
-            error = found.error(able[name].load(some)(SECOND_REFERENCE))
+            error = found.error((compiled.get(name) or able[name].load(some))(SECOND_REFERENCE))
         except SolverError:  # the next one checks
             continue
         return {"by": able[name].label, "tolerance": SECOND_REFERENCE, "patients": len(some.inputs), "error": error}

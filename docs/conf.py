@@ -3,7 +3,14 @@
 from __future__ import annotations
 
 import sys
+from functools import cache
 from pathlib import Path
+from typing import Any
+
+from docutils.nodes import bullet_list, list_item
+from sphinx.addnodes import toctree as toctree_node
+from sphinx.application import Sphinx
+from sphinx.environment import BuildEnvironment
 
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE))
@@ -51,9 +58,45 @@ html_theme_options = {
 }
 
 
-def setup(app: object) -> None:
-    """Blocks of regimen sentences and of tables are shown as they are."""
+def setup(app: Sphinx) -> None:
+    """Blocks of regimen sentences and of tables are shown as they are; a quick list of pages beside every page."""
     from pygments.lexers.special import TextLexer
 
     for name in ("sentences", "csv"):
-        app.add_lexer(name, TextLexer)  # type: ignore[attr-defined]
+        app.add_lexer(name, TextLexer)
+    app.connect("html-page-context", list_titles_only, priority=100)  # before the theme, which calls `toctree`
+
+
+def list_titles_only(app: Sphinx, page: str, template: str, context: dict[str, Any], doctree: object) -> None:
+    """A `toctree` for a list of titles that does not copy all headings and Python names of all pages to drop them."""
+    env, toctree = app.env, context.get("toctree")
+
+    def quick_toctree(**options: Any) -> str:
+        contents = env.tocs
+        env.tocs = titles(env) if options.get("titles_only") else contents
+        try:
+            return toctree(**options)
+        finally:
+            env.tocs = contents
+
+    if toctree is not None:
+        context["toctree"] = quick_toctree
+
+
+@cache
+def titles(env: BuildEnvironment) -> dict[str, bullet_list]:
+    """The contents of every page without its headings."""
+    return {page: title_and_subpages(contents) for page, contents in env.tocs.items()}
+
+
+def title_and_subpages(contents: bullet_list) -> bullet_list:
+    """The title of a page, and the lists of pages that stand below any heading of it."""
+    short = contents.copy()
+    for item in contents:
+        if isinstance(item, list_item):
+            subpages = [one.deepcopy() for one in item.findall(toctree_node)]
+            parts = [item[0].deepcopy(), *([bullet_list("", *subpages)] if subpages else [])]
+            short += list_item("", *parts)
+        else:
+            short += item.deepcopy()
+    return short

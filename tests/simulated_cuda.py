@@ -7,7 +7,6 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
-from ketamech.engine.codegen.compile_system import equation_code
 from ketamech.engine.codegen.native_code import NativeModule, object_code
 from ketamech.engine.codegen.ptx_writer import lane_modules
 from ketamech.engine.gpu_kernel import WARP
@@ -16,9 +15,9 @@ from ketamech.engine.kernel import ARGUMENTS, SINGLE_LANE_ARGUMENTS, driver_text
 OUT_OF_MEMORY, INVALID, NOT_READY = 2, 1, 600
 
 
-def threads_of(system):
-    """Machine code of `follow_at` and `settle_at`, which run one thread of a GPU."""
-    texts, _ = lane_modules(equation_code(system), driver_texts(SINGLE_LANE_ARGUMENTS), ARGUMENTS)
+def threads_of(code):
+    """Machine code of `follow_at` and `settle_at` for the instructions of a system, which run one thread of a GPU."""
+    texts, _ = lane_modules(code, driver_texts(SINGLE_LANE_ARGUMENTS), ARGUMENTS)
     return NativeModule(object_code(texts, [f"{name}_at" for name in ARGUMENTS]))
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 import ketamech
+from compiled_loops import copy_compiled_loops
 
 PACKAGE = Path(ketamech.__file__).parent
 MAX_FILES = 6
@@ -85,6 +86,7 @@ class Changes:
 def changed(tmp_path_factory):
     root = tmp_path_factory.mktemp("package")
     shutil.copytree(PACKAGE, root / "ketamech", ignore=shutil.ignore_patterns("__pycache__"))
+    copy_compiled_loops(root / "cache")  # of the engine, in which nothing changes
     changes = Changes(root / "ketamech")
     changes.write("model/stages/sigma.py", STAGE)
     changes.write("data/parameters/sigma.csv", VALUES)

@@ -7,12 +7,10 @@ from typing import Annotated
 import typer
 
 from ketamech.cli import terminal
-from ketamech.core import InputError
 
 Dose = Annotated[str, typer.Argument(help='One dose of ketamine, e.g. "ketamine 10 mg/kg IP"')]
 From = Annotated[str, typer.Option("--from", help="Species of the dose: human, rat or mouse")]
 To = Annotated[str, typer.Option("--to", help="Species to scale to: human, rat or mouse")]
-OPTIONS = {"source": "--from", "target": "--to", "route": "--as"}  # of the arguments of `equivalent_dose`
 Route = Annotated[str | None, typer.Option("--as", help="Route in that species [default: IV over 40 min, or IP]")]
 
 
@@ -33,9 +31,5 @@ def scale_dose(dose: Dose, source: From = "rat", target: To = "human", route: Ro
     from ketamech.dosing.regimen import Regimen
 
     regimen_text = Regimen.parse(dose).sentence(exact=False)
-    try:
-        equivalents = equivalent_dose(dose, source, target, route=route, model=terminal.model())
-    except InputError as problem:
-        option = OPTIONS.get(problem.key or "")
-        raise problem.replace(key=option) if option else problem from None
+    equivalents = equivalent_dose(dose, source, target, route=route, model=terminal.model())
     terminal.table(equivalents, title=f"{regimen_text}, from {source} to {target}")

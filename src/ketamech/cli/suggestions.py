@@ -80,6 +80,15 @@ class Command(TyperCommand):
         """Raises UnknownNameError for an option that does not exist and InputError for a missing argument."""
         return _parse(self, ctx, args, super().parse_args)
 
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command. An InputError about a value that an option holds names the option."""
+        try:
+            return super().invoke(ctx)
+        except InputError as problem:
+            names = {parameter.name: parameter.opts[0] for parameter in self.params}
+            option = names.get(problem.key) if problem.file is None else None
+            raise problem.replace(key=option) if option and option.startswith("--") else problem from None
+
 
 class Group(TyperGroup):
     """A group of commands whose errors name the nearest command."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -66,7 +67,8 @@ def read_yaml_text(text: str, path: Path) -> tuple[dict[str, Any], dict[Path_, i
         raise InputError("a key is a list or a mapping", file=path, expected="words as keys: treatments: ...") from None
     except NotImplementedError:  # ruamel keeps comments, but not two of one value
         what = "a value has a comment before it and another after it"
-        raise InputError(what, file=path, expected="comments on lines of their own, between keys") from None
+        expected = "comments on lines of their own, between keys"
+        raise InputError(what, file=path, line=_last_line_read(text), expected=expected) from None
     except (YAMLError, ValueError, RecursionError) as problem:
         what = f"not valid YAML: {str(problem).splitlines()[0]}"
         raise InputError(what, file=path, expected="a YAML mapping") from None
@@ -74,6 +76,17 @@ def read_yaml_text(text: str, path: Path) -> tuple[dict[str, Any], dict[Path_, i
         raise InputError("the file has no keys", file=path, line=1, expected="title:, treatments:, ...")
     lines: dict[Path_, int] = {}
     return _plain(content, (), lines, path), lines
+
+
+def _last_line_read(text: str) -> int | None:
+    """The line of the last key or value that is read before the comments of a value cannot be kept."""
+    from ruamel.yaml import YAML
+
+    line = None
+    with suppress(NotImplementedError):
+        for event in YAML(typ="rt").parse(text):
+            line = event.start_mark.line + 1
+    return line
 
 
 def spelled(where: Path_) -> str:

@@ -283,7 +283,11 @@ class Population(metaclass=LoadedByCall, loader="named"):
             if full not in self.tables.variables and full not in parameters:
                 known_names = {n.removeprefix(COVARIATE).removeprefix("person."): n for n in self.tables.variables}
                 near = closest_match(name.removeprefix("person."), [*known_names, *parameters])
-                raise UnknownNameError(f"there is no variable '{name}' in a population", key=name, nearest=near)
+                simple = ", ".join(sorted(known for known in known_names if "." not in known))
+                raise UnknownNameError(
+                    f"there is no variable '{name}' in a population", key=name, nearest=near,
+                    expected=f"{simple}, or a parameter, which 'ketamech equations' lists",
+                )  # fmt: skip
             known[full] = marginal(str(text), 1.0 if full.startswith(COVARIATE) else _factor(parameters, full))
             self._check_range(full, str(text), known[full], parameters)
             user_defined.append(full)

@@ -2,6 +2,7 @@
 
 import csv
 import io
+from dataclasses import replace
 
 import libsedml
 import numpy as np
@@ -49,6 +50,15 @@ def test_a_figure_has_moments_and_one_thing_that_is_read(figures):
     obstacles = [one.obstacle for one in figures.values() if one.obstacle]
     assert 0 < len(obstacles) < len(figures)
     assert all(one.measure.control_contrast for one in figures.values() if "another course" in one.obstacle)
+
+
+def test_the_name_of_a_figure_says_what_its_values_are_relative_to(figures):
+    """Nothing where they are values; the word may come from a table, which is another object of the same text."""
+    assert not [name for name, one in figures.items() if "value" in name or name != one.name]
+    rat = figures[RAT]
+    measures = {word: replace(rat.measure, relative_to="".join(word)) for word in ("value", "of_peak")}
+    named = {word: replace(rat, targets=(replace(rat.targets[0], measure=one),)).name for word, one in measures.items()}
+    assert named == {"value": RAT.removesuffix("-of-rest"), "of_peak": RAT.replace("of-rest", "of-peak")}
 
 
 @pytest.mark.parametrize("name", [SUM, RAT])

@@ -2,6 +2,7 @@
 
 import socket
 import threading
+from contextlib import closing
 
 import pytest
 
@@ -50,9 +51,8 @@ def address(model):
 def shared_stories(browser, address):
     from shared_story import SharedStories
 
-    shared = SharedStories(browser, address)
-    yield shared
-    shared.close()
+    with closing(SharedStories(browser, address)) as shared:
+        yield shared
 
 
 @pytest.fixture
@@ -65,6 +65,13 @@ def story_size():
 def story(shared_stories, story_size):
     """The story, opened, for a test that only moves the clock, scrolls or chooses a level of the drawing."""
     with shared_stories.lend(*story_size) as page:
+        yield page
+
+
+@pytest.fixture
+def changing_story(shared_stories, story_size):
+    """The same for a test that also changes the treatment."""
+    with shared_stories.lend(*story_size, may_change=True) as page:
         yield page
 
 

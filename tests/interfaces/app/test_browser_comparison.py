@@ -97,7 +97,7 @@ def test_a_text_that_is_not_understood_keeps_the_case_and_says_so(page, address)
     assert curves.count() == count
     assert "B: the text is not understood" in page.evaluate(NOTES)
     error = card(page, 1).locator(".field-error:not(:empty)").inner_text()
-    assert "diazepam 420 mg oral over 42 days" in error
+    assert "lorazepam 2 mg oral daily for 2 weeks" in error
     perturbations.fill("lorazpem 2 mg oral")
     until(page, "document.querySelectorAll('.case')[1].textContent.includes('a drug in a dose for people')")
     error = card(page, 1).locator(".field-error:not(:empty)").inner_text()

@@ -41,46 +41,43 @@ def scenario(page):
     return page.evaluate(SCENARIO)
 
 
-def test_an_infusion_after_the_spray_is_of_the_drug_chosen_before(page, address):
-    open_story(page, address)
-    choose(page, "nasal")
-    assert scenario(page) == "esketamine 84 mg nasal spray"
-    choose(page, "infusion")
-    assert scenario(page) == "racemic ketamine 0.5 mg/kg IV over 40 min"
-    choose(page, "arketamine")
-    choose(page, "nasal")
-    choose(page, "muscle")
-    assert scenario(page).startswith("arketamine 0.5 mg/kg")
+def test_an_infusion_after_the_spray_is_of_the_drug_chosen_before(changing_story):
+    choose(changing_story, "nasal")
+    assert scenario(changing_story) == "esketamine 84 mg nasal spray"
+    choose(changing_story, "infusion")
+    assert scenario(changing_story) == "racemic ketamine 0.5 mg/kg IV over 40 min"
+    choose(changing_story, "arketamine")
+    choose(changing_story, "nasal")
+    choose(changing_story, "muscle")
+    assert scenario(changing_story).startswith("arketamine 0.5 mg/kg")
 
 
-def test_undo_and_back_take_changes_back_and_stay_on_the_page(page, address):
-    open_story(page, address)
-    assert page.locator("#undo").is_hidden()
-    choose(page, "nasal")
-    until(page, "location.hash.includes('route=nasal')")
-    page.locator("#signalling [data-toggle=nbqx]").check()
-    until(page, "location.hash.includes('block=nbqx')")
-    page.go_back()
-    until(page, "!document.querySelector('#signalling [data-toggle=nbqx]').checked")
-    assert scenario(page) == "esketamine 84 mg nasal spray"
-    page.click("#undo")
-    until(page, f"{SCENARIO}.startsWith('racemic')")
-    assert page.locator("#undo").is_hidden()
-    assert page.evaluate("document.querySelectorAll('section.chapter').length") == 13
-    page.go_forward()
-    until(page, f"{SCENARIO} === 'esketamine 84 mg nasal spray'")
+def test_undo_and_back_take_changes_back_and_stay_on_the_page(changing_story):
+    assert changing_story.locator("#undo").is_hidden()
+    choose(changing_story, "nasal")
+    until(changing_story, "location.hash.includes('route=nasal')")
+    changing_story.locator("#signalling [data-toggle=nbqx]").check()
+    until(changing_story, "location.hash.includes('block=nbqx')")
+    changing_story.go_back()
+    until(changing_story, "!document.querySelector('#signalling [data-toggle=nbqx]').checked")
+    assert scenario(changing_story) == "esketamine 84 mg nasal spray"
+    changing_story.click("#undo")
+    until(changing_story, f"{SCENARIO}.startsWith('racemic')")
+    assert changing_story.locator("#undo").is_hidden()
+    assert changing_story.evaluate("document.querySelectorAll('section.chapter').length") == 13
+    changing_story.go_forward()
+    until(changing_story, f"{SCENARIO} === 'esketamine 84 mg nasal spray'")
 
 
-def test_a_drag_of_a_slider_is_one_step(page, address):
-    open_story(page, address)
+def test_a_drag_of_a_slider_is_one_step(changing_story):
     drag = """e => { for (const dose of [0.65, 1.05, 1.8]) {
         e.value = dose; e.dispatchEvent(new Event("input", { bubbles: true }));
     } }"""
-    page.locator("[data-dose]").first.evaluate(drag)
-    assert "1.8 mg/kg" in scenario(page)
-    page.click("#undo")
-    until(page, f"{SCENARIO}.includes('0.5 mg/kg')")
-    assert page.locator("#undo").is_hidden()
+    changing_story.locator("[data-dose]").first.evaluate(drag)
+    assert "1.8 mg/kg" in scenario(changing_story)
+    changing_story.click("#undo")
+    until(changing_story, f"{SCENARIO}.includes('0.5 mg/kg')")
+    assert changing_story.locator("#undo").is_hidden()
 
 
 def test_the_address_holds_the_whole_state_of_the_story(page, address, browser):
@@ -136,28 +133,31 @@ def test_the_even_clock_spaces_the_days_evenly(story):
     assert story.evaluate(f"{place}.length") > len(places)
 
 
-def test_the_spread_of_people_is_shown_by_default(page, address):
-    open_story(page, address)
-    until(page, f"{NOW}.includes('nine in ten are between')")
-    low, high = map(int, re.search(r"between (\d+) and (\d+)", page.locator("#mood-now").inner_text()).groups())
+def test_the_spread_of_people_is_shown_by_default(changing_story):
+    until(changing_story, f"{NOW}.includes('nine in ten are between')")
+    low, high = map(
+        int, re.search(r"between (\d+) and (\d+)", changing_story.locator("#mood-now").inner_text()).groups()
+    )
     assert high - low > 8
-    page.wait_for_selector(".mood-figure path.person-curve", state="attached")
-    assert "30 simulated people" in page.locator("#mood-figure .legend").inner_text()
-    page.locator("#mood").scroll_into_view_if_needed()
-    page.wait_for_selector("figure[data-track=mood] path.band")
-    page.locator("[data-people]").first.uncheck()
-    page.wait_for_selector("figure[data-track=mood] path.band", state="detached")
+    changing_story.wait_for_selector(".mood-figure path.person-curve", state="attached")
+    assert "30 simulated people" in changing_story.locator("#mood-figure .legend").inner_text()
+    changing_story.locator("#mood").scroll_into_view_if_needed()
+    changing_story.wait_for_selector("figure[data-track=mood] path.band")
+    changing_story.locator("[data-people]").first.uncheck()
+    changing_story.wait_for_selector("figure[data-track=mood] path.band", state="detached")
+    changing_story.locator("[data-people]").first.check()
 
 
-def test_a_dose_beyond_every_trial_is_greyed_and_says_so(page, address):
-    open_story(page, address)
-    set_slider(page, page.locator("[data-dose]").first, 1.0)
-    until(page, f"{NOW}.includes('No study of mood in our tables gave a dose this large')")
-    page.wait_for_selector(".mood-figure.is-untested")
-    lead = page.locator("#lead").text_content()
+def test_a_dose_beyond_every_trial_is_greyed_and_says_so(changing_story):
+    set_slider(changing_story, changing_story.locator("[data-dose]").first, 1.0)
+    until(changing_story, f"{NOW}.includes('No study of mood in our tables gave a dose this large')")
+    changing_story.wait_for_selector(".mood-figure.is-untested")
+    lead = changing_story.locator("#lead").text_content()
     assert lead.startswith("No trial of mood in our tables gave this dose: do not trust the effect of the model")
     colour = "getComputedStyle(document.querySelector('.mood-figure .curve.main')).stroke"
-    assert page.evaluate(colour) == page.evaluate("getComputedStyle(document.querySelector('.control')).stroke")
+    assert changing_story.evaluate(colour) == changing_story.evaluate(
+        "getComputedStyle(document.querySelector('.control')).stroke"
+    )
 
 
 def test_curves_without_a_published_value_are_marked(story, client):
@@ -178,16 +178,21 @@ def test_curves_without_a_published_value_are_marked(story, client):
         assert re.search("No published value can be compared", figure.inner_text())
 
 
-def test_a_rat_has_no_rating_of_people(page, address):
-    open_story(page, address)
-    page.locator("#glutamate [data-rat]").check()
+def test_a_rat_has_no_rating_of_people(changing_story):
+    changing_story.locator("#glutamate [data-rat]").check()
     for key in ("mood", "suicidality", "dissociation"):
-        until(page, f"document.querySelector('figure[data-track={key}] .caption').textContent.includes('people only')")
-        assert page.locator(f"figure[data-track={key}] path.curve").count() == 0
-    assert "people only" in page.locator("#mood-now").inner_text()
-    until(page, "document.querySelector('#leading-way').textContent === ''")
-    assert not page.locator("#fall-bar").is_visible()
-    assert page.locator(".mood-figure path.band, .mood-figure path.curve").count() == 0
+        until(
+            changing_story,
+            f"document.querySelector('figure[data-track={key}] .caption').textContent.includes('people only')",
+        )
+        assert changing_story.locator(f"figure[data-track={key}] path.curve").count() == 0
+    assert "people only" in changing_story.locator("#mood-now").inner_text()
+    until(changing_story, "document.querySelector('#leading-way').textContent === ''")
+    assert not changing_story.locator("#fall-bar").is_visible()
+    until(changing_story, "!document.querySelector('#mood-figure :is(path.band, path.curve)')")  # drawn in a frame
+    changing_story.locator("#mood").scroll_into_view_if_needed()  # shows the large figure beside the chapter
+    until(changing_story, "document.querySelector('.stage-mood').checkVisibility()")
+    until(changing_story, "!document.querySelector('.mood-figure :is(path.band, path.curve)')")
 
 
 def test_crisis_lines_of_countries_stand_beside_the_figure_of_suicidal_thoughts(story):
@@ -576,22 +581,20 @@ def test_full_screen_stays_in_the_chapter_of_an_address(page, address, chapter, 
     until(page, "document.querySelector('.presentation-place').textContent === '13 of 13, the last chapter'")
 
 
-def test_an_arrow_key_moves_the_dose_in_the_text_by_one_step(page, address):
-    open_story(page, address)
-    dose = page.locator(".hero .drag-number[aria-label=dose]")
+def test_an_arrow_key_moves_the_dose_in_the_text_by_one_step(changing_story):
+    dose = changing_story.locator(".hero .drag-number[aria-label=dose]")
     dose.focus()
     for key, text in (("ArrowRight", "0.55 mg/kg"), ("ArrowUp", "0.6 mg/kg"), ("ArrowLeft", "0.55 mg/kg")):
-        page.keyboard.press(key)
-        until(page, "t => document.activeElement.getAttribute('aria-valuetext') === t", text)
+        changing_story.keyboard.press(key)
+        until(changing_story, "t => document.activeElement.getAttribute('aria-valuetext') === t", text)
 
 
-def test_the_dose_in_the_body_is_listed_above_the_sentence(page, address):
-    page.set_viewport_size({"width": 1366, "height": 768})
-    open_story(page, address)
-    page.evaluate("document.getElementById('dose').scrollIntoView()")
-    page.locator("#dose .choice label", has_text="Nose spray").click()
-    until(page, "document.querySelector('.scene-legend')?.textContent.includes('In mouth and gut')")
-    listed, sentence = (page.locator(name).bounding_box() for name in (".scene-legend", ".scene-sentence"))
+@at_sizes("laptop")
+def test_the_dose_in_the_body_is_listed_above_the_sentence(changing_story):
+    changing_story.evaluate("document.getElementById('dose').scrollIntoView()")
+    changing_story.locator("#dose .choice label", has_text="Nose spray").click()
+    until(changing_story, "document.querySelector('.scene-legend')?.textContent.includes('In mouth and gut')")
+    listed, sentence = (changing_story.locator(name).bounding_box() for name in (".scene-legend", ".scene-sentence"))
     assert listed["y"] + listed["height"] <= sentence["y"]
 
 
@@ -753,22 +756,23 @@ def test_every_place_states_the_same_size_of_a_way(story, effects, shares, infus
     assert float(cells.nth(DAY).inner_text()) == pytest.approx(shares["habenula"][DAY], abs=0.06)
 
 
-def test_the_ribbon_has_a_caption_and_names_every_band(page, address, client):
+def test_the_ribbon_has_a_caption_and_names_every_band(changing_story, client):
     ways = client.get("/api/metadata").json()["story"]["ways"]
-    open_story(page, address)
-    until(page, "document.querySelector('#leading-way').textContent.length > 20")
-    assert page.locator("#ways path.band").count() == len(ways)
-    inside, beside = (page.locator(f"#ways {part}").all_text_contents() for part in ("svg text", ".band-name"))
+    until(changing_story, "document.querySelector('#leading-way').textContent.length > 20")
+    assert changing_story.locator("#ways path.band").count() == len(ways)
+    inside, beside = (
+        changing_story.locator(f"#ways {part}").all_text_contents() for part in ("svg text", ".band-name")
+    )
     assert len(inside) + len(beside) == len(ways)
     assert all(any(row["label"].endswith(name) for name in (*inside, *beside)) for row in ways)
-    label = page.locator("#ways svg[role=img]").get_attribute("aria-label")
+    label = changing_story.locator("#ways svg[role=img]").get_attribute("aria-label")
     assert [time in label for time in ("After 1 hour", "After 24 hours", "After 3 days", "After 7 days")] == [True] * 4
-    order = page.locator("#leading-way").text_content()
+    order = changing_story.locator("#leading-way").text_content()
     span = r"until .* (hours|days), "
     assert re.search("What the drug adds comes mostly from .* " + span + ".* " + span + "then", order)
-    set_slider(page, page.locator("[data-dose]").first, 0.0)
-    until(page, "document.querySelector('#leading-way').textContent.includes('hardly anything')")
-    assert page.locator("#ways path.band").count() == 0
+    set_slider(changing_story, changing_story.locator("[data-dose]").first, 0.0)
+    until(changing_story, "document.querySelector('#leading-way').textContent.includes('hardly anything')")
+    assert changing_story.locator("#ways path.band").count() == 0
 
 
 @at_sizes("laptop", "desktop", "small laptop")

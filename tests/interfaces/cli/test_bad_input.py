@@ -32,7 +32,10 @@ CASES = {
         "treatments: [{drug: placebo, route: nasal, schedule: on days 1, 4, 8}]\n",
         ["the key 4 is not a word", "quotes"],
     ),
-    "a value between two comments": ("title: # one\n Q\n\r", ["a comment before it and another after it"]),
+    "a value between two comments": (
+        "treatments: [racemic 1 mg IV]\nhorizon: 3 days\ntitle: # one\n Q\n\r",
+        ["bad.yaml:3", "a comment before it and another after it"],
+    ),
     "a list as a key": ("title: x\n? [a, {b: c}]\n: 1\n? [a, {b: c}]\n: 2\n", ["a key is a list or a mapping"]),
     "unknown person": ("treatments: [racemic 1 mg IV]\nperson:\n  wieght: 70 kg\n", ["bad.yaml:3", "nearest: weight"]),
     "wrong unit": ("treatments: [racemic 1 mg IV]\nperson:\n  weight: 70 L\n", ["bad.yaml:3", "quantity in kg"]),

@@ -2,7 +2,7 @@
 
 import pytest
 
-from command_line import run
+from command_line import refused, run
 from ketamech.cli.perturbations import perturbations
 
 
@@ -56,6 +56,13 @@ def test_scale_dose_prints_three_rules():
         "unbound brain area", "unbound brain peak", "body surface",
     ]  # fmt: skip
     assert "not treatment or dosing advice" in err
+
+
+@pytest.mark.parametrize(("option", "value"), [("--from", "rta"), ("--to", "humn"), ("--as", "iv ovr 40 min")])
+def test_an_error_about_a_value_names_its_option(option, value, tmp_path):
+    """Also where the function behind the option has another name for it: `source`, `target`, `route`."""
+    message = refused(run("scale-dose", "ketamine 10 mg/kg IP", option, value, cwd=tmp_path), folder=tmp_path)
+    assert f"key: {option}\n" in message
 
 
 def test_perturbations_are_all_listed(tmp_path, capsys):

@@ -3,6 +3,7 @@
 import json
 import shutil
 import subprocess
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -33,6 +34,21 @@ def site(app_state, tmp_path_factory):
 def site_address(site):
     with served_folder(site) as address:
         yield f"{address}/some/path/"
+
+
+@pytest.fixture(scope="session")
+def shared_stories(browser, site_address):
+    from shared_story import SharedStories
+
+    with closing(SharedStories(browser, site_address)) as shared:
+        yield shared
+
+
+@pytest.fixture
+def shared_story(shared_stories):
+    """The story of the site, opened, for a test that needs no fresh page: see `SharedStories`."""
+    with shared_stories.lend(1366, 850, may_change=True) as page:
+        yield page
 
 
 @pytest.fixture(scope="session")

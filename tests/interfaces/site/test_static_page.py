@@ -205,12 +205,12 @@ def test_chapters_above_keep_their_height_until_everything_is_computed(page, sit
     assert page.evaluate("window.leftAtTheEnd") == [0, 0]
 
 
-def test_a_slider_changes_the_curves_and_reset_restores_them(story):
-    before = story.locator("#mood-now").inner_text()
-    helpers.set_slider(story, story.locator("[data-dose]").first, 0.0)
-    helpers.until(story, f"t => {NOW} !== t", arg=before)
-    story.locator("#reset").evaluate("button => button.click()")
-    helpers.until(story, f"t => {NOW} === t", arg=before)
+def test_a_slider_changes_the_curves_and_reset_restores_them(shared_story):
+    before = shared_story.locator("#mood-now").inner_text()
+    helpers.set_slider(shared_story, shared_story.locator("[data-dose]").first, 0.0)
+    helpers.until(shared_story, f"t => {NOW} !== t", arg=before)
+    shared_story.locator("#reset").evaluate("button => button.click()")
+    helpers.until(shared_story, f"t => {NOW} === t", arg=before)
 
 
 def test_a_worker_that_does_not_load_is_started_again(page, site_address):
@@ -226,23 +226,23 @@ def test_a_worker_that_does_not_load_is_started_again(page, site_address):
     page.wait_for_selector("path.curve")
 
 
-def test_virtual_patients_are_shown_as_a_band(story):
-    box = story.get_by_label("Show 200 simulated people").first
+def test_virtual_patients_are_shown_as_a_band(shared_story):
+    box = shared_story.get_by_label("Show 200 simulated people").first
     box.scroll_into_view_if_needed()
     box.check()
-    story.wait_for_selector("figure[data-track=mood] path.band")
-    assert "of 200" in story.locator("figure[data-track=mood]").inner_text()
+    shared_story.wait_for_selector("figure[data-track=mood] path.band")
+    assert "of 200" in shared_story.locator("figure[data-track=mood]").inner_text()
 
 
-def test_badges_open_claims_and_evidence_from_files(story):
+def test_badges_open_claims_and_evidence_from_files(shared_story):
     for kind in ("claim", "evidence"):
-        badge = story.locator(f".chapter [data-{kind}][aria-haspopup]:visible").first
+        badge = shared_story.locator(f".chapter [data-{kind}][aria-haspopup]:visible").first
         badge.wait_for()
         badge.scroll_into_view_if_needed()
         badge.click()
-        story.wait_for_selector("dialog[open] .evidence-list li")
-        story.keyboard.press("Escape")
-    assert story.console_errors == []
+        shared_story.wait_for_selector("dialog[open] .evidence-list li")
+        shared_story.keyboard.press("Escape")
+    assert shared_story.console_errors == []
 
 
 def test_the_present_treatment_opens_in_the_workbench_and_the_footer_names_what_needs_the_program(story):
@@ -456,7 +456,7 @@ def test_the_page_opens_without_a_connection_after_the_first_visit(page, site):
     helpers.until(page, f"t => {NOW} !== t", arg=before)
 
 
-def test_the_numbers_are_those_of_the_server(story, app_state):
+def test_the_numbers_are_those_of_the_server(shared_story, app_state):
     from ketamech.app.curves import outputs_of
     from ketamech.app.schemas import OutputsRequest
 
@@ -467,7 +467,7 @@ def test_the_numbers_are_those_of_the_server(story, app_state):
         "times": [0.0, 2.0, 26.0, 168.0, 600.0],
     }
     found = json.loads(
-        story.evaluate(
+        shared_story.evaluate(
             """async body => {
                 const { simulate } = await import("./simulate.js");
                 const { values } = await simulate(body);

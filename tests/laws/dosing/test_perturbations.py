@@ -122,8 +122,6 @@ def test_with_a_lag_is_no_perturbation():
         "blocker": "blocker without a known target",
         "rapamicin": "nearest: rapamycin",
         "clonazepam 1 mg oral": "type: with diazepam",
-        "lorazepam 2 mg oral daily": "one dose; what is taken daily is one long dose: .* over 42 days",
-        "lorazepam 2 mg twice a day": "one dose; what is taken daily is one long dose: .* over 42 days",
         "unheard-of 3 mg": r"expected: a drug in a dose for people \(rapamycin, naltrexone, .*lorazepam",
         "NBQX into liver": "nothing can be infused",
         "NBQX 3 mL": "is not known",

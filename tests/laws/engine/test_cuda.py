@@ -20,7 +20,7 @@ SICK = 13
 
 @pytest.fixture(scope="module")
 def threads(system):
-    return threads_of(system)
+    return threads_of(equation_code(system))
 
 
 @pytest.fixture
@@ -108,7 +108,7 @@ def test_the_whole_model_is_the_same_to_the_last_bit(pretend):
     from ketamech.simulation.model import load_model
 
     model = load_model()
-    pretend(threads_of(model.system))
+    pretend(threads_of(model.kernel._equation_code()))  # stored: to generate it takes longer than all else here
     layout, names = model.layout, model.layout.parameter_names
     usual = np.array(
         [[*(model.parameters[name].canonical for name in names), *([0.0] * len(layout.baseline_names))]] * 2

@@ -1,7 +1,9 @@
 """Machine code kept on disk: found again, rebuilt when damaged, never half-written."""
 
 import errno
+import json
 import os
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -91,11 +93,13 @@ def test_a_warm_kernel_needs_no_equations():
     assert len(said) == 1
 
 
-def test_a_first_start_with_what_comes_with_the_wheel_needs_no_equations(folder, tmp_path, monkeypatch):
+def test_a_first_start_with_what_comes_with_the_wheel_needs_no_equations(tmp_path, monkeypatch):
     system = build_system(TABLE, [kinetics])
     prebuilt = tmp_path / "prebuilt"
+    compiled = SimpleNamespace(stdout=json.dumps(dict(enumerate(kept.driver_texts(kept.ARGUMENTS)))))  # by Numba
     monkeypatch.setattr("ketamech.core.environment.PREBUILT", tmp_path / "nothing")
     monkeypatch.setenv("KETAMECH_CACHE", str(prebuilt))
+    monkeypatch.setattr(kept.subprocess, "run", lambda *_, **__: compiled)
     kept.Kernel(system.layout, lambda: system).generate()
     monkeypatch.setattr("ketamech.core.environment.PREBUILT", prebuilt)
     monkeypatch.setenv("KETAMECH_CACHE", str(tmp_path / "empty"))
@@ -121,7 +125,6 @@ def test_another_source_of_the_generated_code_is_another_kernel(source, tmp_path
 def test_two_threads_share_one_kernel_of_a_scope():
     """The second thread must never see a kernel whose scope is not set yet."""
     from concurrent.futures import ThreadPoolExecutor
-    from types import SimpleNamespace
 
     system = build_system(TABLE, [kinetics])
     kernel = kept.Kernel(system.layout, pytest.fail)

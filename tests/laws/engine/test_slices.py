@@ -117,7 +117,7 @@ def test_a_slice_has_the_bits_of_the_whole_system(kernel, scope, inputs, monkeyp
 def test_the_whole_system_on_a_gpu_leaves_the_same_states_out_of_the_error(system, kernel, scope, inputs, monkeypatch):
     whole_only(monkeypatch)
     here = run(kernel.within(scope), inputs)
-    gpu = CudaDevice(PretendedDriver(threads_of(system)))
+    gpu = CudaDevice(PretendedDriver(threads_of(equation_code(system))))
     for name in ("kernel.open_device", "gpu_kernel.open_device"):
         monkeypatch.setattr(f"ketamech.engine.{name}", lambda: gpu)
     there = run(kernel.within(scope), inputs, device="cuda")

@@ -54,6 +54,15 @@ def test_a_fixed_value_is_the_same_in_every_patient_and_setting():
         assert (sample.values["person.responsiveness"] == 0.8).all()
 
 
+def test_an_unknown_variable_is_answered_with_the_nearest_or_the_list():
+    for name, nearest in (("wieght", "weight"), ("banana", None)):
+        with pytest.raises(UnknownNameError, match=f"no variable '{name}'") as refused:
+            load_population().with_marginals({name: "fixed 1"}, TABLE)
+        assert refused.value.nearest == nearest
+        assert {"age", "male", "weight"} <= set(refused.value.expected.split(", "))
+        assert "ketamech equations" in refused.value.expected
+
+
 def test_a_stated_distribution_has_its_mean_and_its_bounds():
     weight = draw(range(6000), weight="normal 75 8 in 51 99").values["person.weight"]
     assert weight.mean() == pytest.approx(75, abs=0.4)

@@ -103,8 +103,9 @@ def test_scopes_hold_each_other_and_all_that_they_read(model):
 
 def test_no_state_of_a_scope_has_a_slope_by_a_state_outside(model):
     """The second method: the Jacobian, by differentiation."""
+    slopes = sparse_jacobian(model.system).entries
     for scope in model.scopes:
-        for row, column in sparse_jacobian(model.system).entries:
+        for row, column in slopes:
             assert scope.states[column] or not scope.states[row]
 
 

@@ -1,13 +1,14 @@
 """Pages of the story that stay open for several tests, one for each size of the window: to open one takes seconds.
 
 A test may move clock and mouse, scroll, choose a level of the drawing or of the text, and reveal a guess and try again.
-After it the page goes back to its beginning.
-A page that then differs from one just opened, because the test changed something else, is closed.
+After it the page goes back to its beginning. With `may_change` it may also change the treatment: the history of the
+browser takes the changes back, and everything that is computed must then be what it was when the page was opened.
+A page that differs from one just opened, because the test changed something else, is closed.
 """
 
 from contextlib import contextmanager
 
-from browser_helpers import SETTLED, new_page, open_story, until
+from browser_helpers import SETTLED, new_page, open_story, until, wait_for_computed
 
 STATE = """() => ({
   address: location.hash,
@@ -22,8 +23,8 @@ STATE = """() => ({
   stored: JSON.stringify({ ...localStorage }),
 })"""
 BACK_TO_THE_BEGINNING = f"""async (hours) => {{
-  const {{ selectedTime }} = await import('/js/time-slider.js');
-  const {{ readingLevel }} = await import('/js/reading-level.js');
+  const {{ selectedTime }} = await import('./js/time-slider.js');
+  const {{ readingLevel }} = await import('./js/reading-level.js');
   const settle = {SETTLED};
   document.activeElement.blur();
   if (readingLevel.level !== 'plain') document.querySelector('#reading-level input[value=plain]').click();
@@ -39,6 +40,31 @@ BACK_TO_THE_BEGINNING = f"""async (hours) => {{
     await settle(400);  // the address follows the clock
   }}
 }}"""
+BEFORE_ALL_CHANGES = """() => new Promise((done) => {
+  if (!history.state.steps) return done();
+  addEventListener('popstate', () => done(), { once: true });
+  history.go(-history.state.steps);
+})"""
+COMPUTED = """() => [
+  ...[...document.querySelectorAll('main path.curve, main path.band')].map(e => e.getAttribute('d')),
+  ...[...document.querySelectorAll('#leading-way, #mood-now, [data-mechanism], #pathways-figures, #ten-people')]
+    .map(e => e.textContent),
+]"""  # what depends on the treatment and not on the place of the reader; a figure first seen adds curves
+SAME_AGAIN = f"""async (known) => {{
+  const wait = (milliseconds) => new Promise((done) => setTimeout(done, milliseconds));
+  const isSame = () => {{
+    const now = new Set(({COMPUTED})());
+    return !document.querySelector('figure.stale') && known.every((one) => now.has(one));
+  }};
+  for (let i = 0; i < 300; i++) {{
+    if (isSame()) {{
+      await wait(400);  // what is computed last begins 350 ms after a change
+      if (isSame()) return true;
+    }}
+    await wait(100);
+  }}
+  return false;
+}}"""
 FIRST_HOUR = 2 / 3  # of a page just opened
 MOST_OPEN = 6
 
@@ -50,15 +76,19 @@ class SharedStories:
         self._browser, self._address, self._pages = browser, address, {}
 
     @contextmanager
-    def lend(self, width, height):
-        """A page of this size at its beginning."""
+    def lend(self, width, height, *, may_change=False):
+        """A page of this size at its beginning; `may_change` the treatment."""
         size = width, height
         if size not in self._pages and len(self._pages) == MOST_OPEN:
             self._close(next(iter(self._pages)))  # the one lent longest ago
-        page, state = self._pages[size] = self._pages.pop(size, None) or self._opened(width, height)
+        page, state, computed = self._pages[size] = self._pages.pop(size, None) or self._opened(width, height)
         try:
             yield page
+            if may_change:
+                page.evaluate(BEFORE_ALL_CHANGES)
             is_unchanged = self._state_at_the_beginning(page) == state
+            if may_change and is_unchanged:
+                is_unchanged = page.evaluate(SAME_AGAIN, computed)
         except BaseException:
             is_unchanged = False
             raise
@@ -78,7 +108,8 @@ class SharedStories:
         page = new_page(self._browser, width, height)
         open_story(page, self._address)
         until(page, "document.querySelector('.people-row') !== null")  # computed last
-        return page, self._state_at_the_beginning(page)
+        wait_for_computed(page)
+        return page, self._state_at_the_beginning(page), page.evaluate(COMPUTED)
 
     def _state_at_the_beginning(self, page):
         page.mouse.move(0, 0)
