@@ -160,7 +160,7 @@ def cluster(
         found = cluster_scaling(patients, counts, lambda line: status.update(line), target)
     target.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
     terminal.table(found["rows"], title=f"{patients:,} patients on workers of this machine")
-    terminal.wrote([target])
+    terminal.print_written_files([target])
 
 
 @app.command()

@@ -80,7 +80,7 @@ def benchmark(
     with one_core() as core:
         posed = benchmark_case.make_case(effort.ours)
         loaded: dict[str, Run] = {}
-        records = measure(posed, [_remembered(peer, loaded) for peer in peers], effort, tell)
+        records = measure(posed, [remembered(peer, loaded) for peer in peers], effort, tell)
         tell("Another program checks the reference")
         few = posed.subset(effort.patients)
         agreement = checked(judge(few), few, peers, loaded)
@@ -102,7 +102,7 @@ def benchmark(
     return found | {"aims": aims(found), "minutes": (perf_counter() - began) / 60}
 
 
-def _remembered(engine: Engine, loaded: dict[str, Run]) -> Engine:
+def remembered(engine: Engine, loaded: dict[str, Run]) -> Engine:
     """The engine, whose compiled whole model is put into `loaded`."""
 
     def load(case: BenchmarkCase) -> Run:

@@ -123,7 +123,7 @@ def measure(
             record["load_s"] = perf_counter() - began
         else:
             record["type_this"] = peer.type_this
-        tolerances = effort.our_tolerances if peer is OURS else effort.tolerances
+        tolerances = effort.our_tolerances if peer.name == OURS.name else effort.tolerances
         record["settings"] = [{"tolerance": one, "ms": [], "error": None} for one in tolerances]
         records.append(record)
     _alternate(records, runs, effort, found, tell)

@@ -59,8 +59,15 @@ def write_calibration(folder: Path) -> dict[str, str]:
 def _estimates() -> list[str]:
     rows = pd.read_csv(DIRECTORY / "proposed.csv", comment="#")
     worst, slowest = rows["R_hat"].max(), rows["autocorrelation"].max()
-    lines = [f"R-hat at most {worst:.3f}, autocorrelation at most {number(slowest)} steps of the chain. How each trial"]
-    lines += ["was left out: [Pareto k of every trial](../../trials-scorecard.md#how-trials-were-left-out).", ""]
+    sizes = ""
+    if "ESS_bulk" in rows:  # not in a table of an earlier calibration
+        sizes = f"effective sample size at least {number(rows['ESS_bulk'].min())} in the bulk and "
+        sizes += f"{number(rows['ESS_tail'].min())} in the tails, "
+    lines = [f"R-hat at most {worst:.3f}, {sizes}autocorrelation at most {number(slowest)} steps of the chain."]
+    lines += [
+        "How each trial was left out: [Pareto k of every trial](../../trials-scorecard.md#how-trials-were-left-out).",
+        "",
+    ]
     head = ("parameter", "unit", "median", "95 %", "narrower than the prior", "R-hat", "goes with", "correlation")
     cells = [
         (code(row["parameter"]), row["unit"], number(row["median"]), f"{number(row['low'])} to {number(row['high'])}",

@@ -6,6 +6,7 @@
 import ast
 import csv
 from fnmatch import fnmatch
+from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
@@ -29,6 +30,7 @@ def module_of(path):
 MODULES = {module_of(path): path for path in sorted(SOURCE.rglob("*.py"))}
 
 
+@cache
 def imports(path, *, at_load_only=False):
     """Modules of the package that a file imports, also inside functions unless `at_load_only`."""
     found = set()
@@ -50,7 +52,7 @@ def imports(path, *, at_load_only=False):
             visit(child)
 
     visit(ast.parse(path.read_text(encoding="utf-8")))
-    return found
+    return frozenset(found)
 
 
 def package(module):

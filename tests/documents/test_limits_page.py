@@ -145,6 +145,8 @@ PREDICTED = (
     "{murrough13-resp-ket:.0f} % respond at 24 h in a trial like Murrough 2013 (64 published),"
     " {zheng19-resp1:.0f} % at 4 h in Guangzhou (13 published)",
     "The difference from midazolam is {murrough13-diff-24h} points (-7.95 published)",
+    "The placebo arm of Lii 2023 is predicted {lii23-madrs-p-d1-error:.1f} points too high at 24 h, and"
+    " {lii23-resp-p-d1:.0f} % respond (50 published)",
     "has an effect size of {fava18-d-0p1-d1/-1:.1f} against midazolam (0.8 published)",
     "effect sizes {zarate12-si-d-40min:.2f} and {zarate12-d-40min:.2f} (0.98 and 0.89 published)",
     "is too high ({grunebaum18-resp-k:.0f} %; 55 published)",

@@ -1,8 +1,8 @@
 """Pages of the story that stay open for several tests, one for each size of the window: to open one takes seconds.
 
-A test may move clock and mouse, scroll, choose a level of the drawing or of the text, and reveal a guess and try again.
-After it the page goes back to its beginning. With `may_change` it may also change the treatment: the history of the
-browser takes the changes back, and everything that is computed must then be what it was when the page was opened.
+A test may move clock and mouse, scroll, choose a level of the drawing or of the text, reveal a guess and try again, and
+change the treatment. After it the page goes back to its beginning: the history of the browser takes changes of the
+treatment back, and everything that is computed must then be what it was when the page was opened.
 A page that differs from one just opened, because the test changed something else, is closed.
 """
 
@@ -40,9 +40,15 @@ BACK_TO_THE_BEGINNING = f"""async (hours) => {{
     await settle(400);  // the address follows the clock
   }}
 }}"""
+COUNT_CHANGES = """() => {
+  window.changesOfTreatment = 0;
+  const shown = document.querySelector('.current-scenario strong');  // set at every change
+  new MutationObserver(() => { window.changesOfTreatment += 1; }).observe(shown, { childList: true });
+}"""
 BEFORE_ALL_CHANGES = """() => new Promise((done) => {
-  if (!history.state.steps) return done();
-  addEventListener('popstate', () => done(), { once: true });
+  const isChanged = window.changesOfTreatment > 0;
+  if (!history.state.steps) return done(isChanged);
+  addEventListener('popstate', () => done(isChanged), { once: true });
   history.go(-history.state.steps);
 })"""
 COMPUTED = """() => [
@@ -76,18 +82,18 @@ class SharedStories:
         self._browser, self._address, self._pages = browser, address, {}
 
     @contextmanager
-    def lend(self, width, height, *, may_change=False):
-        """A page of this size at its beginning; `may_change` the treatment."""
+    def lend(self, width, height):
+        """A page of this size at its beginning."""
         size = width, height
         if size not in self._pages and len(self._pages) == MOST_OPEN:
             self._close(next(iter(self._pages)))  # the one lent longest ago
         page, state, computed = self._pages[size] = self._pages.pop(size, None) or self._opened(width, height)
         try:
+            page.evaluate(COUNT_CHANGES)
             yield page
-            if may_change:
-                page.evaluate(BEFORE_ALL_CHANGES)
+            is_changed = page.evaluate(BEFORE_ALL_CHANGES)
             is_unchanged = self._state_at_the_beginning(page) == state
-            if may_change and is_unchanged:
+            if is_changed and is_unchanged:
                 is_unchanged = page.evaluate(SAME_AGAIN, computed)
         except BaseException:
             is_unchanged = False

@@ -1,4 +1,4 @@
-"""Exercises of the teacher's sheet, and their answers by simulation of the typical patient; a lesson (data/exercises)."""
+"""Exercises of the teacher's sheet, and their answers by simulation of the typical patient; a lesson."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ from ketamech.simulation.simulate import simulate_scenario
 FILE = DATA / "exercises" / "exercises.csv"
 COLUMNS = (
     "id", "title", "question", "treatments", "person", "perturbations", "pathways_off", "case", "output",
-    "relative_to", "statistic", "time", "level", "contrast", "compared_with", "compared_case", "factor", "unit", "digits",
-    "track", "figure_hours", "explanation",
+    "relative_to", "statistic", "time", "level", "contrast", "compared_with", "compared_case", "factor", "unit",
+    "digits", "track", "figure_hours", "explanation",
 )  # fmt: skip
 LESSON = DATA / "exercises" / "lesson.csv"
 LESSON_COLUMNS = ("part", "minutes", "chapter", "exercise", "text")

@@ -25,7 +25,6 @@ from ketamech.app.scenarios import MAX_OCCASIONS
 from ketamech.app.schemas import SampleSizeRequest, TrialRequest
 from ketamech.calibration.clinical_targets import (
     RELAPSE_STATISTICS,
-    ClinicalTarget,
     load_clinical_targets,
     published_interval,
     statistic,
@@ -67,10 +66,15 @@ from ketamech.trials.run_trial import joined_replicates, run_trial
 from ketamech.trials.trial_reader import TRIALS, load_trial, shipped_trial
 
 FILE, ARMS, LAST_DAY = "trial.yaml", "arms: ", 730
+UNITS = {  # of statistics that are not in the unit of the scale
+    "hazard ratio": "ratio", "odds ratio": "ratio", "median relapse": "days", "effect size": "SD",
+    "share difference": "% of patients",
+}  # fmt: skip
 RELAPSE = "MADRS > 50 % of baseline from {day} d"  # of a trial that is written at the desk
 LATEST_PRIMARY_DAY = 28  # of a course of doses, unless the request names a day
 PARTS = 12
 DOUBLE_DUMMY = "double-dummy"
+MIN_TRIALS_OF_VERDICT = 20  # fewer give no range of 95 % of the trials
 MIN_REPLICATES = 100  # of a search on the page, as in its form
 POWER_SIZES = (10, 20, 30, 40, 60, 80, 120, 160, 240, 320, 500, 1000, 2000)
 MOST_SURVIVAL_STEPS = 400
@@ -580,7 +584,8 @@ def _published(task: TrialTask, trial: Trial, data: xr.Dataset) -> list[dict[str
             published_low, published_high = published_interval(target)
             rows.append({
                 "arm": target.arm, "statistic": target.statistic, "against": target.control_arm,
-                "unit": _unit_of(target), "verdict": _verdict(target.published, low, high),
+                "unit": "% of patients" if target.is_share else UNITS.get(target.statistic, trial.scales[scale].unit),
+                "verdict": _verdict(target.published, simulated),
                 "id": target.row.id, "fitted": target.fitted,
                 "published": target.published, "published_low": published_low, "published_high": published_high,
                 "simulated": float(np.nanmean(simulated)), "low": low, "high": high,
@@ -588,19 +593,12 @@ def _published(task: TrialTask, trial: Trial, data: xr.Dataset) -> list[dict[str
     return json_rows(pd.DataFrame(rows))
 
 
-def _unit_of(target: ClinicalTarget) -> str:
-    """The unit of a published number; empty for a ratio."""
-    if target.is_share:
-        return "% of patients"
-    if target.statistic in ("hazard ratio", "odds ratio", "effect size"):
+def _verdict(published: float, simulated: np.ndarray) -> str:
+    """Whether a published number is in the range of 95 % of the simulated trials [replicate]; empty for few."""
+    known = simulated[np.isfinite(simulated)]
+    if len(known) < MIN_TRIALS_OF_VERDICT:
         return ""
-    return "days" if target.statistic == "median relapse" else "points"
-
-
-def _verdict(published: float, low: float, high: float) -> str:
-    """Whether a published number lies in the range of 95 % of the simulated trials; empty where there is no range."""
-    if not (math.isfinite(low) and math.isfinite(high) and low < high):
-        return ""
+    low, high = interval(known)
     return "inside" if low <= published <= high else "outside"
 
 

@@ -110,5 +110,6 @@ def spread_sentences(scale: str, hour: float, simulated: Mapping[str, float], re
     found = [f"Simulated spread: {adjusted}SD of the change {arms}."]
     if not rows:
         return [*found, "The tables of published values hold no SD of the change on this scale at about this time."]
-    ratios = "; ".join(f"{row['text']}: {row['patients_ratio']:.1f} times" for row in rows)
-    return [*found, f"Published SD of the change at about this time, and the number of patients with it: {ratios}."]
+    ratios = "; ".join(f"{row['text']}: {row['patients_ratio']:.1f}" for row in rows)
+    published = "Published SD of the change at about this time, and how many times as many patients it needs"
+    return [*found, f"{published}: {ratios}."]

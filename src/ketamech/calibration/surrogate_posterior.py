@@ -203,6 +203,21 @@ def convergence(chain: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return split_rhat(chain), emcee.autocorr.integrated_time(chain, quiet=True)
 
 
+def effective_sizes(chain: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Bulk and tail effective sample size of each parameter (Vehtari and others 2021); [step, walker, parameter].
+
+    The walkers count as chains. They move by the positions of each other, so that both are upper limits.
+    """
+    import arviz
+
+    chains = np.moveaxis(chain, 0, 1)
+    bulk, tail = (
+        np.array([arviz.ess(chains[:, :, i], method=method) for i in range(chains.shape[2])])
+        for method in ("bulk", "tail")
+    )
+    return bulk, tail
+
+
 def split_rhat(chain: np.ndarray) -> np.ndarray:
     """Split R-hat of each parameter [parameter]; positions [step, walker, parameter]."""
     half = len(chain) // 2

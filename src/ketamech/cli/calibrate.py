@@ -158,10 +158,11 @@ def _parameter_rows(task: CalibrationProblem, posterior: Posterior, best: np.nda
     import numpy as np
 
     from ketamech.calibration import calibration_problem
-    from ketamech.calibration.surrogate_posterior import convergence, prior_contraction
+    from ketamech.calibration.surrogate_posterior import convergence, effective_sizes, prior_contraction
     from ketamech.core.statistics import MEDIAN_AND_95, percentiles
 
     rhat, time = convergence(posterior.chain)
+    bulk, tail = effective_sizes(posterior.chain)
     low, median, high = percentiles(calibration_problem.in_table_units(task, posterior.draws), MEDIAN_AND_95, axis=0)
     samples = posterior.chain.reshape(-1, len(best))
     best_values, contraction = calibration_problem.in_table_units(task, best[None])[0], prior_contraction(samples)
@@ -173,7 +174,8 @@ def _parameter_rows(task: CalibrationProblem, posterior: Posterior, best: np.nda
             {
                 "parameter": p.name, "unit": table[p.name].unit, "before": table[p.name].value, "best": best_values[i],
                 "median": median[i], "low": low[i], "high": high[i], "narrower_than_prior": contraction[i],
-                "R_hat": rhat[i], "autocorrelation": time[i], "goes_with": task.estimated[most_correlated].name,
+                "R_hat": rhat[i], "ESS_bulk": bulk[i], "ESS_tail": tail[i], "autocorrelation": time[i],
+                "goes_with": task.estimated[most_correlated].name,
                 "correlation": correlation[i, most_correlated],
             }
         )  # fmt: skip

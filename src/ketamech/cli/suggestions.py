@@ -86,7 +86,7 @@ class Command(TyperCommand):
             return super().invoke(ctx)
         except InputError as problem:
             names = {parameter.name: parameter.opts[0] for parameter in self.params}
-            option = names.get(problem.key) if problem.file is None else None
+            option = names.get(problem.key or "") if problem.file is None else None
             raise problem.replace(key=option) if option and option.startswith("--") else problem from None
 
 

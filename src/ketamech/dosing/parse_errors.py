@@ -20,7 +20,7 @@ STARTS = {
         '"esketamine 84 mg nasal twice weekly for 4 weeks, then weekly"',
     ),
     "phrase": (
-        "a name, then perhaps a dose, a route or 'into' a site, 'over' a time, 'at' a time, and how often 'for' how long",
+        "a name, then perhaps a dose, a route or 'into' a site, 'over' a time, 'at' a time, how often 'for' how long",
         '"lorazepam 2 mg oral at -120 min"',
     ),
     "dose_form": ("ROUTE AMOUNT UNIT, perhaps = share of the usual level", "IP 10 mg/kg"),

@@ -179,7 +179,7 @@ def _first_above(trace: TimeCourseWindow) -> float:
 
 
 def _last_above(trace: TimeCourseWindow) -> float:
-    """Time (h) at which the curve last falls to the level, by linear interpolation; NaN if it is never above or stays."""
+    """Time (h) at which the curve last falls to the level, by linear interpolation; NaN if it does not."""
     hours, values = trace.window()
     above = np.flatnonzero(values > trace.level)
     if not len(above) or above[-1] == len(values) - 1:

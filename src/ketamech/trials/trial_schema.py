@@ -8,7 +8,6 @@ from pydantic import BaseModel, BeforeValidator, Field, model_validator
 
 from ketamech.core import InputError
 from ketamech.core.deprecated_names import with_current_keys
-from ketamech.dosing.parse import parse_percentage
 from ketamech.simulation.scenario_schema import FileSchema
 
 BELIEF = "^(blinded|open|none)$"
@@ -21,6 +20,8 @@ def _fraction(value: Any) -> Any:
     """A fraction that is written as a percentage; any other value is left to the check of numbers."""
     if not (isinstance(value, str) and "%" in value):
         return value
+    from ketamech.dosing.parse import parse_percentage  # the schema alone needs no grammar
+
     try:
         return parse_percentage(value)
     except InputError:

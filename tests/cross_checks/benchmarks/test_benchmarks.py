@@ -16,7 +16,7 @@ from benchmarks import benchmark_case, ketamech_engine, lsoda
 from benchmarks.engine_process import CAN_FORK, isolated
 from benchmarks.engines import BY_HAND, ENGINES, OURS, select_engines
 from benchmarks.scaling import sizes, summary
-from benchmarks.suite import SomeOutputs
+from benchmarks.suite import SomeOutputs, remembered
 from benchmarks.work_precision import QUICK, ErrorNorm, compare, measure, one_core, shares
 from ketamech.core import UnknownNameError
 from ketamech.engine import events, load_kernel
@@ -177,6 +177,13 @@ def test_a_peer_that_is_not_there_is_listed_with_what_to_type(toy):
     assert theirs["type_this"] == "pip install libroadrunner python-libsbml"
     assert all(setting["ms"] and setting["error"] < 0.01 for setting in ketamech_engine["settings"])
     assert compare([ketamech_engine, theirs]) == []
+
+
+def test_ours_has_its_own_tolerances_also_where_its_run_is_remembered(toy):
+    loaded = {}
+    (ours,) = measure(toy, [remembered(OURS, loaded)], QUICK, lambda line: None)
+    assert [setting["tolerance"] for setting in ours["settings"]] == list(QUICK.our_tolerances)
+    assert set(loaded) == {OURS.name}
 
 
 def _ends(case):

@@ -63,15 +63,8 @@ def story_size():
 
 @pytest.fixture
 def story(shared_stories, story_size):
-    """The story, opened, for a test that only moves the clock, scrolls or chooses a level of the drawing."""
+    """The story, opened, for a test that needs no fresh page: see `SharedStories`."""
     with shared_stories.lend(*story_size) as page:
-        yield page
-
-
-@pytest.fixture
-def changing_story(shared_stories, story_size):
-    """The same for a test that also changes the treatment."""
-    with shared_stories.lend(*story_size, may_change=True) as page:
         yield page
 
 

@@ -39,27 +39,28 @@ def test_every_chapter_of_the_story_is_drawn_and_captioned(page, address):
     assert page.console_errors == []
 
 
-def test_the_dose_slider_changes_the_curves_and_reset_restores_them(changing_story):
-    before = changing_story.locator("#dose [data-caption]").inner_text()
-    set_slider(changing_story, changing_story.locator("#dose [data-dose]"), 1.0)
-    until(changing_story, "t => document.querySelector('#dose [data-caption]').textContent !== t", arg=before)
-    assert "2 mg/kg" in changing_story.locator("#time-bar").inner_text()
-    until(changing_story, "document.querySelectorAll('#dose figure > svg path.reference').length === 2")
-    changing_story.click("#reset")
-    until(changing_story, "t => document.querySelector('#dose [data-caption]').textContent === t", arg=before)
+def test_the_dose_slider_changes_the_curves_and_reset_restores_them(page, address):
+    open_story(page, address)
+    before = page.locator("#dose [data-caption]").inner_text()
+    set_slider(page, page.locator("#dose [data-dose]"), 1.0)
+    until(page, "t => document.querySelector('#dose [data-caption]').textContent !== t", arg=before)
+    assert "2 mg/kg" in page.locator("#time-bar").inner_text()
+    until(page, "document.querySelectorAll('#dose figure > svg path.reference').length === 2")
+    page.click("#reset")
+    until(page, "t => document.querySelector('#dose [data-caption]').textContent === t", arg=before)
 
 
-def test_blocking_ampa_receptors_raises_the_lowest_score(changing_story):
-    changing_story.locator("#mood").scroll_into_view_if_needed()
-    until(changing_story, "document.querySelector('#mood [data-caption]').textContent.includes('lowest')")
+def test_blocking_ampa_receptors_raises_the_lowest_score(story):
+    story.locator("#mood").scroll_into_view_if_needed()
+    until(story, "document.querySelector('#mood [data-caption]').textContent.includes('lowest')")
 
     def lowest():
-        return float(re.search(r"lowest, ([\d.]+)", changing_story.locator("#mood [data-caption]").inner_text())[1])
+        return float(re.search(r"lowest, ([\d.]+)", story.locator("#mood [data-caption]").inner_text())[1])
 
     usual = lowest()
-    changing_story.locator("#signalling [data-toggle=nbqx]").check()
+    story.locator("#signalling [data-toggle=nbqx]").check()
     changed = "u => !document.querySelector('#mood [data-caption]').textContent.includes('lowest, ' + u)"
-    until(changing_story, changed, arg=usual)
+    until(story, changed, arg=usual)
     assert lowest() > usual + 1
 
 

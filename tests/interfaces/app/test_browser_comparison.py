@@ -1,8 +1,5 @@
 """Cases compared in the workbench: what a difference is worth, names, patients, texts that are not understood."""
 
-import json
-
-import pytest
 from browser_helpers import card, findings, open_workbench, show_few_people, until
 
 from ketamech.dosing.perturbations import load_perturbations
@@ -21,7 +18,7 @@ def test_the_first_cases_are_single_doses_whose_difference_is_judged_by_the_erro
     assert [treatment(page, i).input_value() for i in (0, 1)] == [
         "racemic 0.5 mg/kg IV over 40 min", "esketamine 84 mg nasal",
     ]  # fmt: skip
-    until(page, f"{NOTE}.length > 20")
+    until(page, f"{NOTE}.includes('published differences')")
     basis = page.request.get(f"{address}/api/comparison").json()
     text = page.evaluate(NOTE)
     assert text.startswith("24 hours after the start the score on B is ")

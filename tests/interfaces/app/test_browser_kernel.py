@@ -48,9 +48,10 @@ def test_the_story_asks_the_server_where_the_module_is_not_installed(page, addre
 def test_the_workbench_never_asks_the_server_for_what_the_browser_simulates(page, address):
     requested = requests_of(page)
     open_workbench(page, address)
+    until(page, "document.querySelectorAll('#panel .published-point').length > 3")
     set_slider(page, card(page).locator("[data-dose]"), 0.6)
     until(page, "document.querySelector('.parsed-treatments').textContent.includes('ketamine 1.2 mg/kg')")
-    until(page, "document.querySelectorAll('#panel .published-point').length > 3")
+    until(page, "document.querySelector('#curves-notes').textContent.includes('A: ')")  # why it has no published values
     page.click("#tab-population")
     page.wait_for_selector("#panel path.band")
     assert {method for method, _ in requested} == {"GET"}

@@ -170,26 +170,24 @@ def test_a_guess_is_drawn_by_touch(browser, address):
     page.context.close()
 
 
-def test_numbers_in_the_text_can_be_dragged(changing_story):
-    until(changing_story, "document.querySelector('#mood-now').textContent.includes('nine in ten')")
-    until(
-        changing_story, "document.querySelector('#leading-way').textContent.length > 20"
-    )  # nothing above moves any more
-    dose = changing_story.locator("#mood-now .drag-number[aria-label=dose]")
+def test_numbers_in_the_text_can_be_dragged(story):
+    until(story, "document.querySelector('#mood-now').textContent.includes('nine in ten')")
+    until(story, "document.querySelector('#leading-way').textContent.length > 20")  # nothing above moves any more
+    dose = story.locator("#mood-now .drag-number[aria-label=dose]")
     box = dose.bounding_box()
-    changing_story.mouse.move(box["x"] + 5, box["y"] + 5)
-    changing_story.mouse.down()
-    changing_story.mouse.move(box["x"] + 45, box["y"] + 5, steps=4)
-    changing_story.mouse.up()
-    until(changing_story, "document.querySelector('.current-scenario strong').textContent.includes('0.8 mg/kg')")
+    story.mouse.move(box["x"] + 5, box["y"] + 5)
+    story.mouse.down()
+    story.mouse.move(box["x"] + 45, box["y"] + 5, steps=4)
+    story.mouse.up()
+    until(story, "document.querySelector('.current-scenario strong').textContent.includes('0.8 mg/kg')")
     assert dose.inner_text() == "0.8 mg/kg"
     assert dose.is_visible(), "the same node, so that a drag goes on"
-    time = changing_story.locator("#glutamate .drag-number")
+    time = story.locator("#glutamate .drag-number")
     time.scroll_into_view_if_needed()
     time.focus()
-    changing_story.keyboard.press("End")
-    until(changing_story, "document.querySelector('#glutamate .drag-number').textContent.includes('30')")
-    assert changing_story.locator(".selected-time").inner_text().startswith("30")
+    story.keyboard.press("End")
+    until(story, "document.querySelector('#glutamate .drag-number').textContent.includes('30')")
+    assert story.locator(".selected-time").inner_text().startswith("30")
 
 
 def test_one_word_for_expectancy(story):

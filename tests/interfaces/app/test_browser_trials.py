@@ -34,13 +34,13 @@ def test_a_run_begins_with_its_difference_is_stored_compared_and_exported(page, 
     first = page.locator("#panel .findings .finding").first.inner_text()
     assert "points lower on" in first or "points higher on" in first
     assert "than on placebo" in first
-    assert "MADRS at 7 d" in first, "the last visit, because one arm has repeated doses"
+    assert "MADRS at 1 d" in first, "the first visit after a single dose"
     text = page.locator("#panel .findings").inner_text()
     sentences = text.count("does not succeed with a chance of ") + text.count("although the model has it")
     assert "mean of 2 trials with 8 patients in each arm" in first, "the size of the numbers"
     assert sentences == text.count("points lower on"), "one for each arm that is better"
     figure = page.locator("#panel figure").first
-    assert figure.locator("h3").inner_text().startswith("Day 7 – ")
+    assert figure.locator("h3").inner_text().startswith("Day 1 – ")
     notes = page.locator("#panel").inner_text()
     assert "Response: MADRS falls by at least 50 % of baseline." in notes
     assert "regression to the mean" in notes.split("Patients enter by the scores of the population")[1].split("\n")[0]
@@ -264,9 +264,16 @@ def test_the_exercises_show_their_answers_and_open_in_the_workbench(page, addres
     assert "ng/mL" in page.locator("#exercises .answer").first.inner_text()
     assert fits_the_width(page)
     assert findings(page) == []
+    page.get_by_label("Your answer to exercise 1").fill("7 percent")
     page.get_by_role("link", name="Simulate it in the workbench").last.click()
     page.wait_for_selector("#panel path.curve")
     assert page.locator(".case").count() == 2
+    assert page.locator(".selected-time").inner_text() == "7 days after the start", "the time of the question"
+    legend = page.locator("#panel figure[data-figure=depression-madrs] .legend").inner_text()
+    assert "A habenula off" in legend
+    assert "B habenula on" in legend
+    page.goto(f"{address}/exercises")
+    assert page.get_by_label("Your answer to exercise 1").input_value() == "7 percent", "what was typed is still there"
     assert page.console_errors == []
 
 
@@ -282,7 +289,12 @@ def test_a_figure_gives_a_link_to_itself_and_html_without_a_server(page, address
     until(page, "navigator.clipboard.readText().then((text) => text.startsWith('<figure>'))")
     content = page.evaluate("navigator.clipboard.readText()")
     assert f"<figcaption>{title}".replace("&", "&amp;") in content
-    assert "http" not in content.replace("http%3A%2F%2Fwww.w3.org", ""), "nothing is loaded from anywhere"
+    assert "table below" not in content, "the table stays on the page"
+    assert "hours after the start" in content.split("alt=")[1] or "minutes after the start" in content.split("alt=")[1]
+    back = f'<a href="{link.replace("&", "&amp;")}">'
+    assert back in content, "a link back"
+    others = content.replace("http%3A%2F%2Fwww.w3.org", "").replace(back, "")
+    assert "http" not in others, "nothing is loaded from anywhere"
     page.goto("about:blank")
     page.set_content(content)
     until(page, "document.querySelector('img').naturalWidth > 100")

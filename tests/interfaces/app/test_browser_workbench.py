@@ -58,7 +58,7 @@ def test_a_trial_shows_errors_at_its_fields_and_can_be_downloaded(page, address)
     page.get_by_role("button", name="Run the trial").click()
     page.wait_for_selector("#panel .figure-grid figure")
     assert page.locator("#panel [aria-invalid=true]").count() == 0
-    assert "dropout" in page.get_by_role("region", name="Arms, 2 trials").inner_text()
+    assert "drop-out" in page.get_by_role("region", name="Arms, 2 trials").inner_text()
     with page.expect_download() as saved:
         page.get_by_role("button", name="Save: Trial file").click()
     assert saved.value.path().read_text(encoding="utf-8").startswith("title: ")
@@ -171,26 +171,26 @@ def test_tab_leads_past_the_published_points_of_a_figure(page, address):
     assert page.evaluate("document.activeElement.matches('#panel figure summary')"), "the table comes next"
 
 
-def test_the_dose_is_set_and_a_badge_opened_by_keyboard_alone(changing_story):
-    changing_story.wait_for_selector("#dose .claim.supported")
+def test_the_dose_is_set_and_a_badge_opened_by_keyboard_alone(story):
+    story.wait_for_selector("#dose .claim.supported")
     here = "document.activeElement"
-    press_until(changing_story, "Tab", f"{here}.classList.contains('claim')")
-    changing_story.keyboard.press("Enter")
-    changing_story.wait_for_selector("dialog[open] .evidence-list")
-    changing_story.keyboard.press("Escape")
-    press_until(changing_story, "Tab", f"{here}.matches('#dose [data-dose]')", most=300)
-    changing_story.keyboard.press("End")
-    assert "2 mg/kg" in changing_story.locator("#time-bar").inner_text()
+    press_until(story, "Tab", f"{here}.classList.contains('claim')")
+    story.keyboard.press("Enter")
+    story.wait_for_selector("dialog[open] .evidence-list")
+    story.keyboard.press("Escape")
+    press_until(story, "Tab", f"{here}.matches('#dose [data-dose]')", most=300)
+    story.keyboard.press("End")
+    assert "2 mg/kg" in story.locator("#time-bar").inner_text()
 
 
-def test_simulating_a_rat_shows_the_points_measured_in_rats(changing_story):
-    changing_story.locator("#signalling").scroll_into_view_if_needed()
-    until(changing_story, "document.querySelectorAll('#signalling path.curve').length > 3")
-    assert changing_story.locator("#signalling .point").count() == 0
-    changing_story.locator("#signalling [data-rat]").check()
-    until(changing_story, "document.querySelectorAll('#signalling .point').length > 10")
-    assert "in a rat" in changing_story.locator("#time-bar").inner_text()
-    assert "does not apply to a rat" in changing_story.locator("#pathways .empty-state").first.inner_text()
+def test_simulating_a_rat_shows_the_points_measured_in_rats(story):
+    story.locator("#signalling").scroll_into_view_if_needed()
+    until(story, "document.querySelectorAll('#signalling path.curve').length > 3")
+    assert story.locator("#signalling .point").count() == 0
+    story.locator("#signalling [data-rat]").check()
+    until(story, "document.querySelectorAll('#signalling .point').length > 10")
+    assert "in a rat" in story.locator("#time-bar").inner_text()
+    assert "does not apply to a rat" in story.locator("#pathways .empty-state").first.inner_text()
 
 
 def test_published_means_of_the_compared_treatments_are_shown(page, address):

@@ -107,7 +107,8 @@ def test_how_long_the_drug_stays_is_the_time_of_the_first_line_of_the_story(clie
     scenario = found["scenarios"][0]
     outputs = ["brain.esketamine", "brain.arketamine"]
     times = list(np.arange(0.1, 8, 0.02))
-    values = client.post("/api/outputs", json={"scenario": scenario, "outputs": outputs, "times": times}).json()["values"]
+    request = {"scenario": scenario, "outputs": outputs, "times": times}
+    values = client.post("/api/outputs", json=request).json()["values"]
     brain = np.sum([values[name] for name in outputs], axis=0)
     gone = times[int(np.flatnonzero(brain > 0.1 * brain.max())[-1]) + 1]
     assert found["value"] == pytest.approx(gone, abs=0.03)

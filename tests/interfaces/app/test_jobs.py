@@ -15,7 +15,7 @@ from pydantic import ValidationError
 from ketamech.app.app_state import Limits, LruCache
 from ketamech.app.jobs import Job, Jobs, LimitExceeded, ResultWithFiles, differing_settings
 from ketamech.app.schemas import SampleSizeRequest, TrialRequest
-from ketamech.app.trial_tasks import TrialTask, _why_ended, planned_trial
+from ketamech.app.trial_tasks import TrialTask, _verdict, _why_ended, planned_trial
 from ketamech.core import SolverError
 from ketamech.evidence import load_evidence
 from ketamech.trials.analysis.sample_size import SampleSize
@@ -114,8 +114,10 @@ def test_a_shipped_trial_stands_beside_what_was_published(client):
     (effect,) = found["effects"]
     assert abs(difference["simulated"]) == pytest.approx(abs(effect["difference"]), abs=2), "not adjusted for baseline"
     assert rows["ketamine", "response"]["unit"] == "% of patients"
-    for row in found["published"]:
-        assert row["verdict"] == ("inside" if row["low"] <= row["published"] <= row["high"] else "outside")
+    assert {row["verdict"] for row in found["published"]} == {""}, "three trials give no range"
+    trials = np.linspace(30.0, 60.0, 40)
+    assert [_verdict(number, trials) for number in (27.0, 45.0)] == ["outside", "inside"]
+    assert _verdict(27.0, trials[:10]) == ""
     assert effect["success_low"] <= effect["success_share"] <= effect["success_high"]
 
 
@@ -169,7 +171,8 @@ def test_the_sample_size_comes_with_its_interval_and_the_script_that_finds_it(cl
     assert size["low"] <= size["patients"] <= size["high"]
     assert sum(size["patients_per_arm"].values()) == size["patients"]
     assert "for a power of 60 %" in size["text"]
-    assert "does not show the difference with a chance of 40 % (type II error)" in size["text"]
+    missed = f"{100 * size['type_2_error']:.0f} %"
+    assert f"does not show the difference with a chance of {missed} (type II error)" in size["text"]
     assert found["search_ends"] == []
     assert found["request_size"] == TRIAL["patients_per_arm"]
     simulated = found["arms"][0]["n"]

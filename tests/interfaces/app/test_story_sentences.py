@@ -268,7 +268,7 @@ def test_in_the_first_hour_the_felt_effect_carries_most(model):
 
 def test_the_areas_carry_the_later_lift(model):
     """Without their weight most of the effect from the third day on is gone; without new spines they hardly change."""
-    assert "From the third day on, the areas carry most of the lift" in TEXT
+    assert "From the third day on, the areas, which these spines change, carry most of the lift" in TEXT
     outputs = ["mood.madrs", "brain_network.medial_prefrontal_tone"]
 
     def run(**keys):

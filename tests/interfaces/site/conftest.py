@@ -47,7 +47,7 @@ def shared_stories(browser, site_address):
 @pytest.fixture
 def shared_story(shared_stories):
     """The story of the site, opened, for a test that needs no fresh page: see `SharedStories`."""
-    with shared_stories.lend(1366, 850, may_change=True) as page:
+    with shared_stories.lend(1366, 850) as page:
         yield page
 
 

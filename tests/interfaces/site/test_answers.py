@@ -215,6 +215,18 @@ def test_percentiles_of_virtual_patients_are_those_of_the_server(ask, app_state)
         assert close(found["curves"][0]["individuals"], expected["curves"][0]["individuals"], 2e-3), body
 
 
+def test_differences_from_a_reference_are_those_of_the_server(ask, app_state):
+    body = {"scenario": SCENARIOS[0], "until": MONTH, "track": "mood"}
+    larger = {**SCENARIOS[0], "treatments": ["racemic 1 mg/kg IV over 40 min"]}
+    bodies = [{**body, "reference": SCENARIOS[0]}, {**body, "reference": larger}]
+    same, found = ask([("population", one) for one in bodies])
+    assert not any(np.ravel(list(same["curves"][0]["percentiles"].values())))
+    expected = population_of(app_state, PopulationRequest.model_validate({**bodies[1], "patients": PEOPLE}))
+    for percent, values in expected["curves"][0]["percentiles"].items():
+        assert close(found["curves"][0]["percentiles"][percent], values, 2e-2), percent
+    assert max(expected["curves"][0]["percentiles"]["50"]) > 0.1, "the smaller dose leaves a higher score"
+
+
 def test_scenarios_are_refused_with_the_words_of_the_server(ask, app_state):
     answers = ask([("curves", {"scenario": scenario, "until": MONTH}) for scenario in REFUSED])
     for scenario, found in zip(REFUSED, answers, strict=True):

@@ -392,6 +392,7 @@ def test_contributions_of_pathways_are_computed_and_read_at_the_selected_time(wo
     workbench.get_by_role("button", name="Attribute").click()
     workbench.wait_for_selector("#panel path.band")
     captions = workbench.locator("#panel .contributions caption")
+    helpers.set_slider(workbench, workbench.locator("#time-slider"), 0.3451)
     assert "Change of MADRS 40 minutes after the start: −" in captions.inner_text(), "also within the first hour"
     before = captions.inner_text()
     workbench.focus("#time-slider")

@@ -57,6 +57,6 @@ def solved_by_wasm(model, monkeypatch):
     wasm = WasmKernel(system)
     with monkeypatch.context() as patch:
         patch.setattr(sys.modules["ketamech.engine.solve"], "run_task", wasm.run)
-        patch.setattr(kernels.Kernel, "compiled_for", lambda kernel, device: system)
+        patch.setattr(kernels.Kernel, "compiled_for", lambda kernel, device, patients: system)
         patch.setattr(kernels.Kernel, "fitting_slices", lambda kernel, device, receivers: [])
         yield

@@ -48,7 +48,7 @@ from scripts.scorecard_page import (
 
 DOCS = DATA.parents[2] / "docs"
 LIVE = ("murrough2013", "synapse", "transform2", "aspire1", "canuso2018", "lapidus2014")
-LIVE_FLOOR = -0.25  # of the skill of levels of these trials with eight replicates
+LIVE_FLOOR = 0.15  # of the skill of levels of these trials with eight replicates: 0.34 at present
 
 
 @pytest.fixture(scope="module")

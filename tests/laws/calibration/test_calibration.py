@@ -26,6 +26,7 @@ from ketamech.calibration.surrogate_posterior import (
     DesignPoints,
     QuadraticEmulator,
     convergence,
+    effective_sizes,
     prior_contraction,
     sample_emulated,
     sample_posterior,
@@ -304,3 +305,15 @@ def test_each_fitted_trial_has_a_cohort_of_its_own_in_all_arms(model):
     trials = shipped_problem(model, patients_per_arm=10).trials
     assert len({cohort_seed(name) for name in trials}) == len(trials) > 15
     assert all(trial.paired_arms != bool(trial.washout) for trial in trials.values())
+
+
+def test_effective_sizes_of_chains_with_a_known_autocorrelation():
+    """Of a first-order autoregression with correlation 0.8 between steps, one in nine draws is independent."""
+    rng, steps, walkers = np.random.default_rng(4), 4000, 8
+    chain = rng.standard_normal((steps, walkers, 2))
+    for k in range(1, steps):
+        chain[k, :, 1] = 0.8 * chain[k - 1, :, 1] + 0.6 * chain[k, :, 1]
+    bulk, tail = effective_sizes(chain)
+    assert bulk == pytest.approx(np.array([1, 1 / 9]) * steps * walkers, rel=0.1)
+    assert 0.8 * steps * walkers < tail[0] < 1.2 * steps * walkers
+    assert steps * walkers / 9 < tail[1] < steps * walkers / 2

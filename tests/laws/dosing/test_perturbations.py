@@ -1,6 +1,5 @@
 """Perturbations: drugs with their own kinetics, knock-outs, stress; in words, files and Python; refused when absurd."""
 
-import re
 from dataclasses import replace
 
 import numpy as np

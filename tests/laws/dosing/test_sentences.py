@@ -293,3 +293,14 @@ def test_drops_of_esketamine_are_no_devices(words):
 def _kinetic_events(sentence):
     events = dose_events_from_text(sentence, TABLE, {}, 24.0)
     return [e for e in events if e.compartment.startswith("pharmacokinetics.")]
+
+
+@pytest.mark.parametrize(
+    "words", ["placebo tablet", "placebo tablets", "Placebo pill", "placebo capsules", "placebo oral"]
+)
+def test_a_placebo_that_is_swallowed_is_no_procedure(words):
+    """A tablet raises expectancy over weeks, an infusion or a spray at once."""
+    (treatment,) = Regimen.parse(f"{words} daily for 6 weeks").treatments
+    assert (treatment.drug, treatment.route, treatment.is_procedure) == ("placebo", "oral", False)
+    (infusion,) = Regimen.parse("placebo IV").treatments
+    assert infusion.is_procedure

@@ -56,7 +56,8 @@ def test_company_and_order_change_no_bit(kernel, people, together, which):
 
 
 @pytest.mark.parametrize("lanes", [4, 8])
-def test_the_number_of_lanes_changes_no_bit(kernel, people, together, lanes, monkeypatch):
+def test_the_number_of_lanes_changes_no_bit(kernel, people, together, lanes, tmp_path, monkeypatch):
+    monkeypatch.setenv("KETAMECH_CACHE", str(tmp_path))  # compiled code of other lanes would be used
     monkeypatch.setattr(kernels, "cpu_lanes", lambda: lanes)
     own = kernels.Kernel(kernel.layout, kernel.build_system)
     assert own.compiled_for("cpu", COUNT).lanes == lanes

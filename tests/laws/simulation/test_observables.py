@@ -37,6 +37,7 @@ def patient(**more):
         (Observable("spines.density", relative_to="rise", time="5"), 0.25),
         (Observable("spines.density", relative_to="change", statistic="relative", time="5;10"), 0.5),
         (Observable("spines.density", statistic="first_above", level=2.5), 5.0),
+        (Observable("plasma.drug", relative_to="of_peak", statistic="last_above", level=0.5), 4.0),
         (Observable("plasma.drug", time="spines.density>2.4"), 1.0),
         (Observable("plasma.drug|plasma.drug * 4", statistic="auc_ratio"), 0.25),
         (Observable("plasma.drug|1 - plasma.drug", statistic="correlation", time="1;2;3"), -1.0),
@@ -61,13 +62,17 @@ def test_against_a_control():
     )
 
 
-@pytest.mark.parametrize("reduction", ["max", "tmax", "auc", "time_above", "clearance", "at", "first_above"])
+@pytest.mark.parametrize(
+    "reduction", ["max", "tmax", "auc", "time_above", "clearance", "at", "first_above", "last_above"]
+)
 def test_a_failed_solve_never_becomes_a_number(reduction):
     failed = patient(**{"plasma.drug": np.full_like(HOURS, np.nan)})
     assert math.isnan(Observable("plasma.drug", statistic=reduction).read(failed))
 
 
 def test_a_moment_that_never_comes_is_no_number():
+    for level in (9, 0):  # never above it, and never back to it
+        assert math.isnan(Observable("plasma.drug", statistic="last_above", level=level).read(patient()))
     assert math.isnan(Observable("plasma.drug", time="spines.density>9").read(patient()))
 
 

@@ -106,7 +106,7 @@ class StagePage(BaseModel):
 
 
 class ClaimEvidence(EvidenceRow):
-    """An evidence row for or against a claim: its strength, its weight by the rule, and what it says about the claim."""
+    """An evidence row for or against a claim: its strength, its weight by the rule, what it says of the claim."""
 
     strength: str
     weight: float
@@ -349,7 +349,9 @@ def _claim(claim: Claim, rule: Rule, app_state: AppState) -> dict[str, Any]:
         f"evidence_{side}": [
             {
                 **evidence_row(item.row, app_state),
-                "strength": item.strength, "weight": rule.weight(item), "description": item.why,
+                "strength": item.strength,
+                "weight": rule.weight(item),
+                "description": item.why,
             }
             for item in claim.evidence_of_side(side)
         ]

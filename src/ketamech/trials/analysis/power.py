@@ -357,12 +357,10 @@ def _sentence(
         margin = f"; {'' if met[0] else 'not shown to be '}{criterion.text}" if criterion.margin is not None else ""
         level = f"{100 * (1 - criterion.alpha):g} % interval"
         return f"{beginning}, {level} {interval_text(low, high)}, {_p_text(float(line['p']))}{margin}."
-    p = float(part["p"].median())
-    middle = f", median {_p_text(p)}" if criterion.margin is None and math.isfinite(p) else ""
     estimated = int(part["difference"].notna().sum())
     return (
         f"{beginning}, mean of {estimated} trials with {size}; 95 % of the trials: {interval_text(low, high)}; "
-        f"{criterion.text} in {int(met.sum())} of {len(part)} trials{_worse_text(part, criterion)}{middle}."
+        f"{criterion.text} in {int(met.sum())} of {len(part)} trials{_worse_text(part, criterion)}."
     )
 
 

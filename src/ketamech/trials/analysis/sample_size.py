@@ -69,8 +69,8 @@ class SampleSize:
     def text(self) -> str:
         """The number with its interval, in words."""
         if self.patients is None:
-            low = "" if self.low is None or self.limit <= self.target else f"; at least {self.low} in all are needed"
-            return f"{self.arm}: no number of patients found: {self.reason}{low}."
+            least = "" if self.low is None or self.limit <= self.target else f"; at least {self.low} in all are needed"
+            return f"{self.arm}: no number of patients found: {self.reason}{least}."
         numbers = set(self.patients_per_arm.values())
         is_equal = len(numbers) == 1 and not self.crossover
         low, high = self.interval_per_arm if is_equal else (self.low, self.high)

@@ -13,6 +13,7 @@ const GROWING = 12_000; // ms after everything is computed during which figures 
 const MOVED = 2; // px
 const MOVES = ["wheel", "touchstart", "pointerdown", "keydown"];
 let endLanding = () => {};
+export const landing = { node: null, top: 0, endedAt: -Infinity }; // the last one: its chapter, its place (px), when it ended
 
 // Keeps a chapter that a link or an address leads to at its place while the page grows, until the reader moves: the chapters
 // above keep the height that they have now (story.css), and get their own in one step. `computed` resolves when the
@@ -22,12 +23,14 @@ export function landOn(node, computed, lead = () => node.scrollIntoView({ behavi
   lead();
   const top = () => node.getBoundingClientRect().top;
   const landed = top();
+  Object.assign(landing, { node, top: landed, endedAt: -Infinity });
   for (const chapter of document.querySelectorAll(".chapter")) chapter.style.setProperty("--landed-height", `${chapter.offsetHeight}px`);
   node.classList.add("landed");
   const end = new AbortController();
   const stop = () => {
     if (end.signal.aborted) return;
     end.abort();
+    landing.endedAt = performance.now();
     const before = top();
     node.classList.remove("landed");
     scrollBy({ top: top() - before, behavior: "instant" }); // the browser's own anchoring gives way to a wheel

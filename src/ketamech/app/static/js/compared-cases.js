@@ -6,6 +6,7 @@ import { formatRange, formatTimeLong, interpolate } from "./format.js";
 import { selectedTime } from "./time-slider.js";
 
 const NOT_IN_A_TRIAL = ["perturbations", "pathways", "species", "variant", "parameters"];
+const COMPUTING = "How large the error of the model is for such a difference is being computed.";
 const SMALLEST = 0.05; // points that are written as 0.1
 
 // { error, rows, fitted, trials: [{ title, arms }] }; null where it cannot be loaded.
@@ -17,7 +18,7 @@ export function pairedDifference({ metadata }, scenario, reference, track) {
   return postJson("/api/population", { scenario, reference, ...request }).catch(() => null);
 }
 
-// About case `k` and the first: the difference of the typical patient, of virtual patients, and what it is worth.
+// About case `k` and the first (`basis` is undefined until it is loaded): the difference of the typical patient, of virtual patients, and what it is worth.
 export function differenceSentence({ basis, cases, responses, tracks, differences, k }, hours) {
   if (!tracks[0] || !tracks[k] || responses[0].isOutdated || responses[k].isOutdated) return "";
   const valueOf = (i) => interpolate(responses[i].time, tracks[i].curves[0].treated, hours);
@@ -35,6 +36,7 @@ export function differenceSentence({ basis, cases, responses, tracks, difference
 const round = (value) => Number(value.toFixed(1));
 
 function worth({ basis, size, cases, responses, k, pair }) {
+  if (!basis) return basis === undefined ? COMPUTING : "";
   const together = basis.trials.filter(({ arms }) => [0, k].every((i) => isArm(cases[i], responses[i], arms)));
   const compared = together.length
     ? `Treatments ${pair} were compared in: ${together.map(({ title }) => title).join("; ")}.`

@@ -23,7 +23,7 @@ function exerciseNode(exercise, i) {
     paragraph(question),
     element("p", { class: "open-case" }, link),
     element("div", { class: "task-figure", "aria-hidden": "true" }, taskFigure(exercise).node),
-    element("textarea", { class: "write-here", rows: 2, "aria-label": `Your answer to exercise ${i + 1}`, placeholder: "Your answer" }),
+    answerField(i),
     element("details", {}, element("summary", { text: "Answer" }), answer),
   );
 }
@@ -39,6 +39,14 @@ function workbenchAddress({ scenarios, group, hours, label }) {
 function shortScenario(scenario) {
   const isSet = ([, value]) => value !== null && (typeof value !== "object" || Object.values(value).length > 0);
   return Object.fromEntries(Object.entries(scenario).filter(isSet));
+}
+
+// What is typed stays in this tab, so that it is there after a look at the workbench.
+function answerField(i) {
+  const key = `ketamech.answer.${i + 1}`;
+  const oninput = ({ target }) => sessionStorage.setItem(key, target.value);
+  const attributes = { class: "write-here", rows: 2, "aria-label": `Your answer to exercise ${i + 1}`, placeholder: "Your answer", oninput };
+  return element("textarea", { ...attributes, text: sessionStorage.getItem(key) });
 }
 
 // For paper: the curves without their values at the selected time, which may be the answer (exercises.css).

@@ -214,7 +214,7 @@ export function timeScale(start, end, { linear, last } = selectedTime.range) {
 
 const STROKE_STYLES = ["stroke", "stroke-width", "stroke-dasharray", "stroke-linejoin", "stroke-linecap"];
 const TEXT_STYLES = ["font-size", "font-family", "font-weight", "text-anchor", "dominant-baseline", "paint-order"];
-const SAVED_STYLES = [...STROKE_STYLES, ...TEXT_STYLES, "stroke-opacity", "fill", "fill-opacity", "opacity", "visibility"];
+const SAVED_STYLES = [...STROKE_STYLES, ...TEXT_STYLES, "stroke-opacity", "fill", "fill-opacity", "opacity", "visibility", "display", "stop-color", "stop-opacity"];
 
 const fileName = (title, extension) => `ketamech-${figureName(title)}.${extension}`;
 
@@ -255,10 +255,10 @@ function saveFigure(figure, kind) {
   image.src = `data:image/svg+xml;charset=utf-8,${encodeURIComponent(text)}`;
 }
 
-// Buttons that save a drawing which is no figure; `drawing` returns its { svg, title, legend, shownTime, size }.
+// Buttons that save a drawing which is no figure; `drawing` resolves to its { svg, title, legend, shownTime, size }.
 export function drawingButtons(drawing) {
-  const save = (kind) => {
-    const { title, ...others } = drawing();
+  const save = async (kind) => {
+    const { title, ...others } = await drawing();
     saveFigure({ title, titleNode: { textContent: title }, ...others }, kind);
   };
   const buttons = ["SVG", "PNG"].map((kind) => linkButton(kind, () => save(kind.toLowerCase()), { "aria-label": `Save the drawing as ${kind}` }));
@@ -269,13 +269,12 @@ const ROW = 16;
 const HEAD_LETTER = 7.8; // px, about, of a letter of the heading
 const LETTER = 5.4; // px, about, of small letters
 
-// A copy with its computed styles written into it, without what is not displayed.
+// A copy with its computed styles written into it.
 function withStyles(svg) {
   const copy = svg.cloneNode(true);
   const copies = [copy, ...copy.querySelectorAll("*")];
   [svg, ...svg.querySelectorAll("*")].forEach((node, i) => {
     const style = getComputedStyle(node);
-    if (style.display === "none" && node.closest("defs") === null) return copies[i].remove();
     for (const name of SAVED_STYLES) copies[i].setAttribute(name, style.getPropertyValue(name));
     copies[i].removeAttribute("class");
   });

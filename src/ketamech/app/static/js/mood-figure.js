@@ -142,7 +142,7 @@ export class MoodFigure extends TimeFigure {
     const sample = svgElement("svg", { viewBox: "0 0 30 12", class: "figure", "aria-hidden": "true" });
     sample.append(svgElement("path", { class: "person-curve", d: "M1 3C12 3 16 9 29 9M1 6C12 6 16 11 29 4" }));
     const { people, count } = this.people;
-    const entry = element("li", {}, sample, `${people.length} of ${formatCount(count)} simulated people`);
+    const entry = element("li", {}, sample, `${people.length} of ${formatCount(count)} simulated`);
     if (this.legend.firstChild) this.legend.firstChild.after(entry); // a short row leaves room for it
   }
 

@@ -1,5 +1,6 @@
 // The story in full screen, for a class: chapters by keys or buttons; the figures link to the workbench.
 
+import { landing } from "./chapter-scroll.js";
 import { button, debounce, element, find, nextFrame } from "./dom.js";
 import { setFigureAddress } from "./figure-share.js";
 import { linkTo } from "./share-link.js";
@@ -9,10 +10,12 @@ const STEPS = { ArrowRight: 1, PageDown: 1, ArrowLeft: -1, PageUp: -1 };
 const PAGE_KEYS = ["PageDown", "PageUp"];
 const SHORT_KEYS = "Keys: → or Page Down next, ← or Page Up back, Space scrolls, Esc leaves; a slider takes → and ← only after Tab";
 const TYPED = "input:not([type=range], [type=checkbox]), select, textarea, [role=tab], [contenteditable]";
+const OPENED = "dialog[open], :popover-open"; // has the keys for itself
 const SLIDERS = "input[type=range], [role=slider]";
 const USUAL_HEIGHTS = { text: 720, drawing: 820 }; // px of a window in which they have their usual size
 const LEAST_ZOOM = { text: 1.15, drawing: 1 };
 const SETTLE = 100; // ms after the last move of the page
+const JUST_LANDED = 1500; // ms
 const RESIZING = 800; // ms after full screen is entered or left, in which figures take their new size
 
 // `places`: the start and the chapters in order. Keys move between them in full screen only, where the page is not
@@ -47,7 +50,6 @@ export function setUpPresentation(places) {
   }
 
   async function leave() {
-    look();
     await keepPlace(async () => {
       body.classList.remove("presentation");
       if (document.fullscreenElement) await document.exitFullscreen();
@@ -66,19 +68,20 @@ export function setUpPresentation(places) {
   const currentIndex = () => Math.max(0, places.findLastIndex((node) => node.getBoundingClientRect().top <= innerHeight / 3));
 
   function showPlace(index = currentIndex()) {
+    if (matchMedia("print").matches) return; // paper holds one chapter
     const last = places.length - 1;
     places.forEach((node, i) => node.classList.toggle("in-view", i === index)); // alone on paper (story.css)
     place.textContent = index ? `${index} of ${last}${index === last ? ", the last chapter" : ""}` : `Start, ${last} chapters`;
   }
-  // Where the reader is, as it was before a click into the button moves what stands above (chapter-scroll.js).
-  let seen = null;
+  addEventListener("scroll", debounce(SETTLE, () => isOn() && showPlace()), { passive: true });
+
+  // Where the reader is. A press of a button ends the landing at a chapter, and what stands above it then takes its height.
   function look() {
-    const node = places[currentIndex()];
+    const isLanded = performance.now() - landing.endedAt < JUST_LANDED;
+    const node = isLanded ? landing.node : places[currentIndex()];
     const { top, height } = node.getBoundingClientRect();
-    seen = { node, top, height };
-    if (isOn()) showPlace();
+    return { node, top: isLanded ? landing.top : top, height };
   }
-  addEventListener("scroll", debounce(SETTLE, look), { passive: true });
 
   function move(step) {
     const index = Math.min(places.length - 1, Math.max(0, currentIndex() + step));
@@ -88,9 +91,7 @@ export function setUpPresentation(places) {
 
   // The heading of the chapter, or the same part below it, stays in view while the layout changes and figures take their
   // new size, unless the reader moves.
-  async function keepPlace(change) {
-    if (!seen) look();
-    const { node, top, height } = seen;
+  async function keepPlace(change, { node, top, height } = look()) {
     const hold = () => {
       const now = node.getBoundingClientRect();
       const away = now.top - (top < 0 ? (top / height) * now.height : top);
@@ -117,7 +118,7 @@ export function setUpPresentation(places) {
   addEventListener(
     "keydown",
     (event) => {
-      if (!isOn() || event.altKey || event.ctrlKey || event.metaKey) return;
+      if (!isOn() || event.altKey || event.ctrlKey || event.metaKey || find(OPENED)) return;
       if (event.key === "Escape") leave();
       const step = STEPS[event.key];
       if (!step || needs(event.target, event.key)) return;

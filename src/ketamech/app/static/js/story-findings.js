@@ -1,6 +1,7 @@
 // What a figure shows, in words, computed from its curves: the heading of each figure, and the values at the clock's time.
 // `tracks`: the latest curves of each track, in the order of data/tracks/curves.csv.
 
+import { setText } from "./dom.js";
 import { extremum, formatNumber, formatTime, formatTimeLong, formatWithUnit, interpolate, lastTimeAbove } from "./format.js";
 
 const CURVE = { plasma: { venous: 1 }, nmda: { bound: 0, interneurons: 1, pyramidal: 2 }, inflammation: { il6: 0, tnf: 1 } };
@@ -164,7 +165,7 @@ export const finding = (track, points) => FINDINGS[track.key]?.(track, points) ?
 
 // The text of a caption; the number of the time beside it follows.
 export function writeCaption(place, text) {
-  place.textContent = text;
+  setText(place, text);
   place.dispatchEvent(new Event("written"));
 }
 

@@ -79,6 +79,7 @@ async function start() {
   address = new StoryAddress(state, VIEW);
   linkFigures(address, state, trackInfo);
   find(".scene-values > div").prepend(drawingButtons(sceneDrawing));
+  find(".scene-values .values-kind").textContent = " as a table; save the drawing";
   setUpReadingLevel(() => address.replace());
   setPictureSource(() => ({ treatment: [state.description, ...state.changes].join("; "), version: metadata.version }));
   const runs = new MoodRuns(state);
@@ -143,12 +144,16 @@ function addFigure(key, figure) {
   viewObserver.observe(figure.node);
 }
 
-// The level that the scene shows, to be saved.
-function sceneDrawing() {
+// The level that the scene shows, to be saved, at its full height: without the values below it.
+async function sceneDrawing() {
+  find(".scene-values").open = false;
+  await nextFrame();
+  await nextFrame();
   const svg = find(".drawing[data-state=shown]") ?? find(".stage-mood .figure > svg");
   const { clientWidth, clientHeight } = find(".stage");
+  const size = svg.matches(".drawing") ? [clientWidth, clientHeight] : null; // the curve has that of its view box
   const shownTime = `${formatTimeLong(selectedTime.hours)} after the start. ${find("#scene-sentence").textContent}`;
-  return { svg, title: "How ketamine works: drawn from computed curves, not to scale", legend: find(".scene-legend"), shownTime, size: [clientWidth, clientHeight] };
+  return { svg, title: "How ketamine works: drawn from computed curves, not to scale", legend: find(".scene-legend"), shownTime, size };
 }
 
 function currentScenario() {

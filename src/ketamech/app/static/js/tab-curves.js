@@ -49,7 +49,7 @@ class CurvesTab {
     this.chosenCurve = {}; // by track id
     this.figures = new Map(); // by track id: { figure, curveSelect }
     this.lastValid = new WeakMap(); // the last response of each case, by its object
-    this.basis = null; // by what a difference between cases is judged
+    this.basis = undefined; // by what a difference between cases is judged; null where it cannot be loaded
     this.differences = []; // by case: the paired difference from the first, where there are bands
     this.grid = element("div", { class: "figure-grid" });
     this.notes = element("div", { class: "secondary", id: "curves-notes", role: "status" });
@@ -183,7 +183,7 @@ class CurvesTab {
     this.basis ??= await loadBasis();
     this.showDifference();
     const { people } = this;
-    if (!this.hasPeople || !this.basis) return;
+    if (!this.hasPeople) return;
     const isKnown = (i) => isCurrent(this.responses[0]) && isCurrent(this.responses[i]);
     const ofCase = (scenario, i) => (i && isKnown(i) ? pairedDifference(this.workbench, scenario, cases[0], this.moodTrack.key) : null);
     const differences = await Promise.all(cases.map(ofCase));
@@ -203,7 +203,7 @@ class CurvesTab {
     if (!entry) return;
     const { cases } = this.workbench;
     const tracks = this.responses.map((response) => response?.tracks.find(({ key }) => key === this.moodTrack.key));
-    const isComparable = this.basis && cases.length > 1 && cases.length === this.responses.length;
+    const isComparable = cases.length > 1 && cases.length === this.responses.length;
     const sentence = (k) => differenceSentence({ ...this, cases, tracks, k }, selectedTime.hours);
     entry.figure.setNote(isComparable ? cases.map((_, k) => (k ? sentence(k) : "")).filter(Boolean).join(" ") : "");
   }
@@ -341,13 +341,16 @@ const isCurrent = (response) => Boolean(response) && !response.isOutdated;
 function settingsOf(scenario, fields) {
   const { person = {} } = scenario;
   const ofPerson = Object.entries(person).map(([name, value]) => {
-    const rest = Object.entries(person).filter(([other]) => other !== name);
-    return [wordsOf(fields.find((one) => one.name === name), value), { ...scenario, person: Object.fromEntries(rest) }];
+    const rest = Object.fromEntries(Object.entries(person).filter(([other]) => other !== name));
+    if (name === "weight") rest.weight = USUAL_WEIGHT; // a dose per kilogram needs one
+    return [wordsOf(fields.find((one) => one.name === name), value), { ...scenario, person: rest }];
   });
   const others = Object.keys(OTHER_SETTINGS).filter((key) => Object.keys(scenario[key] ?? {}).length);
   const without = (key) => Object.fromEntries(Object.entries(scenario).filter(([name]) => name !== key));
   return [...ofPerson, ...others.map((key) => [OTHER_SETTINGS[key], without(key)])];
 }
+
+const USUAL_WEIGHT = "70 kg"; // of a typical patient, with whom published values are compared
 
 const OTHER_SETTINGS = {
   perturbations: "with these perturbations",

@@ -41,7 +41,7 @@ export function populationTab(workbench) {
   const compare = () => {
     const { node, distances } = comparisonTable(workbench.cases, shown);
     const isJudged = basis && track.value === "mood" && distances.length > 0;
-    comparison.replaceChildren(node, isJudged ? paragraph(errorSentence(basis, Math.max(...distances))) : "");
+    comparison.replaceChildren(node, isJudged ? paragraph(errorSentence(basis, Math.max(...distances)), "secondary") : "");
   };
   selectedTime.onChange(() => comparison.isConnected && compare());
 

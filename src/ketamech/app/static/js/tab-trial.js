@@ -8,9 +8,10 @@ import { TrialRuns } from "./trial-runs.js";
 
 const INTRODUCTION =
   "Virtual patients of a population are randomised, dosed and rated with measurement error; some drop out. Expectancy " +
-  "and unblinding are included. Arms have the treatments of the cases, or those written here. A trial has one analysis at its " +
-  "end: interim analyses, re-estimation of the sample size and dropping of arms are not simulated.";
-const NOT_YET = "No trial was run yet.";
+  "and unblinding are included. Arms have the treatments of the cases, or those written here.";
+const NOT_YET =
+  "No trial was run yet. A trial has one analysis at its end: interim analyses, re-estimation of the sample size and dropping " +
+  "of arms are not simulated.";
 
 const scrollTo = (node) => requestAnimationFrame(() => node.scrollIntoView({ block: "start" }));
 

@@ -261,7 +261,7 @@ function successText({ success_share: share, success_low: low, success_high: hig
 }
 
 // What the published trial found, beside what its simulation gives.
-function publishedTable({ published, primary, replicates }) {
+function publishedTable({ published, primary, replicates, is_withdrawal: isWithdrawal }) {
   if (!published?.length) return null;
   const withRange = (value, low, high) =>
     `${formatNumber(value)}${Number.isFinite(low) && Number.isFinite(high) ? ` (${formatRange(low, high)})` : ""}`;
@@ -277,8 +277,8 @@ function publishedTable({ published, primary, replicates }) {
   const head = ["", "published (95 %)", `simulated, ${trialCount(replicates)} (95 % of trials)`, "published is", "unit", "used to fit"];
   const judged = published.filter(({ verdict }) => verdict);
   const outside = judged.filter(({ verdict }) => verdict === "outside").length;
-  const verdict = judged.length ? `: ${outside} of ${judged.length} published numbers are outside the range of 95 % of the simulated trials` : "";
-  return table(`${primary} in the published trial and in its simulation${verdict}`, head, rows);
+  const verdict = judged.length ? `: ${outside} of ${judged.length} published numbers are outside the range of 95 % of the simulated trials` : "; 20 replicates or more say whether published numbers are inside";
+  return table(`${isWithdrawal ? "Relapse" : primary} in the published trial and in its simulation${verdict}`, head, rows);
 }
 
 const NOT_THE_STORY =

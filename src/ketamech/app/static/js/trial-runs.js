@@ -113,6 +113,7 @@ function runRows({ name, request, result }) {
   });
 }
 
+const NO_BREAK = "\u00a0";
 const isKnown = (value) => value !== null && value !== undefined;
 const rangeText = (low, high) => (isKnown(low) ? `${formatNumber(low)} to ${isKnown(high) ? formatNumber(high) : "open"}` : "–");
 
@@ -121,7 +122,7 @@ const COLUMNS = [
   ["comparison", ({ comparison, endpoint }) => `${comparison}, ${endpoint}`],
   ["power wanted, %", (row) => formatNumber(isKnown(row.target_power) ? 100 * row.target_power : null)],
   ["n per arm found", (row) => formatNumber(row.found_per_arm)],
-  ["n in all (95 %)", (row) => (isKnown(row.found_in_all) ? `${row.found_in_all} (${rangeText(row.low_in_all, row.high_in_all)})` : "–")],
+  ["n in all (95 %)", (row) => (isKnown(row.found_in_all) ? `${row.found_in_all} (${rangeText(row.low_in_all, row.high_in_all)})`.replaceAll(" ", NO_BREAK) : "–")],
   ["n of this arm simulated", (row) => formatNumber(row.simulated_per_arm)],
   ["success of these, %", (row) => formatNumber(isKnown(row.success_share) ? 100 * row.success_share : null)],
   ["difference (95 %)", (row) => (isKnown(row.difference) ? `${formatNumber(row.difference)} (${rangeText(row.low, row.high)})` : "–")],

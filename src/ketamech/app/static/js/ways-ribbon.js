@@ -127,7 +127,7 @@ export class WaysRibbon {
   }
 }
 
-// The parts of the fall at the clock's time: a bar and its legend, expectancy first.
+// The parts of the fall at the clock's time: a bar and its legend, expectancy first. The bar is full at the largest fall.
 export class FallBar {
   constructor(ways) {
     this.ways = ways;
@@ -139,7 +139,10 @@ export class FallBar {
     this.svg = svgElement("svg", { class: "figure", viewBox: "0 0 100 10", preserveAspectRatio: "none", "aria-hidden": "true" }, this.bars);
     this.legend = element("ul", {}, this.heading, parts.map(entry));
     this.node = element("div", { class: "fall-bar figure is-empty", id: "fall-bar" }, this.svg, this.legend);
-    ways.onChange(() => this.show());
+    ways.onChange(() => {
+      this.largest = ways.found ? Math.max(LEAST, ...TIMES.map((hours) => sizeOf(partsOf(ways.pointsAt(hours))))) : LEAST;
+      this.show();
+    });
     selectedTime.whileNear(this.node, () => this.show());
   }
 
@@ -147,20 +150,23 @@ export class FallBar {
     const { found } = this.ways;
     this.node.classList.toggle("is-empty", !found);
     if (!found) return;
-    const { fall, expected, ways } = this.ways.pointsAt(selectedTime.hours);
-    const parts = [expected, ...ways];
-    const whole = parts.reduce((sum, value) => sum + Math.max(0, value), 0) || 1;
+    const now = this.ways.pointsAt(selectedTime.hours);
     let left = 0;
-    parts.forEach((value, i) => {
-      const width = (100 * Math.max(0, value)) / whole;
+    partsOf(now).forEach((value, i) => {
+      const width = (100 * Math.max(0, value)) / this.largest;
       setAttribute(this.bars[i], "x", left.toFixed(2));
       setAttribute(this.bars[i], "width", width.toFixed(2));
       left += width;
       setText(this.values[i], points(value));
     });
-    setText(this.heading, headingOf(fall));
+    setText(this.heading, headingOf(now.fall));
   }
 }
+
+const partsOf = ({ expected, ways }) => [expected, ...ways];
+
+// What the parts of a fall take up in the bar.
+const sizeOf = (parts) => parts.reduce((sum, value) => sum + Math.max(0, value), 0);
 
 const headingOf = (fall) => `Score now ${fall < 0 ? "+" : "−"}${points(Math.abs(fall))} points:`;
 

@@ -13,6 +13,13 @@ const scaled = (node, transform) => {
   return group("", node);
 };
 
+// Part of a bar, which is stretched sideways to the width of the legend: the corners are narrow, so that they come out round.
+function barPart(width, kind) {
+  const node = rect(1, 12, width, 8, 0.8, kind);
+  node.setAttribute("ry", 4);
+  return node;
+}
+
 const DRAWINGS = {
   hexagon: () => hexagon(16, 16, 9, "ketamine"),
   hollow_hexagon: () => hexagon(16, 16, 9, "ketamine hollow"),
@@ -20,7 +27,7 @@ const DRAWINGS = {
   dash: () => rect(7, 15, 18, 2.4, 1, "text-mark"),
   vessel: () => rect(12, 2, 8, 28, 4, "tint"),
   brain: () => circle(16, 16, 11, "tint"),
-  bar: () => group("", rect(1, 12, BAR, 8, 4, "bar-ground"), rect(1, 12, 0, 8, 4, "bar-value")),
+  bar: () => group("", barPart(BAR, "bar-ground"), barPart(0, "bar-value")),
   disc: () => group("", circle(16, 16, DISC, "area"), circle(16, 16, DISC, "healthy-ring")),
   area: () => group("", circle(16, 16, DISC, "area"), circle(16, 16, DISC, "healthy-ring")),
   line: () => group("", rect(1, 12.5, 30, 7, 0, "line-healthy"), rect(1, 12.5, 30, 7, 0, "line-value")),

@@ -71,6 +71,9 @@ function storedFold() {
   return innerHeight < LOW_WINDOW;
 }
 
+const root = document.documentElement; // known to the stylesheet before the drawing is made
+root.classList.toggle("drawing-hidden", storedFold());
+
 function storeFold(isFolded) {
   try {
     sessionStorage.setItem(FOLDED, isFolded ? "yes" : "no");
@@ -108,7 +111,7 @@ export class Scene {
     this.readOutLater = debounce(REST, (sentence) => this.readOut(sentence));
     this.level = "synapse";
     this.view = "dose";
-    this.fold(storedFold());
+    this.fold(root.classList.contains("drawing-hidden"));
     new ResizeObserver(() => this.fit()).observe(this.stage);
     this.setLevel("synapse");
     readingLevel.listeners.push(() => this.update());
@@ -124,14 +127,14 @@ export class Scene {
 
   // On a phone the drawing can be hidden: its sentence is left, in the words of which it shows.
   fold(isFolded) {
-    this.place.classList.toggle("is-folded", isFolded);
+    root.classList.toggle("drawing-hidden", isFolded);
     this.foldButton.textContent = `${isFolded ? "Show" : "Hide"} the drawing`;
     this.foldButton.setAttribute("aria-expanded", String(!isFolded));
   }
 
   // The text below keeps its place on the screen where the drawing is pinned.
   foldInPlace() {
-    const isFolded = !this.place.classList.contains("is-folded");
+    const isFolded = !root.classList.contains("drawing-hidden");
     const top = () => this.place.nextElementSibling.getBoundingClientRect().top;
     const [isPinned, before] = [this.place.getBoundingClientRect().top < 1, top()];
     this.fold(isFolded);
