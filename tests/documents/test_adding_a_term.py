@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 import ketamech
-from compiled_loops import copy_compiled_loops
+from loop_cache import copy_compiled_loops
 
 PACKAGE = Path(ketamech.__file__).parent
 MAX_FILES = 6

@@ -23,13 +23,13 @@ from ketamech.app.job_tasks import THREADS, json_cell, json_rows
 from ketamech.app.jobs import JobProgress, ResultWithFiles, Work
 from ketamech.app.scenarios import MAX_OCCASIONS
 from ketamech.app.schemas import SampleSizeRequest, TrialRequest
+from ketamech.calibration.change_sd import simulated_spread_sentences
 from ketamech.calibration.clinical_targets import (
     RELAPSE_STATISTICS,
     load_clinical_targets,
     published_interval,
     statistic,
 )
-from ketamech.calibration.published_spreads import simulated_spread_sentences
 from ketamech.core import InputError
 from ketamech.core.statistics import interval
 from ketamech.core.units import DAY

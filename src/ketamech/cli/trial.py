@@ -247,7 +247,7 @@ def _print_differences(
 
 def _spread(trial: Trial, analysis: TrialAnalysis, data: xr.Dataset) -> list[str]:
     """The analysis in words, and the spread of the simulated trial beside published ones; empty for one arm."""
-    from ketamech.calibration.published_spreads import simulated_spread_sentences
+    from ketamech.calibration.change_sd import simulated_spread_sentences
     from ketamech.trials.analysis.analyse import method_sentences
 
     if not len(analysis.primary):

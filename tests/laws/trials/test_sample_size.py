@@ -140,7 +140,7 @@ def test_the_spread_of_the_analysis_is_that_of_the_made_trial(trial):
 
 
 def test_published_spreads_of_the_change_scale_the_number_of_patients():
-    from ketamech.calibration.published_spreads import spread_rows, spread_sentences
+    from ketamech.calibration.change_sd import spread_rows, spread_sentences
 
     rows = {row["text"].split(" (")[0]: row for row in spread_rows("MADRS", 27 * 24, {"drug": 10.3, "placebo": 11.7})}
     popova = rows["Popova 2019"]
