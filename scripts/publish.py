@@ -121,8 +121,8 @@ def scorecard(results: Path, variant: str = "") -> None:
         (folder_of_equations(variant) / SKILL.name).write_text(text, encoding="utf-8")
         return
     SKILL.write_text(text, encoding="utf-8")
-    atomic_write(DOCS / "trials-scorecard.md", scorecard_page(results).encode())
     skill = load_skill()  # with the digits of the file
+    atomic_write(DOCS / "trials-scorecard.md", scorecard_page(results, skill).encode())
     write_block(DOCS / "limits.md", SKILL_BLOCK, skill_table(skill))
     write_block(DOCS / "limits.md", AGREEMENT_BLOCK, pages.agreement(results))
     write_block(DOCS / "credibility.md", VERDICT_BLOCK, verdict_table(skill))

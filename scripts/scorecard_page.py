@@ -182,7 +182,8 @@ INTRODUCTION = """# Virtual trials compared with published trials
 
 Each published result that a trial file covers, simulated {replicates} times at the published sample size with new
 virtual patients, new study effects and a new posterior draw each time. A trial that the posterior used is predicted
-from the posterior without it, its sub-analyses and the pools that contain it. What is missed is shown first.
+from the posterior without it, its sub-analyses and the pools that contain it. What is missed is shown first; aims
+that are not reached stand in the [limits of use](limits.md#aims-not-reached).
 """
 
 SKILL = """## Skill
@@ -239,11 +240,14 @@ SPREADS = """Standard deviations of change (or score) behind printed SDs, errors
 evidence tables and do not count for any goal."""
 
 
-def scorecard_page(folder: Path) -> str:
-    """The tables of a folder of `ketamech scorecard`: skill and verdicts, goals, every row with the worst first."""
-    names = ("skill", "contrasts", "chances", "left_out", "trial_goals", "by_stage", "spreads", "trials")
+def scorecard_page(folder: Path, skill: pd.DataFrame) -> str:
+    """The tables of a folder of `ketamech scorecard`: skill and verdicts, goals, every row with the worst first.
+
+    `skill` is its skill table with the digits that are stored, so that no page rounds another number.
+    """
+    names = ("contrasts", "chances", "left_out", "trial_goals", "by_stage", "spreads", "trials")
     tables = {name: _read(folder / f"{name}.csv") for name in names}
-    skill, replicates = tables["skill"], read_csv_metadata(folder / "skill.csv")["replicates"]
+    replicates = read_csv_metadata(folder / "skill.csv")["replicates"]
     dates = ", ".join(sorted({reference.date for reference in load_references().values()}))
     parts = [INTRODUCTION.format(disclaimer=DISCLAIMER, replicates=replicates)]
     parts += [SKILL.format(explanation=EXPLANATION, made=dates), skill_table(skill, classes=True), CONTRASTS]

@@ -15,6 +15,7 @@ from ketamech.calibration.prior_sensitivity import THRESHOLD
 from ketamech.evidence import load_evidence
 from ketamech.report.calibration_report import SENSITIVITY
 from scripts.publish import SKILL
+from scripts.scorecard_page import VARIANTS
 
 PAGE = (ROOT / "docs" / "limits.md").read_text(encoding="utf-8")
 TRIALS = (ROOT / "docs" / "trials-scorecard.md").read_text(encoding="utf-8").replace("−", "-")
@@ -203,7 +204,91 @@ def test_the_page_states_the_chances_of_null_results():
     assert f"TRANSFORM-1 84 mg, which is recalled, has {recalled[0]}." in PAGE
     met_by = dict(re.findall(r"^\| ([a-z -]+) \| \d+ \(.* \| (\d+) of 10 \|", TRIALS, re.M))
     assert (met_by["published effect is the truth"], met_by["meta-analysis of the other trials"]) == ("8", "1")
-    assert "as the truth would meet eight of the ten, a meta-analysis of the other trials one" in PAGE
+    assert "with the published effects as the truth eight of ten, with a meta-analysis of the other trials one" in PAGE
+
+
+DECISIONS = {
+    path.name[:4]: path.read_text(encoding="utf-8") for path in sorted((ROOT / "docs" / "decisions").glob("0*.md"))
+}
+CREDIBILITY = (ROOT / "docs" / "credibility.md").read_text(encoding="utf-8")
+AIMS = PAGE.partition("## Aims not reached\n")[2].partition("\n## ")[0]
+
+
+def numbers_of(pattern, text):
+    """The numbers of the one place in a text that has this pattern."""
+    (found,) = re.findall(pattern, text)
+    return tuple(map(float, found if isinstance(found, tuple) else (found,)))
+
+
+def test_the_aims_that_are_not_reached_come_after_the_skill_and_before_all_else():
+    headings = re.findall(r"^## (.+)$", PAGE, re.M)
+    assert headings[:3] == ["Skill", "Aims not reached", "Agreement"]
+    assert AIMS.count("\n| ") == 8  # a head and seven aims
+
+
+def test_the_missed_aims_of_the_skill_are_those_of_its_table():
+    scores = pd.read_csv(SKILL, comment="#").query("basis == 'left out'").set_index("group")
+    levels, mood, ideation = (scores.loc[name] for name in ("all levels", "levels of mood", "levels of suicidality"))
+    assert levels["width_ratio"] > 1.5
+    assert f"**{levels['width_ratio']:.2f}** times (levels of mood {mood['width_ratio']:.2f})" in AIMS
+    high, low = (scores.loc[f"suicidality, {arm}, response"] for arm in ("drug awake", "control"))
+    assert high["error"] > 8
+    assert low["error"] < -8
+    assert (high["trials"], low["trials"]) == (1, 1)
+    assert f"**{high['error']:.1f}** points too high on the drug and **{-low['error']:.1f}** too low" in AIMS
+    assert (high["coverage"], low["coverage"]) == (1, 1)
+    assert np.isnan(ideation["skill"])
+    assert f"| {ideation['rows']} rows of {ideation['trials']} trials: no class" in AIMS
+    for name, text in (("differences from control in points", "beyond chance"), ("mood, drug awake, change", "arms")):
+        skill, least, most = scores.loc[name, ["skill", "skill_low", "skill_high"]]
+        assert least < 0
+        assert f"{text} ({skill:.2f}, 95 % {least:.2f} to {most:.2f})" in AIMS
+    missed = [int(chance) for chance in re.findall(r"not significant \| (\d+) \([\d to]+\) \| \*\*not met", TRIALS)]
+    missed.remove(88)  # recalled
+    assert f"**{10 - len(missed)} of 10**; the other six in {min(missed)} to {max(missed)} %" in AIMS
+
+
+def test_the_missed_aims_of_single_runs_are_those_of_the_decisions():
+    growth, error = numbers_of(r"It grows by ([\d.]+) points .* \(standard error ([\d.]+); aim", DECISIONS["0042"])
+    fixed, _ = numbers_of(r"-5.5 and grows by ([\d.]+) \(([\d.]+)\)", DECISIONS["0042"])
+    assert growth > 1.5 > fixed
+    assert f"**{growth:g}** in TRANSFORM-2 (standard error {error:g}); {fixed:g} at a fixed dose" in AIMS
+    drug, placebo, *published = numbers_of(
+        r"ketamine arm falls by ([\d.]+) points and the placebo arm by ([\d.]+) \(([\d.]+) and ([\d.]+)",
+        DECISIONS["0042"],
+    )
+    assert placebo < 10 < drug
+    text = f"placebo **{placebo:g}** points ({published[1]:g} published), ketamine {drug:g} ({published[0]:g})"
+    assert text in AIMS
+    spread = numbers_of(r"in phase 3 is not met \(([\d.]+) and ([\d.]+)\)", DECISIONS["0025"])
+    first_day = numbers_of(r"SD of ([\d.]+) points on average, the same virtual arms ([\d.]+);", DECISIONS["0025"])
+    assert max(spread) < 12
+    assert first_day[1] < 10
+    assert f"**{spread[0]:g}** on the drug and **{spread[1]:g}** on placebo at day 28 of TRANSFORM-2" in AIMS
+    assert f"**{first_day[1]:g}** on the first day in twelve arms ({first_day[0]:g})" in AIMS
+
+
+def test_the_reasons_for_the_width_are_those_of_the_pages_behind():
+    shares = dict(re.findall(r"^\| (parameters|trials differ in the control)[^|]*\| (\d+) %", CREDIBILITY, re.M))
+    parameters, control = shares["parameters"], shares["trials differ in the control"]
+    assert f"({parameters} % of the variance), and the control response differs between trials ({control} %)" in AIMS
+    floors = re.search(
+        r"\*\*these 52 rows\*\* \| \| \| \*\*([\d.]+) to ([\d.]+)\*\* \| \| \*\*([\d.]+) to", DECISIONS["0038"]
+    )
+    assert f"would be {float(floors[3]):.1f} to {float(floors[2]):.1f} times as wide" in AIMS
+
+
+def test_the_reduced_core_is_compared_by_the_stored_tables():
+    core = pd.read_csv(VARIANTS / "reduced_core" / "skill.csv", comment="#")
+    full = pd.read_csv(SKILL, comment="#")
+    pairs = [
+        [table.query("basis == 'left out'").set_index("group").loc[group, "skill"] for table in (core, full)]
+        for group in ("all levels", "differences from control in points")
+    ]
+    (levels, differences) = [f"({a:.2f} against {b:.2f})" for a, b in pairs]
+    assert f"predicts levels worse (skill {levels[1:]} and differences from control slightly worse {differences}" in (
+        CREDIBILITY
+    )
 
 
 def test_the_page_states_what_the_prior_and_the_tables_are():

@@ -23,7 +23,7 @@ from ketamech.core.atomic_files import ignore_disk_errors
 from ketamech.core.environment import short_hash
 from ketamech.core.units import DAY, HOUR, MONTH, WEEK
 from ketamech.dosing.lexicon import Lexicon, Word, quoted, tokenize
-from ketamech.dosing.parse_errors import STARTS, unexpected_word_error
+from ketamech.dosing.parse_errors import STARTS, DoseRangeError, unexpected_word_error
 from ketamech.dosing.parsed_values import (
     AdaptiveFrequency,
     Amount,
@@ -168,8 +168,15 @@ class TreeReader(Transformer):
         raise InputError(what, key=key, expected=expected, type_this=type_this)
 
     def range(self, meta: Any, children: Children) -> None:
-        """A range of doses."""
-        self._raise_error(meta, "is a range", "dose", "one number")
+        """Several doses. Raises DoseRangeError."""
+        what = f"{quoted(self._text, meta.start_pos, meta.end_pos)} is a range"
+        low, high = sorted(_of(float, children))[:2]
+        masses = [child for child in children if isinstance(child, Token) and child.type == "MASS"]
+        unit = self._text[masses[-1].start_pos : meta.end_pos]
+        problem = DoseRangeError(what, key="dose", expected="one number")
+        problem.text, problem.highest = self._text, f"{high:g} {unit}"
+        problem.with_lowest = f"{self._text[: meta.start_pos]}{low:g} {unit}{self._text[meta.end_pos :]}"
+        raise problem
 
     def titrated_amount(self, meta: Any, children: Children) -> TitratedAmount:
         """56 to 84 mg by response and tolerability."""

@@ -60,6 +60,14 @@ class _TextSpan(NamedTuple):
     inside: str  # the terminal that selected the lexicon, if there is one
 
 
+class DoseRangeError(InputError):
+    """Several doses in `text` where one is needed: `with_lowest` is it with the lowest, `highest` the highest dose."""
+
+    text: str = ""
+    with_lowest: str = ""
+    highest: str = ""
+
+
 def shorten_text(text: str) -> str:
     """A text for an error message: on one line, and cut at MAX_SHOWN_CHARACTERS characters."""
     plain = " ".join(text[: 2 * MAX_SHOWN_CHARACTERS].split())

@@ -63,6 +63,11 @@ class Sentence:
         """Whether a dose depends on the ratings of a patient."""
         return any(isinstance(item.value, TitratedAmount) for item in self._items())
 
+    @property
+    def is_adaptive(self) -> bool:
+        """Whether doses depend on the ratings of a patient."""
+        return bool(self.choices or self.titrated or any(part.reinduction for part in self.parts))
+
     def _items(self) -> Iterator[Item]:
         return (item for part in self.parts for segment in part.segments for item in segment)
 
@@ -80,7 +85,7 @@ class Sentence:
         `first_day` is the number of the first day [default: 0 where the sentence names a day 0, else 1]. `reduced`
         selects one of the two frequencies of adaptive dosing, `highest` the higher of the two doses of a titration.
         """
-        if reduced is None and (self.choices or self.titrated or any(part.reinduction for part in self.parts)):
+        if reduced is None and self.is_adaptive:
             what = f"adaptive dosing is for trial files only: '{shorten_text(self.text)}'"
             raise InputError(what, key="schedule", expected="one frequency", type_this="then weekly")
         first = first_day if first_day is not None else 0 if self.names_day_zero else 1

@@ -19,7 +19,7 @@ from ketamech.core.statistics import interval
 from ketamech.exchange.result_metadata import write_table
 from ketamech.report.number_format import number
 from ketamech.report.page_templates import render
-from ketamech.report.palette import OKABE_ITO, RULE_GREY
+from ketamech.report.palette import RULE_GREY, bar_style, line_style
 from ketamech.report.style import draw, page
 from ketamech.report.text_width import wrapped
 from ketamech.simulation.nca_tables import adpp, wide_table
@@ -39,7 +39,7 @@ TITLE = "Differences between arms with 95 % interval and p"
 MAX_REPLICATES_IN_TABLES = 5
 ARM_OFFSET = 0.03  # share of the distance between two visits
 MARKS = "osD^vPX"
-LEGEND_WIDTH, LEGEND_SIZE = 420.0, 7.0  # of the figure of relapse, points
+LEGEND_WIDTH, LEGEND_SIZE, MAX_LEGEND_COLUMNS = 420.0, 7.0, 4  # width: of the figure of relapse, points
 Row = dict[str, object]
 
 
@@ -201,7 +201,7 @@ def write_trial(
         write_table(table, folder / f"{name}.parquet", metadata)
     if power is not None:
         write_table(power, folder / "power.csv", metadata)
-    figures = _figures(analysis, trial.title, power)
+    figures = _figures(analysis, trial, power, dataset.sizes["replicate"])
     for name, make in figures.items():
         draw(folder / "figures", name, make)
     differences = difference_rows(analysis, trial, criterion.alpha)
@@ -227,15 +227,19 @@ def write_trial(
     return target
 
 
-def _figures(analysis: TrialAnalysis, title: str, power: pd.DataFrame | None) -> dict[str, Callable[[], Figure]]:
-    """Functions that make the figures, by file name."""
-    figures: dict[str, Callable[[], Figure]] = {"change": lambda: _change(analysis, title)}
+def _figures(
+    analysis: TrialAnalysis, trial: Trial, power: pd.DataFrame | None, replicates: int
+) -> dict[str, Callable[[], Figure]]:  # fmt: skip
+    """Functions that make the figures, by file name; an arm has the same style in all of them."""
+    title, arms = trial.title, [arm.name for arm in trial.arms]
+    bars = "95 % of simulated trials" if replicates > 1 else "95 % interval"
+    figures: dict[str, Callable[[], Figure]] = {"change": lambda: change_figure(analysis, title, arms, bars)}
     if any(len(table) for table in analysis.shares.values()):
-        figures["response"] = lambda: _response(analysis, title)
+        figures["response"] = lambda: response_figure(analysis, title, arms, bars)
     if analysis.relapse is not None and len(analysis.relapse.curves):
         figures["relapse"] = lambda: relapse_figure(analysis, title)
     if power is not None:
-        figures["power"] = lambda: power_figure(power, title)
+        figures["power"] = lambda: power_figure(power, title, arms)
     return figures
 
 
@@ -292,34 +296,39 @@ def _panels(rows: int, title: str, height: float = 3.0) -> tuple[Figure, list[Ax
     return figure, list(np.atleast_1d(figure.subplots(rows, 1)))
 
 
-def _error_bar_text(analysis: TrialAnalysis) -> str:
-    """The meaning of the error bars of a figure as text."""
-    has_replicates = len(analysis.primary) > 0 and analysis.primary["replicate"].nunique() > 1
-    return "95 % of simulated trials" if has_replicates else "95 % interval (95 % of trials where there are several)"
-
-
 def _visit_axis(axes: Axes, visits: Sequence[str], label: str, arms: int) -> None:
     """Visits below the panel, and a legend between title and panel, so that it hides no curve."""
     names = [visit.replace("period ", "P") for visit in visits]
     axes.set_xticks(range(len(visits)), names, rotation=40, ha="right", fontsize=7)
     axes.set_ylabel(label, fontsize=8)
-    axes.legend(loc="lower left", bbox_to_anchor=(0, 1.0), ncols=min(arms, 4), fontsize=7, frameon=False)
+    handles, names = axes.get_legend_handles_labels()
+    columns = min(arms, MAX_LEGEND_COLUMNS)
+    order = [i for column in range(columns) for i in range(column, len(names), columns)]  # matplotlib fills columns
+    axes.legend(
+        [handles[i] for i in order], [names[i] for i in order], loc="lower left", bbox_to_anchor=(0, 1.0),
+        ncols=columns, fontsize=LEGEND_SIZE, frameon=False,
+    )  # fmt: skip
 
 
-def _change(analysis: TrialAnalysis, title: str) -> Figure:
-    subtitle = f"mean change from baseline; bars: {_error_bar_text(analysis)}"
+def change_figure(analysis: TrialAnalysis, title: str, arms: Sequence[str], bars: str) -> Figure:
+    """Mean change of each scale over the visits, one line for each of `arms`, in this order.
+
+    `bars`: what the error bars are.
+    """
+    subtitle = f"mean change from baseline; bars: {bars}"
     figure, panels = _panels(len(analysis.means), f"{title}\n{subtitle}")
     scales = load_scales()
     for axes, (scale, table) in zip(panels, analysis.means.items(), strict=True):
-        arms = list(dict.fromkeys(table["arm"]))
         moments = sorted(set(table["hour"]))
         for k, arm in enumerate(arms):
             rows = table[table["arm"] == arm].sort_values("hour")
+            if not len(rows):
+                continue
             x = np.array([moments.index(hour) for hour in rows["hour"]]) + ARM_OFFSET * (k - (len(arms) - 1) / 2)
             errors = np.abs(np.array([rows["change"] - rows["low"], rows["high"] - rows["change"]]))
             axes.errorbar(
-                x, rows["change"], yerr=errors, color=OKABE_ITO[k % len(OKABE_ITO)], marker=MARKS[k % len(MARKS)],
-                ms=4, lw=1.4, elinewidth=0.8, capsize=2, label=f"{arm} (n {rows['n'].max():.0f})",
+                x, rows["change"], yerr=errors, **line_style(k), marker=MARKS[k % len(MARKS)], ms=4,
+                lw=1.4, elinewidth=0.8, capsize=2, label=f"{arm} (n {rows['n'].max():.0f})",
             )  # fmt: skip
         axes.axhline(0, color=RULE_GREY, lw=0.8)
         visits = [str(table[table["hour"] == hour]["visit"].iloc[0]) for hour in moments]
@@ -328,22 +337,25 @@ def _change(analysis: TrialAnalysis, title: str) -> Figure:
     return figure
 
 
-def _response(analysis: TrialAnalysis, title: str) -> Figure:
+def response_figure(analysis: TrialAnalysis, title: str, arms: Sequence[str], bars: str) -> Figure:
+    """Response and remission on each scale, bars for each of `arms`, in this order; `bars` as in `change_figure`."""
     rated = {scale: table for scale, table in analysis.shares.items() if len(table)}
     figure, panels = _panels(
         len(rated),
-        f"{title}\nresponse (full) and remission (pale), % of all patients; bars: {_error_bar_text(analysis)}",
+        f"{title}\nresponse (full) and remission (pale), % of all patients; bars: {bars}",
     )
     for axes, (scale, table) in zip(panels, rated.items(), strict=True):
-        arms, visits = list(dict.fromkeys(table["arm"])), list(dict.fromkeys(table["visit"]))
+        visits = list(dict.fromkeys(table["visit"]))
         bar_width = 0.8 / len(arms)
         for k, arm in enumerate(arms):
             rows = table[table["arm"] == arm].set_index("visit").reindex(visits)
-            x, colour = np.arange(len(visits)) + (k - (len(arms) - 1) / 2) * bar_width, OKABE_ITO[k % len(OKABE_ITO)]
+            x, style = np.arange(len(visits)) + (k - (len(arms) - 1) / 2) * bar_width, bar_style(k)
             shown = 100 * rows[["response", "response_low", "response_high", "remission"]]
             errors = np.abs([shown["response"] - shown["response_low"], shown["response_high"] - shown["response"]])
-            axes.bar(x, shown["response"], 0.9 * bar_width, color=colour, label=arm, yerr=errors, error_kw={"lw": 0.7})
-            axes.bar(x, shown["remission"], 0.45 * bar_width, color="white", alpha=0.55, edgecolor=colour, lw=0.6)
+            style |= {"edgecolor": "white", "lw": 0, "yerr": errors, "error_kw": {"lw": 0.7}}
+            axes.bar(x, shown["response"], 0.9 * bar_width, **style, label=arm)
+            edge: dict[str, Any] = {"edgecolor": style["color"], "lw": 0.6}
+            axes.bar(x, shown["remission"], 0.45 * bar_width, color="white", alpha=0.55, **edge)
         axes.set_ylim(0, 100)
         _visit_axis(axes, visits, f"{scale}: % of patients", len(arms))
     return figure
@@ -361,12 +373,12 @@ def relapse_figure(analysis: TrialAnalysis, title: str) -> Figure:
     figure, (axes,) = _panels(1, f"{title}\nresponders without relapse (Kaplan-Meier, all trials together)", height=3.4)
     curves = analysis.relapse.curves
     for k, group in enumerate(dict.fromkeys(curves["group"])):
-        rows, colour = curves[curves["group"] == group], OKABE_ITO[k % len(OKABE_ITO)]
+        rows, style = curves[curves["group"] == group], line_style(k)
         median = analysis.relapse.median.set_index("group").loc[group]
         label = "\n".join(wrapped(f"{group}: {_median_text(median)}", LEGEND_WIDTH, LEGEND_SIZE))
-        axes.step(rows["day"], 100 * rows["without_relapse"], where="post", color=colour, lw=1.6, label=label)
+        axes.step(rows["day"], 100 * rows["without_relapse"], where="post", **style, lw=1.6, label=label)
         axes.fill_between(
-            rows["day"], 100 * rows["low"], 100 * rows["high"], step="post", color=colour, alpha=0.15, lw=0
+            rows["day"], 100 * rows["low"], 100 * rows["high"], step="post", color=style["color"], alpha=0.15, lw=0
         )
     axes.set_xlabel("days since response was counted")
     axes.set_ylabel("without relapse, %")
@@ -375,24 +387,26 @@ def relapse_figure(analysis: TrialAnalysis, title: str) -> Figure:
     return figure
 
 
-def power_figure(table: pd.DataFrame, title: str) -> Figure:
-    """Power against patients per arm, with Monte-Carlo intervals."""
+def power_figure(table: pd.DataFrame, title: str, arms: Sequence[str]) -> Figure:
+    """Power against patients per arm, with Monte-Carlo intervals; one line for each compared arm of `arms`."""
     criterion = table.attrs.get("criterion", "p < 0.05")
     figure, (axes,) = _panels(1, f"{title}\npower of the primary comparison ({criterion})", height=3.2)
-    for k, (arm, rows) in enumerate(table.groupby("arm")):
+    for k, arm in enumerate(arms):
+        rows = table[table["arm"] == arm]
+        if not len(rows):
+            continue
         errors = 100 * np.abs([rows["power"] - rows["low"], rows["high"] - rows["power"]])
-        colour = OKABE_ITO[k % len(OKABE_ITO)]
         axes.errorbar(
             rows["patients_per_arm"],
             100 * rows["power"],
             yerr=errors,
             marker=MARKS[k % len(MARKS)],
-            color=colour,
-            label=str(arm),
+            **line_style(k),
+            label=arm,
         )
     axes.axhline(80, color=RULE_GREY, lw=0.8, ls="--")
     axes.set_xlabel("patients per arm")
     axes.set_ylabel("power, %")
     axes.set_ylim(0, 100)
-    axes.legend(fontsize=7, frameon=False)
+    axes.legend(fontsize=LEGEND_SIZE, frameon=False)
     return figure

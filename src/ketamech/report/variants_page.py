@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 
 from ketamech.exchange.result_metadata import write_table
 from ketamech.report.attribution_page import Section, time_axis, write_page
-from ketamech.report.palette import GRID_COLOUR, OKABE_ITO, TEXT_COLOUR
+from ketamech.report.palette import GRID_COLOUR, OKABE_ITO, TEXT_COLOUR, line_style
 from ketamech.report.style import figure_file, page
 from ketamech.report.text_width import wrapped
 
@@ -36,7 +36,6 @@ INTRODUCTION = (
     " parameters that the rows inform.",
 )
 MAX_ROWS, MIN_DIFFERENCE, COLOUR_LIMIT = 40, 1.0, 3.0  # rows; differences and colours in standard errors
-DASHES = ("-", "--", ":")
 KEY_WIDTH, KEY_SIZE = 320.0, 6.0  # of the labels of rows, points
 
 
@@ -152,8 +151,7 @@ def draw_average(average: ModelAverage) -> Figure:
     order = sorted(average.curves, key=lambda name: -average.probability[name])
     for k, name in enumerate(order):
         mean, probability = average.curves[name].mean(axis=0), average.probability[name]
-        colour, dash = OKABE_ITO[k % len(OKABE_ITO)], DASHES[k // len(OKABE_ITO) % len(DASHES)]
-        axes.plot(average.hours, mean, color=colour, ls=dash, lw=1.2, label=f"{name} ({100 * probability:.0f} %)")
+        axes.plot(average.hours, mean, **line_style(k), lw=1.2, label=f"{name} ({100 * probability:.0f} %)")
     axes.plot(average.hours, average.mean, color=TEXT_COLOUR, lw=2.4, label="average by probability")
     time_axis(axes, average.hours, average.doses)
     axes.set_ylabel("MADRS, points")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any
@@ -146,12 +147,27 @@ def _line_to_type(error: Any, where: Path_, schema: FileSchema) -> str | None:
         return f"{last}: {100 * value if is_fraction else value:g}{unit[1]}"
     if error["type"] == "list_type" and isinstance(value, str) and len(value) <= MAX_SHOWN_CHARACTERS:
         return f"{last}: [{_flow(value)}]"
-    if error["type"] == "model_type" and isinstance(value, str) and (model := schema.nested.get(str(where[0]))):
-        required = next((name for name, field in model.model_fields.items() if field.is_required()), None)
-        return f"{last}: {{{required}: {_flow(value)}}}" if required else None
+    if error["type"] == "model_type" and isinstance(value, str | int | float) and (model := _model_of(error, schema)):
+        name, shown = _key_for(model, value), _flow(value) if isinstance(value, str) else _short_value(value)
+        return f"{last}: {{{name}: {shown}}}" if name and shown else None
     if error["type"] == "dict_type" and isinstance(value, list) and ":" in example:
         return f"{last}: {{{example.partition(':')[0]}: {_flow(value)}}}"
     return None
+
+
+def _model_of(error: Any, schema: FileSchema) -> type[BaseModel] | None:
+    """The model of which pydantic expected the keys."""
+    name = error.get("ctx", {}).get("class_name")
+    return next((model for model in schema.nested.values() if model.__name__ == name), None)
+
+
+def _key_for(model: type[BaseModel], value: object) -> str | None:
+    """The key of a model that may be meant where a value stands in place of the keys: one that needs no other key."""
+    for name in keys_of(model):
+        with suppress(ValidationError):
+            model.model_validate({name: value})
+            return name
+    return next((name for name, field in model.model_fields.items() if field.is_required()), None)
 
 
 def _specificity(error: Any) -> tuple[bool, bool, int]:
@@ -164,6 +180,8 @@ def _expected(error: Any, where: Path_, schema: FileSchema) -> str:
     if len(where) == 2 and str(where[0]) in schema.items:
         return schema.items[str(where[0])]
     kind = KINDS.get(error["type"]) or error["msg"].removeprefix("Input should be ")
+    if model := _model_of(error, schema):
+        kind = f"{kind}: {', '.join(keys_of(model))}"
     if choices := _choices(error):
         kind = f"{', '.join(choices[:-1])} or {choices[-1]}"
     fields, last = schema.model_at(where).model_fields, str(where[-1])

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 
+from ketamech.core.units import duration_text
 from ketamech.core.yaml_lines import Path_
 from ketamech.dosing.parsed_values import (
     CombinedCondition,
@@ -17,14 +18,16 @@ from ketamech.dosing.parsed_values import (
     single_conditions,
     with_look_back,
 )
+from ketamech.dosing.perturbations import AppliedPerturbation
 from ketamech.dosing.regimen import Regimen
 from ketamech.dosing.treatment import Treatment
-from ketamech.trials.design import DecisionStep, DropoutRule, RelapseRule, Titration, TitrationStep, Visit
+from ketamech.trials.design import DecisionStep, DropoutRule, RelapseRule, Titration, TitrationStep, Trial, Visit
 from ketamech.trials.trial_schema import DropoutKeys, RelapseKeys, StepKeys, TitrationKeys, TrialFile
 from ketamech.trials.trial_text import MAX_TRIAL_H, Scales, SourceFile, as_list, relapse, titrated_treatments
 
 MAX_DROPOUT_RULES, MAX_ADMISSION = 0.9, 0.5
 NO_DOSE_WORDS, NO_CHANGE = ("stop", "nothing"), "continue"  # words of a step instead of a regimen
+TOOL_COMPOUNDS = "tool_compounds."  # the stage with the kinetics of drugs that are given beside the treatment
 LAST_VISIT, ANY_VISIT = LookBack(1, 1), LookBack(1, None)
 Doses = tuple[str, tuple[float, ...], str, list[TitrationStep]]  # drug, its doses and their unit, changes of dose
 
@@ -51,17 +54,19 @@ def _step(
     file.check_shares((*where, "shares"), shares, len(options))
     if set(shares) != set(options):
         raise file.error((*where, "shares"), "the names of shares differ from those of give", ", ".join(options))
-    regimens = tuple(_option(file, (*where, "give"), text) for text in options.values())
+    given = [_option(file, (*where, "give"), text) for text in options.values()]
     rescue = where[0] == "rescue"
-    if rescue and any(regimen is None or not regimen.treatments for regimen in regimens):
+    if rescue and any(not (beside or (regimen and regimen.treatments)) for regimen, beside in given):
         raise file.error((*where, "give"), "a rescue that gives nothing", "a treatment that is added, or a step")
     if keys.otherwise and rule is None:
         raise file.error((*where, "otherwise"), "'otherwise' without a condition", "when: ...", type_="when: ...")
-    otherwise = _option(file, (*where, "otherwise"), keys.otherwise) if keys.otherwise else None
+    otherwise, beside_others = _option(file, (*where, "otherwise"), keys.otherwise or NO_CHANGE)
+    regimens, beside = zip(*given, strict=True)
     groups = _groups(file, (*where, "arms"), keys.arms, names)
     drawn = tuple(shares[name] for name in options)
     return DecisionStep(
-        times, rule, regimens, tuple(options), drawn, otherwise, keys.belief or belief, rescue, groups
+        times, rule, regimens, tuple(options), drawn, otherwise, keys.belief or belief, rescue, groups,
+        (*beside, beside_others),
     )  # fmt: skip
 
 
@@ -72,12 +77,51 @@ def _groups(file: SourceFile, where: Path_, stated: str | list[str], names: Sequ
     return tuple(as_list(stated))
 
 
-def _option(file: SourceFile, where: Path_, text: str) -> Regimen | None:
-    """The regimen of a step: that of a sentence, one without doses, or None to continue the present one."""
-    word = text.strip().lower()
-    if word == NO_CHANGE:
-        return None
-    return Regimen(()) if word in NO_DOSE_WORDS else file.regimen(where, text)
+def _option(
+    file: SourceFile, where: Path_, text: str
+) -> tuple[Regimen | None, tuple[AppliedPerturbation, ...]]:  # fmt: skip
+    """Regimen and perturbations of a step: those of a sentence, or of a word and what follows it after "with".
+
+    The regimen of the word for no change is None: the present one continues.
+    """
+    word, _, rest = text.strip().partition(" ")
+    is_word = word.lower() in (NO_CHANGE, *NO_DOSE_WORDS) and (not rest or rest.lower().startswith("with "))
+    regimen, beside = (
+        file.regimen_with_perturbations(where, rest if is_word else text) if rest or not is_word else (Regimen(()), ())
+    )
+    for perturbation in beside:
+        _check_given_later(file, where, perturbation, " ".join(text.split()))
+    return (None if is_word and word.lower() == NO_CHANGE else regimen), beside
+
+
+def _check_given_later(file: SourceFile, where: Path_, perturbation: AppliedPerturbation, option: str) -> None:
+    """Raise InputError for what cannot begin with a decision: a dose before it, or a value that holds throughout.
+
+    `option` is the text of the step with this perturbation.
+    """
+    text = perturbation.text
+    lasting = [name for name in perturbation.values(file.table) if not name.startswith(TOOL_COMPOUNDS)]
+    if lasting:
+        what = f"'{text}' sets {lasting[0]} from the baseline on, before the decision about it"
+        raise file.error(where, what, f"a drug in a dose; in an arm or add_on: ... with {text}")
+    if perturbation.time < 0:
+        what = f"'{text}' would be given {duration_text(-perturbation.time)} before the decision about it"
+        late = re.sub(r"\s+(at\s+-.*|[\d.]+\s*\w+\s+before.*)$", "", text, flags=re.IGNORECASE)
+        raise file.error(where, what, "a time from the decision on", type_=option.replace(text, f"{late} at 0 h"))
+
+
+def check_kinetics(file: SourceFile, trial: Trial) -> None:
+    """Raise InputError where two drugs share a level, differ in its kinetics, and a step decides who receives one.
+
+    The kinetics of a level are those of a patient from the baseline on.
+    """
+    later = [one for step in trial.steps for beside in step.perturbations for one in beside]
+    first = [one for arm in trial.arms for one in arm.perturbations]
+    for one in later:
+        for other in (*first, *trial.added_perturbations, *later):
+            if set(one.target_states) & set(other.target_states) and one.values(file.table) != other.values(file.table):
+                what = f"'{one.text}' and '{other.text}' are the same level in the model with other kinetics"
+                raise file.error(("steps",), what, "one of the two in a trial with steps")
 
 
 def _check_times(
@@ -255,13 +299,28 @@ def crossover(file: SourceFile, keys: TrialFile, visits: Sequence[Visit]) -> tup
     if len(keys.arms) != 2 or keys.window or any(" with " in text for text in _sentences(keys)):
         what = "a crossover on a condition with a window, with perturbations, or not with exactly two arms"
         raise file.error(where, what, "two arms, visits at fixed times, no perturbations")
-    rule = with_look_back(file.condition(where, keys.crossover_when), LAST_VISIT)
+    rule = _crossover_rule(file, where, keys, keys.crossover_when)
     washout, last = file.time(("crossover",), keys.crossover), max(visit.time for visit in visits)
     latest = file.time(("crossover_latest",), keys.crossover_latest) if keys.crossover_latest else max(last, washout)
     if latest < max(washout, last):
         what = f"the latest time of the crossover, {latest:g} h, is before the end of the washout or the last visit"
         raise file.error(("crossover_latest",), what, "a later time", type_=f"{max(washout, last) / 24:g} days")
     return rule, latest
+
+
+def _crossover_rule(file: SourceFile, where: Path_, keys: TrialFile, text: str) -> Rule:
+    """The condition of a crossover: one on the last ratings, or the relapse that the trial defines."""
+    words = text.split()
+    if "relapse" not in words:
+        return with_look_back(file.condition(where, text), LAST_VISIT)
+    if words != ["relapse"]:
+        what, expected = f"'{text}' is no condition of a crossover", "relapse alone, or a condition on ratings"
+        raise file.error(where, what, expected, type_="crossover_when: relapse")
+    if keys.relapse is None:
+        first = next(iter(keys.visits))
+        like = f"relapse: {first} > 50 % of baseline from {keys.first_visit(first)}"
+        raise file.error(where, "no definition of relapse", "a relapse: key", type_=like)
+    return Condition(next(iter(keys.visits)), "relapse")
 
 
 def _sentences(keys: TrialFile) -> list[str]:

@@ -20,9 +20,9 @@ COMPARISON_OPERATORS: dict[str, Callable[[np.ndarray, np.ndarray], np.ndarray]] 
 class DecisionRules:
     """Carries out the decision steps and titrations of a trial, and adapts the schedule of each course.
 
-    `decision` [patient] is the name of the last option chosen among several, `decided_at` [patient] the time (h) of the
-    last change of doses, `rescued_at` [patient] the time (h) at which rescue began; NaN for never. `uniforms`
-    [patient, visit] decide second randomisations.
+    `decision` [patient] is the name of the last option chosen among several, at `grouped_at` [patient] (h).
+    `decided_at` [patient] is the time (h) of the last change of doses, `rescued_at` [patient] that at which rescue
+    began; NaN for never. `uniforms` [patient, visit] decide second randomisations.
     """
 
     def __init__(self, trial: Trial, dosing: TrialDosing, uniforms: np.ndarray) -> None:
@@ -30,6 +30,7 @@ class DecisionRules:
         self.hours = np.array([hour for _, hour, _ in trial.visit_schedule])
         self.arms = np.array([course.name for course in dosing.courses], dtype=object)[dosing.course]
         self.decision = np.full(len(uniforms), "", dtype=object)
+        self.grouped_at = np.full(len(uniforms), np.nan)
         self.decided_at = np.full(len(uniforms), np.nan)
         self.rescued_at = np.full(len(uniforms), np.nan)
 
@@ -68,17 +69,18 @@ class DecisionRules:
         uniforms = self._option_uniforms(number, hour, visit)
         choice = np.searchsorted(np.cumsum(step.shares)[:-1], uniforms, side="right")
         groups = [(met & (choice == k), name) for k, name in enumerate(step.names)]
-        if step.otherwise:
+        if step.otherwise or step.perturbations[-1]:
             groups.append((known & ~met, OTHERWISE_LABEL))
         for k, (mask, words) in enumerate(groups):
             if mask.any():
-                if k < len(step.regimens) and step.regimens[k] is None:
+                if (*step.regimens, step.otherwise)[k] is None:
                     self.dosing.belief[mask] = step.belief
                 else:
                     self.dosing.start_course(step_course(number, k), mask, hour, added=step.rescue)
                     self.decided_at[mask] = hour
+                self.dosing.give_beside(step.perturbations[k], mask, hour)
                 if len(groups) > 1:
-                    self.decision[mask] = words
+                    self.decision[mask], self.grouped_at[mask] = words, hour
 
     def in_groups(self, groups: tuple[str, ...]) -> np.ndarray:
         """Mask [patient] of the patients of some arms, or with these names of steps (empty: all)."""
@@ -129,11 +131,16 @@ def scales_of(trial: Trial, rule: Rule, *, now: bool = True) -> set[str]:
     """Scales that a rule needs at the visit at which it is applied (`now`), or at any visit."""
     names: set[str] = set()
     for condition in single_conditions(rule):
-        if condition.test == "relapse":
+        if on_relapse(condition):
             names |= scales_of(trial, trial.relapse.condition, now=now) if trial.relapse else set()
         elif not (now and condition.look_back):
             names.add(condition.scale)
     return names
+
+
+def on_relapse(rule: Rule) -> bool:
+    """Whether a rule is the relapse that the trial defines."""
+    return isinstance(rule, Condition) and rule.test == "relapse"
 
 
 def is_met(trial: Trial, rule: Rule, scores: Scores, visit: int) -> tuple[np.ndarray, np.ndarray]:
@@ -147,7 +154,7 @@ def is_met(trial: Trial, rule: Rule, scores: Scores, visit: int) -> tuple[np.nda
         some = np.logical_or.reduce(not_met if rule.every else mets)
         every = np.logical_and.reduce(mets if rule.every else not_met)
         return (every if rule.every else some), some | every
-    if rule.test == "relapse":
+    if on_relapse(rule):
         assert trial.relapse is not None
         met, known = is_met(trial, trial.relapse.condition, scores, visit)
         first = [v.name for v, _, _ in trial.visit_schedule].index(trial.relapse.since)

@@ -93,8 +93,9 @@ class DecisionStep:
     `otherwise` None: the others continue as before. The regimen replaces what was planned before, unless it is a
     `rescue`, which is added, once for each patient; a regimen of None leaves the treatment as it is, with the new
     `belief`. Of several `regimens`, with `names`, one is drawn for each patient with the probabilities `shares`
-    (randomised withdrawal). The step concerns the patients of `groups`: names of arms, and names that earlier steps
-    have drawn (empty: all).
+    (randomised withdrawal). `perturbations` are given beside each of `regimens` and, last, beside `otherwise`, at times
+    (h) from the decision, to their own end. The step concerns the patients of `groups`: names of arms, and names that
+    earlier steps have drawn (empty: all).
     """
 
     times: tuple[float, ...]
@@ -106,6 +107,7 @@ class DecisionStep:
     belief: str = "blinded"
     rescue: bool = False
     groups: tuple[str, ...] = ()
+    perturbations: tuple[tuple[AppliedPerturbation, ...], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -213,8 +215,9 @@ class Trial(metaclass=LoadedByCall, loader="read"):
     arms, that far apart, in random order; with a `crossover_rule` a patient waits after the washout until the rule is
     met, at most to `latest_crossover` (h). `dropout` is the weekly probability to leave, `missed_visit_rate` the
     probability that a visit is not held, `adherence` the probability that a dose is taken. `block` is the size of
-    permuted blocks (0: one block of all patients) within `strata` {factor: {level: fraction}}. `add_on` is given to all
-    patients in addition to the arms. `events` {name: condition} are counted in each arm at the end of the trial.
+    permuted blocks (0: one block of all patients) within `strata` {factor: {level: fraction}}. `add_on` and
+    `added_perturbations`, at times (h) from the start, are given to all patients in addition to the arms. `events`
+    {name: condition} are counted in each arm, or group that a step has drawn, at the end of the trial.
     `reference`: the arm with which the others are compared (default: see `reference_arm`).
     `study_size`: patients of the published or planned trial, on which its mean effects depend, whatever number is
     simulated (default: `patients`). Without `eligibility` the population is that of the enrolled patients. With
@@ -242,6 +245,7 @@ class Trial(metaclass=LoadedByCall, loader="read"):
     block: int = 0
     strata: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     add_on: Regimen | None = None
+    added_perturbations: tuple[AppliedPerturbation, ...] = ()
     steps: tuple[DecisionStep, ...] = ()
     seed: int = 1
     relapse: RelapseRule | None = None

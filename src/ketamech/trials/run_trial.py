@@ -23,12 +23,12 @@ from ketamech.core.execution import LOCAL_EXECUTOR, Executor
 from ketamech.dosing.dose_events import DoseEvent, Quantity, parameter_lookup
 from ketamech.simulation.ensemble import Ensemble, Integration
 from ketamech.simulation.model import Model, load_model
-from ketamech.trials.decision_rules import is_met
+from ketamech.trials.decision_rules import is_met, on_relapse
 from ketamech.trials.design import Trial
 from ketamech.trials.dropout import dropout_times
 from ketamech.trials.enrolment import Enrolment, enrol, enrol_eligible, lead_in_events
 from ketamech.trials.population_mixture import TrialPopulation, trial_population
-from ketamech.trials.trial_dataset import TrialState, dataset
+from ketamech.trials.trial_dataset import TrialState, dataset, relapses
 from ketamech.trials.trial_dosing import TrialDosing, perturbation_events, perturbation_values, second_period_course
 from ketamech.trials.visit_ratings import VisitRatings
 
@@ -252,8 +252,9 @@ def run_trial(
     """Run replicates of a trial, each with other patients and, with a `posterior`, other population values.
 
     Returns a Dataset with dims (replicate, patient, visit): each scale as rated, `true_<scale>` without error,
-    `visit_time` (h), `arm` of each visit; by patient `left` (h), `why_left`, `decision`, `rescued_at`, `solve_status`,
-    `doses_given`, exposures, covariates, and with eligibility criteria `screened`, the candidates for each place.
+    `visit_time` (h), `arm` of each visit; by patient `left` (h), `why_left`, `decision`, `grouped_at`, `rescued_at`,
+    `solve_status`, `doses_given`, exposures, covariates, and with eligibility criteria `screened`, the candidates for
+    each place.
     Missing is NaN, nothing is imputed; a failed patient is NaN with a reason.
     `progress` is called with the number of replicates done; `executor` runs and stores them.
     Raises InputError for a number of replicates or patients below 1.
@@ -289,7 +290,10 @@ def cross_over(state: TrialState, hour: float, visit: int) -> None:
     """Let the waiting patients who meet the condition at `hour` begin the second period; all at the latest time."""
     trial, waiting = state.trial, np.isnan(state.crossed_at)
     assert trial.crossover_rule is not None
-    met = is_met(trial, trial.crossover_rule, state.scores(), visit)[0]
+    if on_relapse(trial.crossover_rule):
+        met = np.isfinite(relapses(state, state.scores()).relapsed_at)
+    else:
+        met = is_met(trial, trial.crossover_rule, state.scores(), visit)[0]
     moved = waiting & (met | (hour >= trial.period_length - 1e-9))
     state.crossed_at[moved] = hour
     count, visits, exposures = (

@@ -12,7 +12,7 @@ import xarray as xr
 from ketamech.core.units import GRAMS_PER_MOLE
 from ketamech.parameters import ParameterTable
 from ketamech.simulation.nca import areas
-from ketamech.trials.decision_rules import DecisionRules, Scores, is_met, scales_of
+from ketamech.trials.decision_rules import DecisionRules, Scores
 from ketamech.trials.design import Trial
 from ketamech.trials.dropout import missed_visits
 from ketamech.trials.enrolment import Enrolment
@@ -21,6 +21,7 @@ from ketamech.trials.visit_ratings import (
     RelapseTimes,
     VisitRatings,
     end_of_trial,
+    had_event,
     relapse_times,
 )
 
@@ -182,7 +183,8 @@ def _put_ratings(variables: _Variables, state: TrialState, rated: Scores) -> Non
 
 def _put_decisions(variables: _Variables, state: TrialState) -> None:
     decisions = state.decisions
-    variables.put("decision", decisions.decision.astype(str), about="last decision about the doses")
+    variables.put("decision", decisions.decision.astype(str), about="group that a step drew or chose last")
+    variables.put("grouped_at", decisions.grouped_at, "h", "time at which a step drew or chose this group")
     variables.put("decided_at", decisions.decided_at, "h", "time of the last change of doses by a decision")
     variables.put("rescued_at", decisions.rescued_at, "h", "start of rescue treatment")
     units = {arm.titration.unit for arm in state.trial.arms if arm.titration}
@@ -199,11 +201,10 @@ def _put_relapse(variables: _Variables, times: RelapseTimes) -> None:
 
 
 def _put_events(variables: _Variables, state: TrialState, rated: Scores) -> None:
-    """Whether each patient had each event; NaN where a scale of its condition was never rated after baseline."""
+    """Whether each patient had each event at any visit."""
     trial = state.trial
     for name, rule in trial.events.items():
-        seen = [np.isfinite(rated[scale][:, 1:]).any(axis=1) for scale in scales_of(trial, rule, now=False)]
-        had = np.where(np.all(seen, axis=0), is_met(trial, rule, rated, state.hours.shape[1] - 1)[0], np.nan)
+        had = had_event(trial, rule, rated)
         variables.put(f"{EVENT_VARIABLE_PREFIX}{name}", had, "1", f"whether the event {name} was observed")
 
 
@@ -212,9 +213,7 @@ def _relapse(state: TrialState, scores: Scores, replicates: int) -> tuple[Relaps
     rule = state.trial.relapse
     if rule is None:
         return None
-    uniforms = state.dosing.uniform_table("steps", ADMISSION_BLOCK, state.hours.shape[1])
-    concerned = state.decisions.in_groups(rule.groups)
-    times_of_relapse = relapse_times(state.trial, scores, state.hours, uniforms, concerned)
+    times_of_relapse = relapses(state, scores)
     ends = [end_of_trial(rule, times) for times in times_of_relapse.relapsed_at.reshape(replicates, -1)]
     end = np.repeat(ends, len(state.hours) // replicates)
     late = times_of_relapse.relapsed_at > end
@@ -224,6 +223,14 @@ def _relapse(state: TrialState, scores: Scores, replicates: int) -> tuple[Relaps
         observed_until=np.minimum(times_of_relapse.observed_until, end),
         reason=np.where(late, "", times_of_relapse.reason),
     ), end
+
+
+def relapses(state: TrialState, scores: Scores) -> RelapseTimes:
+    """Relapse of each patient by `scores` {scale: [patient, visit]}, which may be those so far; needs its rule."""
+    assert state.trial.relapse is not None
+    uniforms = state.dosing.uniform_table("steps", ADMISSION_BLOCK, state.hours.shape[1])
+    concerned = state.decisions.in_groups(state.trial.relapse.groups)
+    return relapse_times(state.trial, scores, state.hours, uniforms, concerned)
 
 
 def _arms(state: TrialState, enrolled: Sequence[Enrolment]) -> np.ndarray:
@@ -258,5 +265,6 @@ def _coordinates(trial: Trial, enrolled: Sequence[Enrolment]) -> dict[str, Any]:
 def _attributes(trial: Trial, seed: int) -> dict[str, Any]:
     return {
         "title": trial.title, "seed": seed, "trial": trial.fingerprint, "references": ", ".join(trial.references),
+        "arms": [arm.name for arm in trial.arms],
         "primary": " at ".join(trial.primary), "assumed": " ".join(trial.assumptions), "blinding": trial.blinding,
     }  # fmt: skip

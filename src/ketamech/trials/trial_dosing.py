@@ -17,6 +17,7 @@ from ketamech.dosing.dose_events import (
     without_expectancy,
 )
 from ketamech.dosing.drugs import bioavailability_parameter
+from ketamech.dosing.perturbations import AppliedPerturbation
 from ketamech.dosing.regimen import Regimen
 from ketamech.dosing.treatment import MAX_HORIZON_H, Treatment
 from ketamech.parameters import ParameterTable
@@ -67,6 +68,7 @@ class TrialDosing:
         self.belief = np.full(self.size, "", dtype=object)
         self.added_courses: list[tuple[int, np.ndarray, np.ndarray]] = []  # course, mask and start (h) [patient]
         self.doses_taken: list[tuple[float, np.ndarray]] = []
+        self._decided: list[tuple[AppliedPerturbation, np.ndarray, float]] = []  # with mask [patient] and hour
         self.visits = Visits(self._value("expectancy.visit_gap"))
         self._draws: dict[tuple[str, str, int], np.ndarray] = {}
         if trial.add_on:
@@ -82,6 +84,10 @@ class TrialDosing:
         self.course[mask], self.anchor[mask], self.reduced[mask], self.level[mask] = number, hour, False, 0
         self.belief[mask] = ""
 
+    def give_beside(self, perturbations: Sequence[AppliedPerturbation], mask: np.ndarray, hour: float) -> None:
+        """Patients of `mask` [patient] receive perturbations beside their doses, at times (h) from `hour` on."""
+        self._decided += [(one, mask.copy(), hour) for one in perturbations]
+
     def titrated_dose(self) -> np.ndarray:
         """The last dose of each patient on a course with a titration, else NaN [patient]."""
         doses = self.earlier_dose.copy()
@@ -92,8 +98,14 @@ class TrialDosing:
         return doses
 
     def events(self, start: float, stop: float, now: np.ndarray) -> list[DoseEvent]:
-        """Dose events planned from `start` to before `stop` (h), each at or after `now` [patient] (h)."""
+        """Dose events planned from `start` to before `stop` (h), each at or after `now` [patient] (h).
+
+        Perturbations that were decided on since the last call come with all their doses.
+        """
         events: list[DoseEvent] = []
+        for one, mask, hour in self._decided:
+            events += _beside(one, self._value, np.maximum(now, hour) + POST_VISIT_DELAY, mask)
+        self._decided.clear()
         for dose in self.due_doses(start, stop):
             taken = dose.mask * self._adherence(dose.treatment, dose.time)
             events += [*self._dose_events(dose, taken, now), *self._expectancy_events(dose, taken, now)]
@@ -223,34 +235,50 @@ def course_doses(course: TreatmentCourse, reduced: bool, level: int) -> tuple[tu
 def perturbation_events(trial: Trial, sequence: np.ndarray, number: ParameterLookup) -> list[DoseEvent]:
     """Dose events of the perturbations of each arm, for the patients who pass through it, in each of its periods.
 
+    Those of the add-on come first, at the start, for all patients.
+
     `sequence` [patient] indexes Trial.sequences; `number` looks up a parameter (canonical units).
     """
-    events = []
-    for arm, period, mask in _arm_periods(trial, sequence):
-        for perturbation in arm.perturbations:
-            for entry in perturbation.events(number):
-                time = entry.time + period * trial.washout
-                events.append(replace(entry, time=time, amount=entry.amount * mask))
-    return events
+    return [
+        entry
+        for perturbation, start, mask in _first_perturbations(trial, sequence)
+        for entry in _beside(perturbation, number, start, mask)
+    ]
+
+
+def _beside(
+    perturbation: AppliedPerturbation, number: ParameterLookup, start: Quantity, mask: np.ndarray
+) -> list[DoseEvent]:  # fmt: skip
+    """Dose events of a perturbation of the patients of `mask` [patient], at times from `start` (h) on."""
+    events = perturbation.events(number)
+    return [replace(entry, time=entry.time + start, amount=entry.amount * mask) for entry in events]
 
 
 def perturbation_values(
     trial: Trial, table: ParameterTable, sequence: np.ndarray, values: Mapping[str, Quantity]
 ) -> dict[str, Quantity]:
-    """`values` [patient] with those that the perturbations of each patient's arm set, canonical units."""
-    changed = dict(values)
-    for arm, _, mask in _arm_periods(trial, sequence):
-        for perturbation in arm.perturbations:
-            for name, value in perturbation.values(table).items():
-                changed[name] = np.where(mask, value, changed.get(name, table[name].canonical))
+    """`values` [patient] with those that the perturbations of each patient's arm set, canonical units.
+
+    What a step may give sets only its own kinetics (`check_kinetics`), which are those of all patients.
+    """
+    changed, everyone = dict(values), np.ones(len(sequence), dtype=bool)
+    later = [(one, 0.0, everyone) for step in trial.steps for beside in step.perturbations for one in beside]
+    for perturbation, _, mask in (*_first_perturbations(trial, sequence), *later):
+        for name, value in perturbation.values(table).items():
+            changed[name] = np.where(mask, value, changed.get(name, table[name].canonical))
     return changed
 
 
-def _arm_periods(trial: Trial, sequence: np.ndarray) -> Iterator[tuple[Arm, int, np.ndarray]]:
-    """Each arm with its period and the mask of its patients [patient]."""
+def _first_perturbations(
+    trial: Trial, sequence: np.ndarray
+) -> Iterator[tuple[AppliedPerturbation, float, np.ndarray]]:  # fmt: skip
+    """The perturbations of the add-on and of each arm in each of its periods: start (h), and mask [patient]."""
+    for perturbation in trial.added_perturbations:
+        yield perturbation, 0.0, np.ones(len(sequence), dtype=bool)
     for number, arms in enumerate(trial.sequences):
         for period, k in enumerate(arms):
-            yield trial.arms[k], period, sequence == number
+            for perturbation in trial.arms[k].perturbations:
+                yield perturbation, period * trial.washout, sequence == number
 
 
 def _sequence_name(arms: Sequence[Arm]) -> str:

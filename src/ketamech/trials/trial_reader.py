@@ -14,12 +14,16 @@ from ketamech.core.deprecated_names import current_name
 from ketamech.core.environment import DATA
 from ketamech.core.errors import nearest_names
 from ketamech.core.yaml_lines import Path_, read_yaml
+from ketamech.dosing.parse_errors import DoseRangeError
 from ketamech.dosing.parsed_values import single_conditions
+from ketamech.dosing.perturbations import AppliedPerturbation
+from ketamech.dosing.regimen import Regimen
 from ketamech.parameters import ParameterTable, load_parameters
 from ketamech.population.random_draws import number_of_name
 from ketamech.simulation.scenario_schema import validated
 from ketamech.trials.decision_reader import (
     MAX_DROPOUT_RULES,
+    check_kinetics,
     crossover,
     dropout_rules,
     event_rules,
@@ -28,10 +32,10 @@ from ketamech.trials.decision_reader import (
     titration,
 )
 from ketamech.trials.decision_rules import COMPARISON_OPERATORS
-from ketamech.trials.design import Arm, Condition, DropoutRule, Eligibility, Trial, Visit
+from ketamech.trials.design import AdaptiveDosing, Arm, Condition, DropoutRule, Eligibility, Trial, Visit
 from ketamech.trials.population_mixture import population_text, read_population
 from ketamech.trials.rating_scales import RatingScale, scale, variable_name
-from ketamech.trials.trial_schema import TRIAL_FILE, ArmKeys, EligibilityKeys, TrialFile
+from ketamech.trials.trial_schema import TRIAL_FILE, ArmKeys, EligibilityKeys, TrialFile, is_baseline
 from ketamech.trials.trial_text import SourceFile, as_list, treatment
 
 TRIALS = DATA / "trials"
@@ -67,6 +71,7 @@ def _trial(file: SourceFile, keys: TrialFile, source: str) -> Trial:
     decisions = steps(file, keys, visits, belief)
     names = [*keys.arms, *(name for decision in decisions for name in decision.names)]
     crossover_rule, latest = crossover(file, keys, visits)
+    add_on, beside = file.regimen_with_perturbations(("add_on",), keys.add_on) if keys.add_on else (None, ())
     if keys.reference is not None:
         file.check_known(("reference",), keys.reference, keys.arms, f"there is no arm '{keys.reference}'")
     trial = Trial(
@@ -90,7 +95,8 @@ def _trial(file: SourceFile, keys: TrialFile, source: str) -> Trial:
         adherence=file.share(("adherence",), keys.adherence),
         block=keys.allocation.block,
         strata=_strata(file, keys),
-        add_on=file.regimen(("add_on",), keys.add_on) if keys.add_on else None,
+        add_on=add_on,
+        added_perturbations=beside,
         steps=decisions,
         seed=number_of_name(file.path.stem if file.path else keys.title) if keys.seed is None else keys.seed,
         relapse=relapse_rule(file, keys.relapse, visits, names),
@@ -103,6 +109,7 @@ def _trial(file: SourceFile, keys: TrialFile, source: str) -> Trial:
     )
     _check_no_early_events(file, trial)
     _check_decisions(file, trial)
+    check_kinetics(file, trial)
     _check_blocks(file, trial)
     return trial
 
@@ -137,7 +144,7 @@ def _visits(file: SourceFile, keys: TrialFile) -> tuple[Visit, ...]:
     visits: dict[float, tuple[list[str], set[str]]] = {0.0: (["baseline"], set(keys.visits))}
     for name, times in keys.visits.items():
         for i, text in enumerate(times):
-            if text.strip().lower() != "baseline":
+            if not is_baseline(text):
                 at = file.time(("visits", name, i), text)
                 spellings, scales = visits.setdefault(at, ([], set()))
                 spellings.append(text.strip())
@@ -178,8 +185,7 @@ def _arms(file: SourceFile, keys: TrialFile, first: str, belief: str) -> tuple[A
 
 def _arm(file: SourceFile, keys: TrialFile, name: str, arm: ArmKeys, first: str, belief: str) -> Arm:
     where: Path_ = ("arms", name, "treatment")
-    sentences = as_list(arm.treatment)
-    regimen, adaptation, perturbations = file.with_location(where, partial(treatment, sentences, file.scales, first))
+    regimen, adaptation, perturbations = file.with_location(where, partial(_treatment, file, keys, arm, first))
     file.check_regimen(where, regimen)
     number = arm.n
     if number is None:
@@ -188,8 +194,25 @@ def _arm(file: SourceFile, keys: TrialFile, name: str, arm: ArmKeys, first: str,
                 ("arms", name), f"no number of patients for arm '{name}'", "n:, share: or patients:", type_="n: 30"
             )
         number = max(1, round(arm.share * (keys.patients or 0)))
-    changes = titration(file, keys, name, sentences, regimen, first)
+    changes = titration(file, keys, name, as_list(arm.treatment), regimen, first)
     return Arm(name, regimen, number, arm.belief or belief, adaptation, perturbations, changes)
+
+
+def _treatment(
+    file: SourceFile, keys: TrialFile, arm: ArmKeys, first: str
+) -> tuple[Regimen, AdaptiveDosing | None, tuple[AppliedPerturbation, ...]]:
+    """What `treatment` reads; several doses need the rule by which a patient changes between them."""
+    sentences = as_list(arm.treatment)
+    try:
+        return treatment(sentences, file.scales, first)
+    except DoseRangeError as problem:
+        rule = f"{{at: {keys.first_visit(first)}, to: {problem.highest}, when: no response of {first}}}"
+        what = f"{problem.what} of doses without a rule for their change"
+        expected = "one dose, and its changes as titration: of the arm; or 'by response and tolerability' after them"
+        lowest = json.dumps([problem.with_lowest if text == problem.text else text for text in sentences])
+        size = f"n: {arm.n}" if arm.n else f"share: {arm.share}" if arm.share else ""
+        example = f"{{treatment: {lowest}, {size + ', ' if size else ''}titration: [{rule}]}}"
+        raise problem.replace(what=what, expected=expected, type_this=example) from None
 
 
 def _lack_of_efficacy_rule(file: SourceFile, keys: TrialFile, scale: str) -> DropoutRule:

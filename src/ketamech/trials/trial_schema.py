@@ -63,7 +63,8 @@ class StepKeys(BaseModel, extra="forbid"):
     when: str | None = Field(None, description=f"a condition, e.g. {CONDITIONS}; without it all patients")
     arms: str | list[str] = Field([], description="only patients of these arms, or with these names of earlier steps")
     give: str | dict[str, str] = Field(
-        description="a regimen from then on, 'stop' (or 'nothing') for no doses, 'continue' for no change; "
+        description="a regimen from then on, 'stop' (or 'nothing') for no doses, 'continue' for no change, perhaps "
+        "'with lithium 900 mg oral daily for 2 weeks'; "
         "{name: regimen, ...} draws one at random"
     )
     shares: dict[str, Fraction] | None = Field(
@@ -155,7 +156,8 @@ class TrialFile(BaseModel, extra="forbid", title="KetaMech trial"):
     )
     allocation: AllocationKeys = Field(AllocationKeys.model_validate({}), description="how patients are allocated")
     add_on: str | None = Field(
-        None, description="given to all patients in addition to the arm, e.g. antidepressant daily"
+        None,
+        description="given to all patients in addition to the arm, perhaps 'with ...', e.g. antidepressant daily",
     )
     blinding: str = Field("double", pattern="^(open|single|double)$", description="open, single or double")
     visits: Annotated[dict[str, list[str]], Field(min_length=1)] = Field(
@@ -164,7 +166,8 @@ class TrialFile(BaseModel, extra="forbid", title="KetaMech trial"):
     window: str | None = Field(None, description="how far visits may deviate from the plan, e.g. 12 h")
     crossover: str | None = Field(None, description="all patients pass through all arms, this far apart, e.g. 14 days")
     crossover_when: str | None = Field(
-        None, description="after that time each patient waits until this holds, e.g. MADRS > 75 % of baseline"
+        None,
+        description="after that time each patient waits until this holds, e.g. MADRS > 75 % of baseline, or relapse",
     )
     crossover_latest: str | None = Field(None, description="the longest wait from the start [default: the last visit]")
     dropout: str = Field("0 %", description="probability to leave in a week for any reason, e.g. 2 %")
@@ -192,12 +195,23 @@ class TrialFile(BaseModel, extra="forbid", title="KetaMech trial"):
         None, description="when a dose counts as tolerated, e.g. CADSS <= 40 and SBP-rise < 40 (last ratings)"
     )
     events: dict[str, str] = Field(
-        {}, description="conditions whose frequency is reported by arm, e.g. dissociation: CADSS > 4 (at any visit)"
+        {},
+        description="conditions whose frequency is reported by arm, and by group after a step has put patients into "
+        "groups, e.g. dissociation: CADSS > 4 (at any visit)",
     )
     eligibility: EligibilityKeys | None = Field(
         None, description="criteria on ratings; without them the population is that of the enrolled patients"
     )
     seed: int | None = Field(None, ge=0, description="[default: a number derived from the name of the file]")
+
+    def first_visit(self, scale: str) -> str:
+        """The first time after baseline at which a scale is rated, as written."""
+        return next((text for text in self.visits[scale] if not is_baseline(text)), "day 8")
+
+
+def is_baseline(text: str) -> bool:
+    """Whether a time of `visits` is the baseline, at which every scale is rated."""
+    return text.strip().lower() == "baseline"
 
 
 TRIAL_FILE = FileSchema(

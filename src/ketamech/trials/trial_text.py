@@ -19,7 +19,7 @@ from ketamech.dosing.parse_errors import shorten_text
 from ketamech.dosing.parsed_values import Condition, Rule
 from ketamech.dosing.perturbations import AppliedPerturbation, read_perturbations
 from ketamech.dosing.regimen import Regimen
-from ketamech.dosing.regimen_reader import Sentence, regimen_lexicon
+from ketamech.dosing.regimen_reader import Sentence, parse_sentence, regimen_lexicon
 from ketamech.dosing.treatment import MAX_HORIZON_H, Treatment
 from ketamech.parameters import ParameterTable
 from ketamech.simulation.scenario import validate
@@ -120,6 +120,19 @@ def treatment(
     return Regimen(usual), adaptation, applied
 
 
+def regimen_with_perturbations(text: str) -> tuple[Regimen, tuple[AppliedPerturbation, ...]]:
+    """Regimen and perturbations of a sentence outside the arms, where no dose depends on ratings. Raises InputError.
+
+    "with ..." alone has no regimen.
+    """
+    sentence = parse_sentence(text)
+    if sentence.is_adaptive:
+        what = f"'{shorten_text(text)}' depends on ratings, which is for the treatment of an arm"
+        raise InputError(what, expected="one dose in one frequency; another step may change it", type_this="weekly")
+    given = replace(sentence, parts=tuple(part for part in sentence.parts if any(part.segments)))
+    return Regimen(given.treatments()), read_perturbations(sentence.perturbations)
+
+
 def titrated_treatments(sentences: tuple[str, ...]) -> tuple[tuple[Treatment, ...], tuple[Treatment, ...]]:
     """Treatments of an arm with a titrated dose, at the lower and at the higher dose; none without a titration."""
     listed = [Sentence(text, parse("sentence", text, regimen_lexicon())) for text in sentences if _is_titrated(text)]
@@ -167,6 +180,13 @@ class SourceFile(YamlSource):
     def regimen(self, where: Path_, text: str) -> Regimen:
         """A regimen that can be given to the typical patient."""
         return self.check_regimen(where, self.with_location(where, partial(Regimen.parse, text)))
+
+    def regimen_with_perturbations(
+        self, where: Path_, text: str
+    ) -> tuple[Regimen, tuple[AppliedPerturbation, ...]]:  # fmt: skip
+        """A regimen that can be given to the typical patient, and what is given beside it."""
+        regimen, perturbations = self.with_location(where, partial(regimen_with_perturbations, text))
+        return self.check_regimen(where, regimen), perturbations
 
     def check_regimen(self, where: Path_, regimen: Regimen) -> Regimen:
         """The regimen, if the typical patient can receive all of it from a drug-free start. Raises InputError."""

@@ -1,4 +1,4 @@
-"""Ratings of patients at the visits of a trial, with error, and times to relapse.
+"""Ratings of patients at the visits of a trial, with error, times to relapse, and events.
 
 Ratings that are not made stay missing; nothing is imputed.
 """
@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ketamech.core.units import WEEK
+from ketamech.dosing.parsed_values import Rule
 from ketamech.trials.decision_rules import Scores, is_met, scales_of
 from ketamech.trials.design import RelapseRule, Trial
 
@@ -58,6 +59,16 @@ class VisitRatings:
         return scores
 
 
+def had_event(trial: Trial, rule: Rule, scores: Scores) -> np.ndarray:
+    """1 or 0 for each patient who had an event or not; NaN where a scale of its `rule` was never rated after baseline.
+
+    `scores` {scale: [patient, visit]}.
+    """
+    seen = [np.isfinite(scores[name][:, 1:]).any(axis=1) for name in scales_of(trial, rule, now=False)]
+    met, _ = is_met(trial, rule, scores, len(trial.visit_schedule) - 1)
+    return np.where(np.all(seen, axis=0), met, np.nan)
+
+
 BY_RATING, BY_ADMISSION = "rating", "admission"
 
 
@@ -80,15 +91,18 @@ def relapse_times(
 ) -> RelapseTimes:
     """Relapse of the patients at risk; `scores` {scale: [patient, visit]} are NaN after a patient has left.
 
+    In a crossover patients are followed to the end of the period in which relapses begin to count.
+
     `hours` [patient, visit] are the times of the visits; `uniforms` [patient, visit] decide admissions before a visit;
     `in_groups` is the mask [patient] of the patients who can be at risk (default: all).
     """
     rule = trial.relapse
     assert rule is not None
     start = [visit.name for visit, _, _ in trial.visit_schedule].index(rule.since)
+    followed = hours[:, : len(trial.visits)]
     at_risk = is_met(trial, rule.at_risk, scores, start)[0] & (True if in_groups is None else in_groups)
-    relapsed, until, last = _by_rating(trial, rule, scores, hours, start)
-    admitted = _by_admission(trial, rule, scores, hours, uniforms, start) if rule.admission_rate else np.nan
+    relapsed, until, last = _by_rating(trial, rule, scores, followed, start)
+    admitted = _by_admission(trial, rule, scores, followed, uniforms, start) if rule.admission_rate else np.nan
     reason = np.where(np.isfinite(relapsed), BY_RATING, "").astype(object)
     first = ~(relapsed <= admitted) & (admitted <= last) & at_risk
     relapsed, reason = np.where(first, admitted, relapsed), np.where(first, BY_ADMISSION, reason)

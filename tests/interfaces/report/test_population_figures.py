@@ -77,7 +77,7 @@ def test_the_same_figure_is_the_same_file(tmp_path):
     power = pd.DataFrame({"arm": ["a", "a"], "patients_per_arm": [10, 20], "power": [0.3, 0.5], "low": [0.2, 0.4]})
     power["high"] = [0.4, 0.6]
     first, second = (
-        draw(tmp_path / name, "power", lambda: power_figure(power, "Power")) for name in ("first", "second")
+        draw(tmp_path / name, "power", lambda: power_figure(power, "Power", ["a"])) for name in ("first", "second")
     )
     assert [path.read_bytes() for path in first] == [path.read_bytes() for path in second]
 

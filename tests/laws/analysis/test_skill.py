@@ -37,7 +37,9 @@ from ketamech.report.trial_scorecard_figures import draw_trial_scorecard
 from ketamech.trials.posterior_draws import load_posterior
 from scripts import publish
 from scripts.scorecard_page import (
+    VARIANTS,
     chance_table,
+    detail_table,
     forecaster_table,
     reliability_table,
     scorecard_page,
@@ -363,6 +365,12 @@ def test_the_pages_show_the_committed_result():
         ("credibility.md", publish.VERDICT_BLOCK, verdict_table(skill)),
     ):
         assert read_block(DOCS / page, block) == text, page
+    variant = pd.read_csv(VARIANTS / "reduced_core" / "skill.csv", comment="#")
+    tables = (
+        skill_table(skill, classes=True), verdict_table(skill), detail_table(skill), variant_table(skill, variant)
+    )  # fmt: skip
+    page = (DOCS / "trials-scorecard.md").read_text(encoding="utf-8")
+    assert not [line for table in tables for line in table.splitlines() if line not in page.splitlines()]
     assert (DOCS / "limits.md").read_text(encoding="utf-8").index("skill table") < 1000  # the page opens with it
 
 
@@ -405,7 +413,7 @@ def test_a_few_replicates_predict_left_out_trials_no_worse_than_the_floor(model,
     with faults_of_written_figures() as faults:
         assert {path.stem for path in draw_trial_scorecard(tmp_path, card)} >= {"forest", "predictive_checks", "skill"}
     assert not faults
-    page = scorecard_page(tmp_path)
+    page = scorecard_page(tmp_path, card.skill)
     assert "simulated 8 times" in page
     assert forecaster_table(pd.read_csv(tmp_path / "chances.csv", comment="#")) in page
     assert not re.search(r"\bnan\b", page)

@@ -46,6 +46,27 @@ def test_each_patient_crosses_over_at_the_first_check_at_which_the_rule_is_met(m
     assert len(set(crossed)) == 3
 
 
+@pytest.mark.parametrize("confirmed", [True, False])
+def test_a_crossover_on_relapse_waits_for_the_relapse_that_the_file_defines(model, confirmed):
+    relapse = {"when": "HDRS-21 > 60 % of baseline", "since": "24 h", "confirmed": confirmed}
+    found = run(model, replicates=3, crossover_when="relapse", relapse=relapse)
+    crossed, relapsed = (found[name].values.ravel() for name in ("crossed_at", "relapsed_at"))
+    score = of_period(found, 1)
+    times = np.array([0, 2 / 3, 24, 160, 336, 504])
+    expected = np.full(len(crossed), 504.0)
+    for i, row in enumerate(score):
+        if row[2] > 0.5 * row[0]:
+            continue  # no response at 24 h: not at risk
+        high = row > 0.6 * row[0]
+        shown = [k for k in (3, 4, 5) if high[k] and (not confirmed or (k > 3 and high[k - 1]))]
+        if shown:
+            expected[i] = max(168.0, times[shown[0]])
+    assert np.array_equal(crossed, expected)
+    assert len(set(crossed)) > 1
+    assert np.nanmax(relapsed) <= 504.0
+    assert (np.isfinite(relapsed) == (expected < 504.0)).mean() > 0.9  # a relapse may be shown at the latest time
+
+
 def test_visits_follow_the_patient_and_those_that_are_not_reached_are_missing(model):
     found = run(model, crossover_when=RULE)
     crossed = found["crossed_at"].values.ravel()
@@ -88,6 +109,8 @@ def test_grouping_and_threads_change_no_bit(model):
         ({"window": "12 h"}, "crossover_when", "a window"),
         ({"crossover_when": None, "crossover_latest": "28 d"}, "crossover_latest", "without its condition"),
         ({"crossover_when": "MADRS > 3"}, "crossover_when", "not rated in this trial"),
+        ({"crossover_when": "relapse"}, "crossover_when", "no definition of relapse"),
+        ({"crossover_when": "until relapse"}, "crossover_when", "no condition of a crossover"),
     ],
 )
 def test_impossible_keys_are_refused(change, key, said):

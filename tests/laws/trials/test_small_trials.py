@@ -1,6 +1,7 @@
 """Trials that are too small or too uniform: what can be estimated comes, the rest is NaN with its reason."""
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -12,7 +13,7 @@ from ketamech.report.trial_folder import _median_text, difference_rows, relapse_
 from ketamech.trials.analysis.analyse import analyse
 from ketamech.trials.analysis.power import SUPERIORITY, difference_sentences, relapse_sentence
 from ketamech.trials.analysis.repeated_measures import mmrm
-from ketamech.trials.analysis.survival import time_to_relapse
+from ketamech.trials.analysis.survival import median_times, time_to_relapse
 from ketamech.trials.analysis.treatment_effects import ancova, mean_change_by_arm, responders
 from ketamech.trials.run_trial import run_trial
 from ketamech.trials.trial_reader import load_trial, shipped_trial
@@ -218,6 +219,36 @@ def test_groups_are_compared_in_the_requested_order():
     assert found.compared == ("a", "b")
     assert found.hazard_ratio["hazard_ratio"] > 1
     assert list(found.median["group"]) == ["a", "b", "others"]
+
+
+def test_the_median_of_one_trial_has_the_interval_of_its_curve():
+    days = np.random.default_rng(1).exponential(30, 100).round(1) + 0.1
+    one = pd.DataFrame({"replicate": 0, "days": days, "relapsed": True})
+    found = median_times(one, "drug")
+    survival = [np.mean(days > day) for day in np.sort(days)]  # nobody is censored
+    assert found["median_days"] == np.sort(days)[np.searchsorted(-np.array(survival), -0.5)]
+    inside = np.mean((days > found["low"]) & (days < found["high"]))
+    assert 0.15 < inside < 0.25  # a share of 2 * 1.96 * 0.5 / sqrt(100) of the patients
+    assert found["low"] < found["median_days"] < found["high"]
+    never = median_times(one.assign(relapsed=False), "drug")
+    assert np.isinf([never[name] for name in ("median_days", "low", "high")]).all()
+
+
+@pytest.mark.parametrize(("scores", "said"), [
+    ([[30, 20, 15], [34, 30, 29], [31, 30, 25]], "; its mean change is -8.7 points, 95 % interval -22.3 to 5.0."),
+    ([[30, 20, 15]], "; its mean change is -15.0 points."),
+    ([[30, 20, np.nan]], "; nobody is rated there."),
+])  # fmt: skip
+def test_a_trial_of_one_arm_says_that_nothing_is_compared(scores, said):
+    arm = {"drug": {"treatment": "racemic 0.5 mg/kg IV over 40 min", "n": len(scores)}}
+    trial = load_trial({"title": "one arm", "arms": arm, "visits": {"MADRS": ["24 h", "day 8"]}})
+    means = mean_change_by_arm(rated(scores, ["drug"] * len(scores)), "MADRS")
+    found = SimpleNamespace(
+        means={"MADRS": means}, primary=pd.DataFrame(), first_period=pd.DataFrame(), carry_over=pd.DataFrame(),
+        reference="drug", relapse=None,
+    )  # fmt: skip
+    (sentence,) = difference_sentences(found, trial, SUPERIORITY)
+    assert sentence == f"MADRS at day 8: one arm (drug), so that no difference is tested{said}"
 
 
 def test_a_withdrawal_compares_what_was_drawn_by_lot(model):

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import yaml
 
 from ketamech.core import InputError
 from ketamech.dosing.regimen import Regimen
@@ -165,6 +166,25 @@ def test_a_range_of_doses_is_for_trials_only():
         Regimen.parse(SENTENCE[0])
     with pytest.raises(InputError, match="is a range"):
         Regimen.parse("esketamine 56 to 84 mg nasal")
+
+
+@pytest.mark.parametrize(
+    "doses", ["56 or 84 mg", "56 to 84 mg", "56-84 mg", "56/84 mg", "56 mg or 84 mg", "84 or 56 mg"]
+)
+def test_doses_without_a_rule_come_with_a_titration_that_can_be_typed(doses):
+    with pytest.raises(InputError, match="without a rule") as refused:
+        trial({"treatment": [f"esketamine {doses} nasal {DAYS}", "placebo nasal on day 15"]})
+    assert refused.value.key == "arms.drug.treatment"
+    written = yaml.safe_load(refused.value.type_this)
+    assert written["treatment"] == [f"esketamine 56 mg nasal {DAYS}", "placebo nasal on day 15"]
+    drug = trial(written).arms[0]
+    assert (drug.n, drug.titration.amounts, drug.titration.unit) == (60, (56.0, 84.0), "mg")
+
+
+def test_two_doses_may_be_joined_by_or_in_a_titration():
+    either = [SENTENCE[0].replace("56 to 84", "56 or 84")]
+    arms = [trial({"treatment": text}, **TOLERATED).arms[0] for text in (SENTENCE, either)]
+    assert arms[0].titration == arms[1].titration
 
 
 PLAIN = {"treatment": f"esketamine 84 mg nasal {DAYS}"}

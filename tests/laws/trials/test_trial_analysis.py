@@ -126,6 +126,16 @@ def test_arms_are_named_in_order_of_appearance():
     assert arm_names(np.array([], dtype=object)) == []
 
 
+def test_tables_have_the_arms_in_the_order_of_the_file():
+    assert arm_names(np.array(["b", "a", "c"]), ["c", "x", "b"]) == ["c", "b", "a"]
+    data = made()
+    names = sorted(arm_names(data["arm"].values))
+    for order in (names, names[::-1]):
+        ordered = data.assign_attrs(arms=order)
+        assert list(dict.fromkeys(mean_change_by_arm(ordered, "MADRS")["arm"])) == order
+        assert list(dict.fromkeys(responders(ordered, "MADRS", 0.5, 10)["arm"])) == order
+
+
 def test_means_by_arm_are_means():
     data = made()
     found = mean_change_by_arm(data, "MADRS").set_index(["arm", "visit"])

@@ -4,6 +4,7 @@ import itertools
 
 import numpy as np
 import pytest
+import yaml
 
 from ketamech.core import InputError
 from ketamech.dosing.parsed_values import CombinedCondition, LookBack, opposite
@@ -147,6 +148,15 @@ def test_thresholds_of_a_trial_replace_those_of_the_scale():
     assert met("remission of MADRS", [40, 12, 12, 12, 12], thresholds=twelve)[0]
     assert met("response of MADRS", [40, 20, 20, 20, 20])[0]
     assert not met("response of MADRS", [40, 20, 20, 20, 20], thresholds=twelve)[0]
+
+
+@pytest.mark.parametrize(("stated", "read"), [(12, (12.0, 0.5)), ("30 %", (10.0, 0.3))])
+def test_a_number_in_place_of_thresholds_is_told_the_keys(stated, read):
+    with pytest.raises(InputError) as refused:
+        trial(thresholds={"MADRS": stated})
+    assert (refused.value.key, refused.value.expected) == ("thresholds.MADRS", "keys and values: response, remission")
+    scale = trial(thresholds=yaml.safe_load(refused.value.type_this)).scales["MADRS"]
+    assert (scale.remission, scale.response) == read
 
 
 @pytest.mark.parametrize(

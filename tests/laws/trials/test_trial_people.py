@@ -1,4 +1,4 @@
-"""The people of a trial: seeds from names, mixed populations; events by arm; long follow-up."""
+"""The people of a trial: seeds from names, mixed populations; events by arm and decision; long follow-up."""
 
 import numpy as np
 import pytest
@@ -7,6 +7,7 @@ from ketamech.core import InputError
 from ketamech.core.units import YEAR
 from ketamech.population.random_draws import number_of_name
 from ketamech.population.virtual_population import load_population
+from ketamech.report.trial_folder import write_trial
 from ketamech.trials.analysis.analyse import analyse
 from ketamech.trials.population_mixture import population_text, trial_population
 from ketamech.trials.run_trial import run_trial
@@ -100,17 +101,52 @@ EVENTS = {
 }
 
 
-def test_events_are_counted_from_ratings_at_any_visit(model):
+def test_events_are_counted_from_ratings_at_any_visit(model, tmp_path):
     planned = trial(events=EVENTS)
     found = run_trial(planned, model, threads=1, replicates=2)
     peak = found["CADSS"].isel(visit=slice(1, None)).max("visit").values
     assert np.array_equal(found["event_dissociation"].values, (peak > 4).astype(float))
     assert np.array_equal(found["event_late"].values, (found["CADSS"].sel(visit="2 h").values > 4).astype(float))
-    rows = {(row["event"], row["arm"]): row for row in analyse(found, planned).events}
+    analysis = analyse(found, planned)
+    rows = {(row["event"], row["arm"]): row for row in analysis.events}
+    assert "<th>arm</th><th>n</th><th>share" in write_trial(tmp_path, found, planned, analysis).read_text("utf-8")
     assert rows["dissociation", "ketamine"]["share"] > rows["dissociation", "saline"]["share"] + 0.3
     assert rows["dissociation", "ketamine"]["n"] == 60
     share = (peak > 4)[found["arm"].values[:, :, 0] == "saline"].mean()
     assert rows["dissociation", "saline"]["share"] == pytest.approx(share)
+
+
+def test_events_are_counted_by_arm_until_a_decision_and_by_its_group_afterwards(model, tmp_path):
+    again = "racemic 0.5 mg/kg IV over 40 min"
+    step = {"at": "day 8", "when": "MADRS <= 25", "give": {"more": again, "less": "placebo IV"}}
+    visits = {"MADRS": ["24 h", "day 8", "day 9"], "CADSS": ["40 min", "168.67 h"]}
+    planned = trial(events={"dissociation": "CADSS > 4"}, steps=[step], visits=visits, dropout="20 %")
+    found = run_trial(planned, model, threads=1, replicates=2)
+    analysis = analyse(found, planned)
+    rows = {(row["event"], row["group"], row["visits"]): row for row in analysis.events}
+    page = write_trial(tmp_path, found, planned, analysis).read_text("utf-8")
+    assert "after a step has put a patient into a group, in that group" in page
+    assert "<td>more</td><td>since the decision</td>" in page
+    group, arm = found["decision"].values, found["arm"].values[:, :, 0]
+    first, second = (found["CADSS"].sel(visit=visit).values for visit in ("40 min", "168.67 h"))
+    decided = found["MADRS"].sel(visit="day 8").values <= 25
+    assert np.array_equal(
+        group != "", decided | ((group != "") & ~np.isfinite(found["MADRS"].sel(visit="day 8").values))
+    )
+    expected = {}
+    for name in ("ketamine", "saline"):
+        inside = arm == name
+        had = (first > 4) | ((second > 4) & (group == ""))
+        seen = np.isfinite(first) | (np.isfinite(second) & (group == ""))
+        expected["dissociation", name, "until the decision"] = had[inside & seen].mean()
+    for name in ("more", "less"):
+        seen = (group == name) & np.isfinite(second)
+        expected["dissociation", name, "since the decision"] = (second > 4)[seen].mean()
+    assert list(rows) == list(expected)
+    assert {key: row["share"] for key, row in rows.items()} == pytest.approx(expected)
+    assert rows["dissociation", "more", "since the decision"]["share"] > 0.3
+    assert rows["dissociation", "less", "since the decision"]["share"] < 0.3
+    assert rows["dissociation", "more", "since the decision"]["n"] == np.isfinite(second[group == "more"]).sum() / 2
 
 
 def test_a_patient_who_was_never_rated_has_no_event_value(model):

@@ -6,7 +6,6 @@ units, too.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -31,6 +30,7 @@ from ketamech.trials.analysis.survival import RelapseAnalysis, time_to_relapse
 from ketamech.trials.analysis.treatment_effects import (
     ancova,
     arm_names,
+    arms_of,
     baselines,
     mean_change_by_arm,
     responders,
@@ -41,6 +41,7 @@ from ketamech.trials.analysis.treatment_effects import (
 )
 from ketamech.trials.design import Trial, drug_classes, is_control
 from ketamech.trials.trial_dataset import EVENT_VARIABLE_PREFIX
+from ketamech.trials.visit_ratings import had_event
 
 LEVELS = ("ketamine", "esketamine", "norketamine")
 SUBJECT_COLUMNS = {"age": "AGE", "weight": "WEIGHTBL", "male": "MALEFL", "asian": "ASIANFL", "resistance": "RESISTBL"}
@@ -139,21 +140,54 @@ def exposure_of_visits(dataset: xr.Dataset, names: tuple[str, ...]) -> list[Anal
     return analysed(profiles)
 
 
-def event_shares(dataset: xr.Dataset, events: Iterable[str]) -> tuple[dict[str, Any], ...]:
+UNTIL_DECISION, SINCE_DECISION = "until the decision", "since the decision"
+
+
+def event_shares(dataset: xr.Dataset, trial: Trial) -> tuple[dict[str, Any], ...]:
     """One row for each event and arm: event, arm, n (patients rated after baseline, per trial), share, low, high.
 
-    Low and high are 95 % over replicates (Wilson's interval for one).
+    Low and high are 95 % over replicates (Wilson's interval for one). Where steps have put patients into groups, a
+    patient counts in the arm until that decision (without one: to the end) and in the group at later visits: group
+    instead of arm, and `visits`.
     """
-    arm, rows = dataset["arm"].values[:, :, 0], []
-    for event in events:
-        had = dataset[f"{EVENT_VARIABLE_PREFIX}{event}"].values
-        for name in arm_names(arm):
-            rated = (arm == name) & np.isfinite(had)
-            counts, n = (rated & (had > 0)).sum(axis=1), rated.sum(axis=1)
-            low, high = share_interval(counts, n)
-            share = float(counts.sum() / n.sum()) if n.sum() else float("nan")
-            rows.append({"event": event, "arm": name, "n": float(n.mean()), "share": share, "low": low, "high": high})
-    return tuple(rows)
+    arm, group = dataset["arm"].values[:, :, 0], dataset["decision"].values
+    if not trial.events:
+        return ()
+    if not (group != "").any():
+        had = {name: dataset[f"{EVENT_VARIABLE_PREFIX}{name}"].values for name in trial.events}
+        return tuple(
+            {"event": event, "arm": name, **_event_share(had[event], arm == name)}
+            for event in trial.events for name in arms_of(dataset)
+        )  # fmt: skip
+    later = dataset["hour"].values > dataset["grouped_at"].values[:, :, None]
+    before, since = _events_at(dataset, trial, ~later), _events_at(dataset, trial, later)
+    drawn = [name for name in arm_names(group, _groups(trial)) if name]
+    listed = [(name, UNTIL_DECISION, before, arm) for name in arms_of(dataset)]
+    listed += [(name, SINCE_DECISION, since, group) for name in drawn]
+    return tuple(
+        {"event": event, "group": name, "visits": visits, **_event_share(had[event], names == name)}
+        for event in trial.events for name, visits, had, names in listed
+    )  # fmt: skip
+
+
+def _events_at(dataset: xr.Dataset, trial: Trial, visits: np.ndarray) -> dict[str, np.ndarray]:
+    """Whether each patient had each event [replicate, patient], from baseline and `visits` [replicate, patient, visit].
+
+    NaN where a scale of the event is not rated at these visits.
+    """
+    shape, kept = visits.shape[:2], visits.reshape(-1, visits.shape[2]).copy()
+    kept[:, 0] = True
+    ratings = {name: np.where(kept, dataset[name].values.reshape(kept.shape), np.nan) for name in trial.scales}
+    return {name: had_event(trial, rule, ratings).reshape(shape) for name, rule in trial.events.items()}
+
+
+def _event_share(had: np.ndarray, inside: np.ndarray) -> dict[str, float]:
+    """Patients rated in a trial and the share of them with an event, with its interval; both [replicate, patient]."""
+    rated = inside & np.isfinite(had)
+    counts, n = (rated & (had > 0)).sum(axis=1), rated.sum(axis=1)
+    low, high = share_interval(counts, n)
+    share = float(counts.sum() / n.sum()) if n.sum() else float("nan")
+    return {"n": float(n.mean()), "share": share, "low": low, "high": high}
 
 
 @dataclass(frozen=True)
@@ -166,8 +200,8 @@ class TrialAnalysis:
     of a crossover, `primary` is within patients and `repeated` has a random patient; `first_period`: ANCOVA of the
     first period, as `response`; `carry_over`: what is left of the first treatment (both empty for parallel arms);
     `exposure`: levels of the patients of the first replicate, analysed by NCA; `dropout`: share of each arm;
-    `failed`: fraction of patients that could not be solved; `events`: share of each arm with each event. What cannot
-    be estimated is NaN.
+    `failed`: fraction of patients that could not be solved; `events`: share of each arm, or of each group that a step
+    has drawn, with each event. What cannot be estimated is NaN.
     """
 
     reference: str
@@ -228,7 +262,7 @@ def analyse(dataset: xr.Dataset, trial: Trial) -> TrialAnalysis:
         exposure_of_visits(dataset, LEVELS),
         _dropout_shares(dataset),
         float((dataset["solve_status"].values != "ok").mean()),
-        event_shares(dataset, trial.events),
+        event_shares(dataset, trial),
         ancova(dataset, scale, last, reference) if paired else none,
         carry_over(dataset, scale, reference) if paired else none,
     )
@@ -271,7 +305,7 @@ def change_sd_by_arm(dataset: xr.Dataset, scale: str, visit: str) -> dict[str, f
     place = visit_index(dataset, visit)
     change, given = values[:, :, place] - base[:, :, place], arm[:, :, place]
     found = {}
-    for name in arm_names(given):
+    for name in arms_of(dataset):
         trials = [row[(own == name) & np.isfinite(row)] for row, own in zip(change, given, strict=True)]
         freedom = sum(len(one) - 1 for one in trials if len(one) > 1)
         squares = sum(float(np.sum((one - one.mean()) ** 2)) for one in trials if len(one) > 1)
@@ -297,6 +331,6 @@ def _groups(trial: Trial) -> list[str]:
 
 
 def _dropout_shares(dataset: xr.Dataset) -> dict[str, float]:
-    """Share of each arm that left early."""
+    """Share of each arm that left early; a small crossover begins with one of its arms only."""
     arm, left = dataset["arm"].values[:, :, 0], np.isfinite(dataset["left"].values)
-    return {name: float(left[arm == name].mean()) for name in arm_names(arm)}
+    return {name: float(left[arm == name].mean()) for name in arms_of(dataset) if (arm == name).any()}

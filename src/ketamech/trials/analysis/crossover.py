@@ -85,7 +85,7 @@ def within_patients(dataset: xr.Dataset, scale: str, visit: str, reference: str)
     patients rated on both arms.
     """
     change, arm = period_changes(dataset, scale, visit)
-    others = compared_arms(dataset["arm"].values, reference)
+    others = compared_arms(dataset, reference)
     rows = []
     for r in range(len(change)):
         known = np.isfinite(change[r])
@@ -139,7 +139,7 @@ def mixed_model(dataset: xr.Dataset, scale: str, reference: str, replicate: int 
         known = np.isfinite(change)
         if not known.any():
             continue
-        others = compared_arms(dataset["arm"].values, reference)
+        others = compared_arms(dataset, reference)
         patient, period = np.nonzero(known)
         design = _design(period, sequences[patient], arm[known], others)
         data = RepeatedMeasures(change[known], design, patient, period, exchangeable=True)

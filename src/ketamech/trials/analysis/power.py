@@ -17,7 +17,7 @@ from ketamech.core import InputError
 from ketamech.core.statistics import interval
 from ketamech.trials.analysis.analyse import TrialAnalysis
 from ketamech.trials.analysis.crossover import compare_arms, is_crossover, sequence_names
-from ketamech.trials.analysis.treatment_effects import arm_names, difference_interval, share_interval, visit_index
+from ketamech.trials.analysis.treatment_effects import arms_of, difference_interval, share_interval, visit_index
 from ketamech.trials.design import Trial
 
 ALPHA = 0.05
@@ -145,9 +145,9 @@ def smallest_arms(dataset: xr.Dataset, visit: str) -> dict[str, int]:
     In a crossover every patient is in each arm.
     """
     if is_crossover(dataset):
-        return dict.fromkeys(arm_names(dataset["arm"].values), dataset.sizes["patient"])
+        return dict.fromkeys(arms_of(dataset), dataset.sizes["patient"])
     arm = dataset["arm"].values[:, :, visit_index(dataset, visit)]
-    return {name: int((arm == name).sum(axis=1).min()) for name in arm_names(arm)}
+    return {name: int((arm == name).sum(axis=1).min()) for name in arms_of(dataset)}
 
 
 def check_comparison(trial: Trial, wanted: str = "power") -> None:
@@ -210,8 +210,8 @@ CARRY_OVER = "Carry-over, {scale} at the baseline of the second period"
 def difference_sentences(analysis: TrialAnalysis, trial: Trial, criterion: SuccessCriterion) -> list[str]:
     """One sentence for each arm that is compared with the reference arm, and one on relapse after a withdrawal.
 
-    Of a crossover, the comparison within patients, that of the first period alone, and what is carried over. `trial`
-    has the numbers of patients that were simulated.
+    Of a crossover, the comparison within patients, that of the first period alone, and what is carried over. Of a
+    single arm, of which nothing is compared, its change. `trial` has the numbers of patients that were simulated.
     """
     scale, visit = trial.primary
     within = ", within patients" if trial.washout else ""
@@ -227,7 +227,22 @@ def difference_sentences(analysis: TrialAnalysis, trial: Trial, criterion: Succe
         for table, beginning, preposition, test in beginnings
         for arm, part in _compared(table, trial)
     ]
-    return [*sentences, relapse_sentence(analysis, criterion.alpha)] if is_withdrawal(analysis, trial) else sentences
+    if is_withdrawal(analysis, trial):
+        sentences.append(relapse_sentence(analysis, criterion.alpha))
+    return sentences if sentences or len(trial.arms) > 1 else [_single_arm_sentence(analysis, trial)]
+
+
+def _single_arm_sentence(analysis: TrialAnalysis, trial: Trial) -> str:
+    """The change in the only arm at the primary visit, with its 95 % interval; it is no difference between arms."""
+    scale, visit = trial.primary
+    one_arm = f"{scale} at {visit}: one arm ({trial.arms[0].name}), so that no difference is tested"
+    rows = analysis.means[scale]
+    rows = rows[rows["visit"] == visit]
+    if not len(rows):
+        return f"{one_arm}; nobody is rated there."
+    change, low, high = (float(rows[name].iloc[0]) for name in ("change", "low", "high"))
+    interval = f", 95 % interval {low:.1f} to {high:.1f}" if np.isfinite(low) else ""
+    return f"{one_arm}; its mean change is {change:.1f} {trial.scales[scale].unit}{interval}."
 
 
 def size_text(trial: Trial) -> str:

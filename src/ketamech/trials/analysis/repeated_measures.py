@@ -20,7 +20,7 @@ import xarray as xr
 
 from ketamech.core.errors import KetaMechError
 from ketamech.core.progress import check_interrupt
-from ketamech.trials.analysis.treatment_effects import arm_names, baselines, scores
+from ketamech.trials.analysis.treatment_effects import arms_of, baselines, scores
 
 GRADIENT_TOLERANCE = 1e-6  # of the log likelihood, per element of the scaled Cholesky factor
 MIN_EIGENVALUE_RATIO = 1e-6
@@ -333,7 +333,7 @@ def _ratings(dataset: xr.Dataset, scale: str, reference: str, replicate: int) ->
     values, base, arm = (part[replicate] for part in scores(dataset, scale))
     first = set(baselines(dataset))
     visits = [k for k in range(values.shape[1]) if k not in first and np.isfinite(values[:, k]).any()]
-    others = [name for name in arm_names(arm) if name != reference]
+    others = [name for name in arms_of(dataset.isel(replicate=[replicate])) if name != reference]
     known = np.isfinite(values[:, visits]) & np.isfinite(base[:, visits])
     patient, time = np.nonzero(known)
     place = np.array(visits, dtype=int)[time]

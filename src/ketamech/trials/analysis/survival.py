@@ -91,17 +91,22 @@ def _curve(events: pd.DataFrame, group: str) -> pd.DataFrame:
 def median_times(events: pd.DataFrame, group: str) -> dict[str, Any]:
     """Median days to relapse (Kaplan-Meier) of one group: of all patients, and 95 % (low, high) over the replicates.
 
-    `events`: replicate, days, relapsed. `n`: patients of a replicate. A median that is not reached is infinite.
+    Of one replicate low and high are where its 95 % band crosses a half. `events`: replicate, days, relapsed. `n`:
+    patients of a replicate. A median or limit that is not reached is infinite.
     """
     from lifelines import KaplanMeierFitter
+    from lifelines.utils import median_survival_times
 
-    def median(part: pd.DataFrame) -> float:
+    def fitted(part: pd.DataFrame) -> KaplanMeierFitter:
         check_interrupt()
-        return float(KaplanMeierFitter().fit(part["days"], part["relapsed"]).median_survival_time_)
+        return KaplanMeierFitter().fit(part["days"], part["relapsed"])
 
-    each = [median(part) for _, part in events.groupby("replicate")]
+    each = [float(fitted(part).median_survival_time_) for _, part in events.groupby("replicate")]
     low, high = interval(each, nearest=True)
-    return {"group": group, "n": len(events) / len(each), "median_days": median(events), "low": low, "high": high}
+    if len(each) == 1:
+        low, high = sorted(median_survival_times(fitted(events).confidence_interval_).to_numpy(float).ravel().tolist())
+    median = float(fitted(events).median_survival_time_)
+    return {"group": group, "n": len(events) / len(each), "median_days": median, "low": low, "high": high}
 
 
 def _ratio(events: pd.DataFrame, groups: list[str]) -> tuple[dict[str, float], str]:

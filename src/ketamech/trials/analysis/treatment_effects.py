@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -30,13 +31,18 @@ def baselines(dataset: xr.Dataset) -> np.ndarray:
     return places[np.searchsorted(places, np.arange(len(names)), side="right") - 1]
 
 
-def arm_names(arm: np.ndarray) -> list[str]:
-    """Names of the arms in order of appearance in `arm`, an array of any shape."""
+def arm_names(arm: np.ndarray, order: Sequence[str] = ()) -> list[str]:
+    """Names in `arm`, an array of any shape: those of `order` first, in this order, the others as they appear."""
     names, others = list[str](), arm.ravel()
     while others.size:  # a pass for each arm: a loop over a million names in Python takes a second
         names.append(str(others[0]))
         others = others[others != others[0]]
-    return names
+    return [*(name for name in order if name in names), *(name for name in names if name not in order)]
+
+
+def arms_of(dataset: xr.Dataset) -> list[str]:
+    """Names of the arms that have patients, in the order of the trial file."""
+    return arm_names(dataset["arm"].values, dataset.attrs.get("arms", ()))
 
 
 def mean_change_by_arm(dataset: xr.Dataset, scale: str) -> pd.DataFrame:
@@ -47,7 +53,7 @@ def mean_change_by_arm(dataset: xr.Dataset, scale: str) -> pd.DataFrame:
     """
     values, base, arm = scores(dataset, scale)
     lines = []
-    for name in arm_names(arm):
+    for name in arms_of(dataset):
         inside = arm == name
         for k, (visit, hour) in enumerate(zip(dataset["visit"].values, dataset["hour"].values, strict=True)):
             if not inside[:, :, k].any() or not np.isfinite(values[:, :, k]).any():
@@ -102,7 +108,7 @@ def covariance_table(
     dataset: xr.Dataset, change: np.ndarray, start: np.ndarray, arm: np.ndarray, reference: str
 ) -> pd.DataFrame:
     """The table of `ancova` of changes, starts and arms, each [replicate, patient]."""
-    others = compared_arms(dataset["arm"].values, reference)  # a small crossover begins with one of its arms only
+    others = compared_arms(dataset, reference)  # a small crossover begins with one of its arms only
     rows = []
     for r in range(len(change)):
         known = np.isfinite(change[r]) & np.isfinite(start[r])
@@ -115,10 +121,11 @@ def covariance_table(
 COMPARISON_COLUMNS = ["replicate", "arm", "difference", "se", "df", "p", "low", "high", "residual_sd", "n", "reason"]
 
 
-def compared_arms(arm: np.ndarray, reference: str) -> list[str]:
-    """The arms other than `reference` among those of patients, `arm` [patient]. Raises InputError if it is no arm."""
-    others = [name for name in arm_names(arm) if name != reference]
-    if reference not in arm:
+def compared_arms(dataset: xr.Dataset, reference: str) -> list[str]:
+    """The arms other than `reference`. Raises InputError if it is no arm."""
+    names = arms_of(dataset)
+    others = [name for name in names if name != reference]
+    if reference not in names:
         raise InputError(f"there is no arm '{reference}'", key="reference", expected=", ".join(others))
     return others
 
@@ -211,7 +218,7 @@ def responders(dataset: xr.Dataset, scale: str, response: float, remission: floa
     """
     values, base, arm = scores(dataset, scale)
     lines = []
-    for name in arm_names(arm):
+    for name in arms_of(dataset):
         for k, visit in enumerate(dataset["visit"].values):
             if k in set(baselines(dataset)) or not np.isfinite(values[:, :, k]).any():
                 continue
@@ -246,7 +253,7 @@ def response_differences(dataset: xr.Dataset, scale: str, visit: str, reference:
     values, base, arm = scores(dataset, scale)
     place = visit_index(dataset, visit)
     hit = values[:, :, place] <= (1 - response) * base[:, :, place]
-    others = [name for name in arm_names(arm) if name != reference]
+    others = [name for name in arms_of(dataset) if name != reference]
     lines = []
     for r in range(len(values)):
         for name in others:
