@@ -26,7 +26,7 @@ from ketamech.core import SolverError
 from ketamech.engine.codegen.rosenbrock import RODAS5P
 from ketamech.engine.codegen.sparse_lu import SparseLU, sparse_lu
 from ketamech.engine.kernel import cpu_lanes
-from ketamech.model.jacobian import sparse_jacobian
+from ketamech.model.rates_and_jacobian import sparse_jacobian
 from ketamech.model.stage import symbol
 
 if TYPE_CHECKING:

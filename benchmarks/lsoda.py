@@ -11,7 +11,7 @@ import sympy
 from sympy.printing.pycode import PythonCodePrinter
 
 from benchmarks.straight_line_code import Assignment, Program, SmallPowers, text_of
-from ketamech.model.jacobian import sparse_jacobian
+from ketamech.model.rates_and_jacobian import sparse_jacobian
 from ketamech.model.stage import symbol
 from ketamech.model.system import System
 

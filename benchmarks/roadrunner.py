@@ -11,7 +11,7 @@ import sympy
 from ketamech.exchange.cross_simulator_check import RoadRunnerModel
 from ketamech.exchange.sbml.exporter import write_sbml
 from ketamech.exchange.sbml.ids import inflow_id, sbml_id
-from ketamech.model.reference_rhs import NUMPY
+from ketamech.model.rates_and_jacobian import NUMPY
 from ketamech.model.stage import symbol
 from ketamech.model.system import System
 

@@ -47,8 +47,8 @@ from ketamech.core.environment import DATA, available_threads
 from ketamech.exchange.result_metadata import csv_with_metadata, read_csv_metadata
 from ketamech.parameters import load_parameters
 from ketamech.parameters.load_parameters import DIRECTORY as PARAMETERS
+from ketamech.report.analysis_figures import draw_areas
 from ketamech.report.calibration_report import ARMS, PUBLISHED
-from ketamech.report.network_figure import draw_areas
 from ketamech.simulation.load_scenario import load_scenario
 from ketamech.simulation.model import folder_of_equations, load_model
 from scripts import pages

@@ -8,6 +8,6 @@ from ketamech.engine import kernel as kernels
 def copy_compiled_loops(cache):
     """Put the machine code of the loops, which Numba compiles for many seconds, into another cache folder."""
     kernels.loops_object()
-    folder = kernels._native_folder("loops", *kernels.ARGUMENTS)
+    folder = kernels.loops_folder()
     found = folder if folder.is_dir() else kernels.environment.PREBUILT / "kernels" / folder.name
     shutil.copytree(found, cache / "kernels" / folder.name)

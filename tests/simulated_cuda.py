@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 
 from ketamech.engine.codegen.native_code import NativeModule, object_code
-from ketamech.engine.codegen.ptx_writer import lane_modules
+from ketamech.engine.codegen.ptx_and_wasm import lane_modules
 from ketamech.engine.gpu_kernel import WARP
 from ketamech.engine.kernel import ARGUMENTS, SINGLE_LANE_ARGUMENTS, driver_texts
 

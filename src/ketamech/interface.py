@@ -177,7 +177,7 @@ def attribute(
     """
     chosen = model or load_model()
     return attribution.attribute(
-        chosen, as_scenario(scenario, chosen), endpoints=None if endpoints is None else _joined(endpoints), draws=draws,
+        chosen, as_scenario(scenario, chosen), endpoints=endpoints, draws=draws,
         seed=seed, threads=available_threads(threads), progress=progress_by_share(progress, "draws"),
     )  # fmt: skip
 
@@ -201,7 +201,7 @@ def sensitivity(
     chosen = model or load_model()
     checked = as_scenario(scenario, chosen)
     rows = sensitivity_analysis.varied_parameters(chosen, parameters, checked.values)
-    parsed = sensitivity_analysis.parse_endpoints(_joined(endpoints), chosen)
+    parsed = sensitivity_analysis.parse_endpoints(endpoints, chosen)
     cores = available_threads(threads)
     problem = sensitivity_analysis.SensitivityProblem(chosen, checked, parsed, rows, cores, absolute=absolute)
     report = progress_by_share(progress, "simulations")
@@ -214,10 +214,6 @@ def sensitivity(
         sensitivity_analysis.check_base_points(base, "size=1024")
         return sensitivity_analysis.sobol(problem, base, seed, report)
     raise InputError(f"there is no method '{method}'", key="method", expected="tornado, morris or sobol")
-
-
-def _joined(endpoints: str | Sequence[str]) -> str:
-    return endpoints if isinstance(endpoints, str) else "; ".join(endpoints)
 
 
 @model_by_keyword

@@ -17,7 +17,7 @@ import numpy as np
 
 from ketamech import simulate
 from ketamech.analysis import attribution, perturbation_scorecard, regimen_search, sensitivity
-from ketamech.app import curves as page
+from ketamech.app import curve_responses as page
 from ketamech.app.schemas import CurvesRequest
 from ketamech.core import InputError
 from ketamech.engine.solve import TOLERANCE

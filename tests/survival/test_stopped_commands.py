@@ -43,7 +43,7 @@ def results(place):
 
 @pytest.mark.parametrize("name", COMMANDS)
 def test_a_stopped_command_goes_on_to_the_same_results(name, tmp_path, monkeypatch, model):
-    monkeypatch.setattr(run_trial, "PATIENTS_PER_CHECKPOINT", 100)  # a trial a piece
+    monkeypatch.setattr(run_trial, "PATIENTS_PER_GROUP", 100)  # a trial a piece
     monkeypatch.setenv("SOURCE_DATE_EPOCH", "0")
     if name == "sensitivity":
         from ketamech.analysis import sensitivity

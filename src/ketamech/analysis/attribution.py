@@ -188,15 +188,15 @@ class CoalitionSimulator:
 
 
 def attribute(
-    model: Model, scenario: Scenario, *, endpoints: str | None = None, draws: int = DRAWS, seed: int = 1,
-    threads: int = 1, progress: ShareProgress | None = None, hours: np.ndarray | None = None,
+    model: Model, scenario: Scenario, *, endpoints: str | Sequence[str] | None = None, draws: int = DRAWS,
+    seed: int = 1, threads: int = 1, progress: ShareProgress | None = None, hours: np.ndarray | None = None,
 ) -> Attribution:  # fmt: skip
     """Attribute the endpoints of a scenario to its pathways.
 
-    `endpoints`: joined by ';' (default: data/attribution/endpoints.csv); endpoints after the horizon are skipped.
-    `draws` of the posterior; pathway parameters that are not in the posterior are drawn from their spreads. `hours`:
-    times (h) of the decomposition of MADRS (default: `shown_hours`). Raises InputError when every pathway is off or no
-    endpoint lies within the horizon.
+    `endpoints`: several, or joined by ';' (default: data/attribution/endpoints.csv); those after the horizon are
+    skipped. `draws` of the posterior; pathway parameters that are not in the posterior are drawn from their spreads.
+    `hours`: times (h) of the decomposition of MADRS (default: `shown_hours`). Raises InputError when every pathway is
+    off or no endpoint lies within the horizon.
     """
     require_outputs(scenario.group, [MOOD])
     chosen, skipped = _requested_endpoints(model, scenario, endpoints)
@@ -263,7 +263,7 @@ def default_endpoints(model: Model) -> list[Endpoint]:
 
 
 def _requested_endpoints(
-    model: Model, scenario: Scenario, endpoints: str | None
+    model: Model, scenario: Scenario, endpoints: str | Sequence[str] | None
 ) -> tuple[tuple[Endpoint, ...], tuple[str, ...]]:
     """The endpoints within the horizon, and the names of those after it. Raises InputError if none is within."""
     chosen = default_endpoints(model) if endpoints is None else parse_endpoints(endpoints, model)

@@ -29,6 +29,7 @@ from ketamech.core.progress import ShareProgress
 from ketamech.dosing.dose_events import control_events
 from ketamech.dosing.lexicon import Lexicon, Meaning
 from ketamech.dosing.parse import hours_of, parse
+from ketamech.dosing.parse_errors import shorten_text
 from ketamech.dosing.parsed_values import ParsedEndpoint
 from ketamech.dosing.treatment import MAX_HORIZON_H
 from ketamech.parameters import Parameter, ParameterTable
@@ -62,8 +63,13 @@ class Endpoint:
     unit: str = field(default="1", compare=False)
 
 
-def parse_endpoints(text: str, model: Model) -> tuple[Endpoint, ...]:
-    """Endpoints from text joined by ';', e.g. "mood.madrs at 24 h; dissociation.cadss peak". Raises InputError."""
+def parse_endpoints(texts: str | Sequence[str], model: Model) -> tuple[Endpoint, ...]:
+    """Endpoints from texts joined by ';', e.g. "mood.madrs at 24 h; dissociation.cadss peak". Raises InputError."""
+    listed = [texts] if isinstance(texts, str) else texts
+    return tuple(endpoint for text in listed or [""] for endpoint in _endpoints(text, model))
+
+
+def _endpoints(text: str, model: Model) -> tuple[Endpoint, ...]:
     if not text.strip(" ;"):
         raise InputError("no endpoint is given", key="--endpoints", type_this="mood.madrs at day 28")
     text = with_current_names(text)
@@ -72,7 +78,7 @@ def parse_endpoints(text: str, model: Model) -> tuple[Endpoint, ...]:
     except UnknownNameError:
         raise
     except InputError as problem:
-        what = f"'{text}' is not an endpoint: {problem.what}"
+        what = f"'{shorten_text(text)}' is not an endpoint: {problem.what}"
         raise InputError(what, key="--endpoints", expected=problem.expected, type_this=problem.type_this) from None
     parsed = (_endpoint(endpoint, text[endpoint.start : endpoint.end]) for endpoint in phrases)
     return tuple(replace(one, **_display_unit(one.output, model)) for one in parsed)

@@ -22,6 +22,7 @@ from pydantic import BaseModel, Field
 from ketamech.analysis.scorecard_targets import fitted_rows
 from ketamech.core import KetaMechError
 from ketamech.core.progress import check_interrupt, interrupted_by
+from ketamech.dosing.lexicon import MAX_TEXT_LENGTH
 from ketamech.engine.packaged_kernel import packaged_files
 from ketamech.evidence import Evidence, load_evidence
 from ketamech.simulation.model import Model, load_model
@@ -34,7 +35,7 @@ class Limits(BaseModel):
     body_seconds: float = Field(10.0, description="longest time until a request has arrived completely")
     values: int = Field(12_000, description="most numbers, texts and keys of one request")
     file_characters: int = Field(60_000, description="longest scenario file; a dose table may have 200,000")
-    text_characters: int = Field(500, description="longest treatment, perturbation or other text of a scenario")
+    text_characters: int = Field(MAX_TEXT_LENGTH, description="longest treatment or other text of a scenario")
     population_patients: int = Field(2000, description="most virtual patients of one request for percentiles")
     population_seconds: float = Field(20.0, description="longest time a request for percentiles may take")
     trial_patients: int = Field(60_000, description="most patients times replicates of one trial")

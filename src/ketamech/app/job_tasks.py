@@ -11,7 +11,7 @@ from ketamech.analysis.attribution import attribute, shown_hours
 from ketamech.analysis.attribution_text import describe_attribution
 from ketamech.analysis.scorecard import scorecard
 from ketamech.app.app_state import AppState
-from ketamech.app.curves import rounded
+from ketamech.app.curve_responses import rounded
 from ketamech.app.jobs import JobProgress, Work
 from ketamech.app.scenarios import scenario_of
 from ketamech.app.schemas import AttributionRequest

@@ -9,6 +9,7 @@ from typing import Any
 
 from ketamech.app.app_state import LIMITS
 from ketamech.core import InputError
+from ketamech.dosing.lexicon import MAX_TEXT_LENGTH
 from ketamech.parameters import HUMAN
 from ketamech.report.run_description import describe_run
 from ketamech.simulation.load_scenario import keys_from_text, scenario_from_keys, scenario_from_text
@@ -159,7 +160,9 @@ def _sentence(keys: ScenarioFile) -> str:
     values: Mapping[str, Any] = keys.model_dump(exclude_defaults=True)
     if not set(values) <= PLAIN or isinstance(values.get("perturbations"), dict) or not _is_default_person(keys):
         return ""
-    return "; ".join(treatment if isinstance(treatment, str) else treatment.sentence() for treatment in keys.treatments)
+    treatments = (treatment if isinstance(treatment, str) else treatment.sentence() for treatment in keys.treatments)
+    sentence = "; ".join(treatments)
+    return sentence if len(sentence) <= MAX_TEXT_LENGTH else ""
 
 
 def _is_default_person(keys: ScenarioFile) -> bool:

@@ -25,10 +25,11 @@ from starlette.staticfiles import StaticFiles
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from ketamech.app.app_state import AppState
-from ketamech.app.curves import curves_of
+from ketamech.app.browser import engine_files
+from ketamech.app.curve_responses import curves_of
 from ketamech.app.jobs import Jobs
 from ketamech.app.responses import NotFound, error_response
-from ketamech.app.routes import downloads, engine, evidence, exercises, metadata
+from ketamech.app.routes import downloads, evidence, exercises, metadata
 from ketamech.app.routes import jobs as job_routes
 from ketamech.app.routes import scenario as scenario_routes
 from ketamech.app.scenarios import NAME
@@ -161,7 +162,7 @@ def make_app(app_state: AppState | None = None) -> FastAPI:
     )  # fmt: skip
     app.add_middleware(SecurityMiddleware, limits=app_state.limits)
     _add_error_handlers(app)
-    for module in (metadata, scenario_routes, evidence, exercises, downloads, engine):
+    for module in (metadata, scenario_routes, evidence, exercises, downloads, engine_files):
         app.include_router(module.routes(app_state))
     app.include_router(job_routes.routes(app_state, jobs))
     # Links of version 0.2; the browser keeps the part after the #.

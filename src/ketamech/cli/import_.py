@@ -113,7 +113,7 @@ def _doses(file: Path, to: Path | None, drug: str | None, subject: str | None) -
     terminal.table(rows, title=str(file))
     terminal.print_assumptions(table.notes)
     if to is not None and text is not None:
-        _write_scenario(to, text)
+        terminal.write_scenario(to, text)
 
 
 def _resaved(file: Path, to: Path) -> None:
@@ -152,12 +152,6 @@ def _write_values(values: pd.DataFrame, to: Path) -> None:
     terminal.print_note(f"Written: {to}, {shape}.")
 
 
-def _write_scenario(to: Path, text: str) -> None:
-    to.parent.mkdir(parents=True, exist_ok=True)
-    to.write_text(text, encoding="utf-8")
-    terminal.print_note(f"Written: {to}. Next: ketamech simulate {to}")
-
-
 def _reads_scenarios(file: Path, to: Path | None) -> bool:
     """Whether to read scenarios: from simulations and problems always, from a model if --to is a scenario file."""
     scenario = to is not None and to.suffix.lower() in (".yaml", ".yml")
@@ -187,7 +181,7 @@ def _scenarios(file: Path, to: Path | None, subject: str | None) -> None:
     if to is not None:
         loaded = scenarios[subject or next(iter(scenarios))]
         terminal.print_assumptions(loaded.assumptions)
-        _write_scenario(to, loaded.source)
+        terminal.write_scenario(to, loaded.source)
 
 
 def _model(file: Path, to: Path | None, end: float | None, steps: int, tolerance: float) -> None:

@@ -55,6 +55,7 @@ DrugName = Annotated[str, typer.Argument(help="racemic, esketamine, arketamine .
 TargetOutput = Annotated[str, typer.Argument(metavar="OUTPUT", help='Level and unit, e.g. "venous.ketamine [ng/mL]"')]
 Levels = Annotated[str, typer.Argument(help="Target levels in this order, joined by ','")]
 Each = Annotated[str, typer.Option(help="How long each level is held")]
+To = Annotated[Path | None, typer.Option("--to", "-t", help="Scenario file to write (.yaml)")]
 Draws = Annotated[
     int, typer.Option(min=0, help="Persons drawn from the population, over which to average [default: the typical one]")
 ]
@@ -162,27 +163,36 @@ def sampling_times(
 
 
 def target_infusion(
-    drug: DrugName, observe: TargetOutput, levels: Levels, each: Each = "1 h", pk_model: PkModel = None,
-    threads: Threads = None,
+    drug: DrugName, observe: TargetOutput, levels: Levels, each: Each = "1 h", to: To = None,
+    pk_model: PkModel = None, threads: Threads = None,
 ) -> None:  # fmt: skip
     """Find the steps of an infusion that hold the typical person at target levels, for research.
 
     Example:  ketamech target-infusion racemic "venous.ketamine [ng/mL]" 100
 
     The rates are those with which the simulated level is nearest to each target from 10 min after its begin on (open
-    loop: levels are not measured). The last line is the regimen for ketamech simulate.
+    loop: levels are not measured). The last line is the regimen for ketamech simulate; one of more than 500 characters
+    is printed as a scenario file with one step a line, which --to writes.
 
     More examples:
 
       ketamech target-infusion esketamine "venous.esketamine [ng/mL]" "50, 100, 150" --each "30 min"
+      --to steps.yaml
     """
+    from dataclasses import replace
+
     import numpy as np
 
+    from ketamech.dosing.lexicon import MAX_TEXT_LENGTH
     from ketamech.dosing.parse import parse_time
     from ketamech.fitting.individual_dose import NOTE
     from ketamech.fitting.individual_dose import target_infusion as found_infusion
     from ketamech.fitting.observations import ObserveArgument, observed_output, parse_observe
+    from ketamech.simulation.load_scenario import load_scenario
+    from ketamech.simulation.scenario_yaml import refuse_target, scenario_yaml
 
+    if to is not None:
+        refuse_target(to)
     model, argument = terminal.model(pk_model), ObserveArgument("OUTPUT", has_dvid=False)
     _, output, unit = parse_observe(observe, argument)
     measured = observed_output(output, output, unit, model, argument)
@@ -197,7 +207,13 @@ def target_infusion(
     terminal.table(result.table.to_dict("records"), title="Steps of the infusion")
     terminal.progress().print(f"Level / target from 10 min on: {result.ratio.min():.3f} to {result.ratio.max():.3f}, "
                               f"median {np.median(result.ratio):.3f}. Doses are {NOTE}.")  # fmt: skip
-    typer.echo(result.sentence)
+    scenario = replace(
+        load_scenario(result.regimen, model.parameters), title=f"{drug} to {levels} {unit} of {output}, each for {each}"
+    )
+    text, sentence = scenario_yaml(scenario, model.parameters), result.regimen.sentence()
+    if to is not None:
+        terminal.write_scenario(to, text)
+    typer.echo(sentence if len(sentence) <= MAX_TEXT_LENGTH else text)
 
 
 def _range(text: str) -> tuple[float, float] | None:

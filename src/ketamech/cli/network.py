@@ -34,7 +34,7 @@ def network(
     from ketamech.analysis.network import predict_network
     from ketamech.exchange.output_folder import atomic_folder
     from ketamech.exchange.result_metadata import write_table
-    from ketamech.report.network_figure import draw_areas
+    from ketamech.report.analysis_figures import draw_areas
     from ketamech.report.provenance import provenance_of
     from ketamech.simulation.load_scenario import load_scenario
 

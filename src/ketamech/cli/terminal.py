@@ -267,6 +267,13 @@ def refuse_file(folder: Path) -> None:
         raise InputError(f"'{folder}' is a file", expected="a folder to write to", type_this="--out runs/NAME")
 
 
+def write_scenario(to: Path, text: str) -> None:
+    """Write a scenario file, and print the command that simulates it."""
+    to.parent.mkdir(parents=True, exist_ok=True)
+    to.write_text(text, encoding="utf-8")
+    print_note(f"Written: {to}. Next: ketamech simulate {to}")
+
+
 def escape_markup(text: object) -> str:
     """Text from the user with its square brackets escaped, so that they are not read as markup."""
     return escape(str(text))

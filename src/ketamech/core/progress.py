@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from contextvars import ContextVar
+from contextvars import Context, ContextVar, copy_context
+from threading import Event
 
 Progress = Callable[[str, int, int], None]  # the step, how many parts of it are done, of how many (0: not known)
 LineProgress = Callable[[str], None]  # the step
@@ -35,6 +36,20 @@ def check_interrupt() -> None:
     """Call the interrupt of this thread, if it has one."""
     if (interrupt := _interrupt.get()) is not None:
         interrupt()
+
+
+def context_until(ended: Event) -> Context:
+    """A copy of the context of this thread for another one, whose computations end early once `ended` is set."""
+    before, context = _interrupt.get(), copy_context()
+
+    def interrupt() -> None:
+        if ended.is_set():
+            raise KeyboardInterrupt
+        if before is not None:
+            before()
+
+    context.run(_interrupt.set, interrupt)
+    return context
 
 
 def progress_by_line(progress: Progress | None) -> LineProgress | None:

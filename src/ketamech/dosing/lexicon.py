@@ -151,8 +151,8 @@ def common_words(*kinds: str) -> Iterable[str]:
                 yield " ".join(parts)
 
 
-MAX_TEXT_LENGTH = 20_000  # characters of several treatments together
-MAX_PART_LENGTH = 500  # characters of one of them
+MAX_TEXT_LENGTH = 500  # characters of a sentence, one line of a file or any other text; more doses are a dose table
+MANY_DOSES = "; for many doses a dose table, or a scenario file with one treatment a line"
 TERMINALS_BEFORE_UNIT = ("NUMBER", "A", "EVERY", "OTHER", "PER", "SLASH", "ORDINAL", "NTH", "TIMES", "X", "HALF", "TO")
 # Terminals that a number may belong to.
 COUNTED_TERMINALS = ("UNIT", "MASS", "TIMES", "X", "PERCENT", "DOSE", "SLASH", "PER")
@@ -169,31 +169,13 @@ class Word(NamedTuple):
 
 
 def tokenize(text: str, lexicon: Lexicon) -> list[Word]:
-    """The terminals of a text. Raises InputError for a text that is too long, a number or a word that is ambiguous."""
-    if len(text) > MAX_TEXT_LENGTH:
-        raise _too_long_error(len(text), MAX_TEXT_LENGTH)
-    words = _in_context(_with_meanings(text, lexicon), text)
-    _check_part_lengths(words)
-    return words
+    """The terminals of a text. Raises InputError for a number or a word that is ambiguous."""
+    return _in_context(_with_meanings(text, lexicon), text)
 
 
 def quoted(text: str, start: int, end: int) -> str:
     """A quotation from a text with its position, counted from 1."""
     return f"'{text[start:end]}' (character {start + 1})"
-
-
-def _too_long_error(length: int, most: int) -> InputError:
-    what = f"a text of {length:,} characters is too long"
-    return InputError(what, expected=f"at most {most:,} characters", type_this='"racemic 0.5 mg/kg IV over 40 min"')
-
-
-def _check_part_lengths(words: list[Word]) -> None:
-    begin = 0
-    for i, word in enumerate(words):
-        if word.kind == "SEP" or i == len(words) - 1:
-            if word.end - begin > MAX_PART_LENGTH:
-                raise _too_long_error(word.end - begin, MAX_PART_LENGTH)
-            begin = word.end
 
 
 def _with_meanings(text: str, lexicon: Lexicon) -> list[Word]:

@@ -22,7 +22,7 @@ from ketamech.core import InputError, cache_folder
 from ketamech.core.atomic_files import ignore_disk_errors
 from ketamech.core.environment import short_hash
 from ketamech.core.units import DAY, HOUR, MONTH, WEEK
-from ketamech.dosing.lexicon import Lexicon, Word, quoted, tokenize
+from ketamech.dosing.lexicon import MANY_DOSES, MAX_TEXT_LENGTH, Lexicon, Word, quoted, tokenize
 from ketamech.dosing.parse_errors import STARTS, DoseRangeError, unexpected_word_error
 from ketamech.dosing.parsed_values import (
     AdaptiveFrequency,
@@ -362,6 +362,8 @@ def parse(start: str, text: str, lexicon: Lexicon) -> Any:
 
     Raises InputError for a text that is too long, and for a word that is unknown or out of place, with its position.
     """
+    if len(text) > MAX_TEXT_LENGTH:
+        raise _too_long_error(start, text)
     words = tokenize(text, lexicon)
     try:
         tree = parser().parse(words, start=start)
@@ -371,6 +373,13 @@ def parse(start: str, text: str, lexicon: Lexicon) -> Any:
         raise unexpected_word_error(start, text, words, position, lexicon) from None
     except VisitError as problem:
         raise problem.orig_exc from None
+
+
+def _too_long_error(start: str, text: str) -> InputError:
+    what, expected = f"a text of {len(text):,} characters is too long", f"at most {MAX_TEXT_LENGTH} characters"
+    if start != "sentence":
+        return InputError(what, expected=expected)
+    return InputError(what, expected=expected + MANY_DOSES, type_this="ketamech simulate doses.csv")
 
 
 def parse_time(text: str) -> float:

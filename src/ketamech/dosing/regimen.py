@@ -64,7 +64,8 @@ class Regimen:
     def sentences(self, *, exact: bool = True) -> tuple[str, ...]:
         """The treatments as sentences; single doses that differ in their days share one.
 
-        Where `exact`, `parse` reads them back as they are; otherwise numbers are rounded to four digits, for display.
+        Where `exact`, `parse` reads them back as they are. Otherwise they are for display: numbers are rounded to four
+        digits, and the reason stands after a route that was not named.
         """
         groups: list[list[Treatment]] = []
         for treatment in self.treatments:
@@ -100,6 +101,7 @@ INTERVAL_WORDS = {DAY: "daily", DAY / 2: "twice daily", WEEK: "every week", MONT
 
 def _same_but_day(a: Treatment, b: Treatment) -> bool:
     plain = not (b.schedule or b.skipped_doses or b.at_steady_state)
+    plain = plain and a.route_reason == b.route_reason
     return plain and a.start < b.start and a.start % DAY == b.start % DAY == 0 and replace(a, start=b.start) == b
 
 
@@ -115,7 +117,8 @@ def _sentence(treatment: Treatment, starts: Sequence[float], exact: bool) -> str
         parts.append("continuously" if treatment.duration == MAX_HORIZON_H else f"over {length}")
     parts += _start_words(starts, exact, repeated=bool(treatment.schedule))
     phases = ", then ".join(_phase_words(phase, exact) for phase in treatment.schedule)
-    return " ".join([*parts, phases] if phases else parts) + _adherence_words(treatment, exact)
+    reason = f" ({treatment.route_reason})" if treatment.route_reason and not exact else ""
+    return " ".join([*parts, phases] if phases else parts) + _adherence_words(treatment, exact) + reason
 
 
 def _start_words(starts: Sequence[float], exact: bool, *, repeated: bool) -> list[str]:

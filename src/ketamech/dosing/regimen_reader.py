@@ -25,7 +25,7 @@ from ketamech.dosing.parsed_values import (
     Span,
     TitratedAmount,
 )
-from ketamech.dosing.treatment import Phase, Treatment
+from ketamech.dosing.treatment import INFUSION_REASON, INFUSION_ROUTE, Phase, Treatment
 
 CACHE_SIZE = 4096  # sentences; treatments are immutable, so that results can be shared
 INFUSION_ROUTES = ("IV", "SC")
@@ -129,6 +129,7 @@ class _Dose:
     route: str = ""
     salt: str = "base"
     duration: float = 0.0
+    route_reason: str = ""
 
 
 @dataclass(frozen=True)
@@ -188,6 +189,7 @@ class _TreatmentBuilder:
             self._skipped_doses(missed) if missed else (),
             for_all["missing"].value if "missing" in for_all else 0.0,
             "steady" in for_all,
+            dose.route_reason,
         )
         if (
             missed
@@ -216,7 +218,7 @@ class _TreatmentBuilder:
                 raise InputError(what, key="schedule", expected="a frequency", type_this="then weekly for 4 weeks")
             courses[-1] = replace(courses[-1], phases=(*courses[-1].phases, phase))
             return
-        dose = replace(dose, duration=over) if over is not None else dose
+        dose = _with_infusion_route(replace(dose, duration=over) if over is not None else dose)
         starts = self._starts(by_kind, phase, courses, dose if over else None)
         if phase and len(starts) > 1:
             raise self._item_error(
@@ -239,7 +241,9 @@ class _TreatmentBuilder:
             amount = Amount(amount.highest if self.highest else amount.number, amount.unit)
         route = by_kind["route"].value if "route" in by_kind else brand or before.route
         salt = by_kind["salt"].value if "salt" in by_kind else before.salt
-        return _Dose(name, amount, route, salt, before.duration if route == before.route else 0.0)
+        if route != before.route:
+            return _Dose(name, amount, route, salt)
+        return _Dose(name, amount, route, salt, before.duration, "" if "route" in by_kind else before.route_reason)
 
     def _brand_route(self, names: list[Item], route: Item | None) -> str:
         """The route of a brand. Raises InputError where another one is named."""
@@ -332,7 +336,7 @@ class _TreatmentBuilder:
         """
         last = courses[-1]
         if not last.phases:
-            if phase is None and infusion and infusion.route == last.dose.route:
+            if phase is None and infusion and last.dose.route in ("", infusion.route):
                 return last.starts[-1] + last.dose.duration
             if phase is None:
                 what = f"'then' without a time in '{shorten_text(self.text)}'"
@@ -387,6 +391,14 @@ def _is_whole(number: float) -> bool:
 
 def _is_rate(dose: _Dose) -> bool:
     return dose.amount is not None and dose.amount.unit.endswith("/h")
+
+
+def _with_infusion_route(dose: _Dose) -> _Dose:
+    """An infusion or a rate without a route is given by INFUSION_ROUTE, if its drug can be."""
+    routes = drug(dose.drug).routes
+    if dose.route or "" in routes or INFUSION_ROUTE not in routes or not (dose.duration or _is_rate(dose)):
+        return dose
+    return replace(dose, route=INFUSION_ROUTE, route_reason=INFUSION_REASON)
 
 
 def _is_infused(dose: _Dose) -> bool:

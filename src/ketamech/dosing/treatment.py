@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from ketamech.core import InputError
 from ketamech.core.units import DAY, WEEK, YEAR
@@ -13,6 +13,7 @@ from ketamech.dosing.drugs import Drug, drug, route, routes_without_visit, timed
 MAX_HORIZON_H = 2 * YEAR
 MAX_DOSES = 5000
 MAX_LAG_H = 24.0
+INFUSION_ROUTE, INFUSION_REASON = "IV", "IV, because an infusion was named"
 
 
 @dataclass(frozen=True)
@@ -73,7 +74,8 @@ class Treatment:
     `duration` (h) of an infusion, 0 for a bolus; `start` (h); without a `schedule` the dose is given once. `lag` (h)
     from administration to entry. `skipped_doses` are the numbers (from 1) of doses that are not taken,
     `miss_probability` is the probability that any other dose is not taken. `at_steady_state`: the first dose is given
-    at the periodic steady state of the first phase, with every dose taken (SS of NONMEM).
+    at the periodic steady state of the first phase, with every dose taken (SS of NONMEM). `route_reason` says why a
+    route that was not named was chosen.
     """
 
     drug: str
@@ -88,6 +90,7 @@ class Treatment:
     skipped_doses: tuple[int, ...] = ()
     miss_probability: float = 0.0
     at_steady_state: bool = False
+    route_reason: str = field(default="", compare=False)
 
     @property
     def substance(self) -> Drug:

@@ -107,7 +107,7 @@ def table(
     count: int, owner: np.ndarray, time: np.ndarray, kind: np.ndarray, state: np.ndarray, size: np.ndarray
 ) -> EventTable:
     """A table from rows in any order; rows of one patient at one time keep their order."""
-    order = np.lexsort((np.arange(len(time)), time, owner))
+    order = np.lexsort((time, owner))
     first = np.concatenate([[0], np.cumsum(np.bincount(owner, minlength=count))]).astype(np.int64)
     return EventTable(
         first,

@@ -412,7 +412,7 @@ class Kernel:
 
     def built_webassembly(self) -> dict[str, bytes]:
         """The WebAssembly module built by the installed compilers, from the cache if present; see `wasm_files`."""
-        from ketamech.engine.codegen.wasm_writer import wasm_files
+        from ketamech.engine.codegen.ptx_and_wasm import wasm_files
 
         def generate() -> dict[str, bytes]:
             return wasm_files(self._equation_code(), driver_texts(ARGUMENTS), ARGUMENTS, WASM_LANES)
@@ -432,7 +432,7 @@ class Kernel:
     def _generate_whole_system(self, device: str, lanes: int, tangents: int) -> dict[str, bytes]:
         """Files {name: content}: code of the whole system, and the metadata needed to use it."""
         if device == "cuda":
-            from ketamech.engine.codegen.ptx_writer import ptx_files
+            from ketamech.engine.codegen.ptx_and_wasm import ptx_files
 
             return ptx_files(self._equation_code(), driver_texts(SINGLE_LANE_ARGUMENTS), ARGUMENTS)
         return _machine_code(self._equation_code(), lanes, tangents)
@@ -500,7 +500,12 @@ def loops_object() -> bytes:
     def generate() -> dict[str, bytes]:
         return {"loops.o": native_code.object_code(driver_texts(ARGUMENTS), list(ARGUMENTS))}
 
-    return cached_files(_native_folder("loops", *ARGUMENTS), generate)["loops.o"]
+    return cached_files(loops_folder(), generate)["loops.o"]
+
+
+def loops_folder() -> Path:
+    """Cache folder of the machine code of the loops for this processor."""
+    return _native_folder("loops", *ARGUMENTS)
 
 
 def _generate_slice(

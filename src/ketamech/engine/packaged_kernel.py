@@ -16,7 +16,7 @@ from ketamech.core.environment import DATA, source_hash
 
 FOLDER = DATA / "kernel"
 MODULE_FILE, FACTS_FILE = "kernel.wasm.gz", "facts.json"
-CODE_GENERATOR = ("engine/**/*.py", "model/jacobian.py")
+CODE_GENERATOR = ("engine/**/*.py", "model/rates_and_jacobian.py")
 
 
 def packaged_files(fingerprint: str, folder: Path = FOLDER) -> dict[str, bytes] | None:

@@ -94,7 +94,7 @@ Evaluate = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
 @lru_cache(maxsize=32)
 def _terms(kernel: Kernel, state: str) -> tuple[list[str], Evaluate]:
-    from ketamech.model.reference_rhs import plain_values
+    from ketamech.model.rates_and_jacobian import plain_values
 
     system = kernel.build_system()
     fluxes = [flux for flux in system.fluxes if flux.state == state]

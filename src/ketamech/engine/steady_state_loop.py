@@ -87,7 +87,10 @@ def steady_state_loop(jit: Jit, blocks: SimpleNamespace, common: SimpleNamespace
             return True
         damp = 1.0 if change < 0.5 else 0.5 / change
         workspace[sizes[DAMP] * lanes + lane] = damp
-        workspace[sizes[SHIFT] * lanes + lane] = max(1e-12, shift * (0.2 if damp == 1.0 else 0.7))
+        shrink = 0.2 if damp == 1.0 else 0.7
+        if lane_state[NEXT_TIME * lanes + lane] < RETRY:
+            shrink = min(shrink, change)  # near the steady state corrections vanish quadratically: no short steps there
+        workspace[sizes[SHIFT] * lanes + lane] = max(1e-12, shift * shrink)
         lane_state[STEPS * lanes + lane] += 1
         return (change < 1e-12 and shift <= 1e-9) or lane_state[STEPS * lanes + lane] >= 200
 

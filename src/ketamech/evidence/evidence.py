@@ -5,8 +5,11 @@ The papers behind the rows are read from CSL-JSON (data/evidence/references.json
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
+from functools import cached_property
+from itertools import islice, takewhile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -136,6 +139,17 @@ class Evidence:
     def __getitem__(self, name: str) -> Observation:
         require_known(name, self.observations, f"no evidence row '{name}'", expected="an id of data/evidence/*.csv")
         return self.observations[name]
+
+    def with_prefix(self, prefix: str) -> list[str]:
+        """Ids that begin with `prefix`, in the order of the tables."""
+        ids, places = self._ids
+        same = takewhile(lambda name: name.startswith(prefix), islice(ids, bisect_left(ids, prefix), None))
+        return sorted(same, key=places.__getitem__)
+
+    @cached_property
+    def _ids(self) -> tuple[list[str], dict[str, int]]:
+        """All ids in alphabetical order, and their places in the tables."""
+        return sorted(self.observations), {name: i for i, name in enumerate(self.observations)}
 
     def select(
         self,

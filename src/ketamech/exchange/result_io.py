@@ -11,6 +11,7 @@ import os
 import tempfile
 import warnings
 from collections.abc import Callable, Hashable, Mapping
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -222,8 +223,7 @@ def metadata_of(source: Path | str) -> dict[str, Any]:
         if suffix == ".parquet" and path.is_file():
             return read_parquet_metadata(path)
         if suffix in TREES and path.exists():
-            with _opened(path) as tree:
-                return {_with_blanks(str(name)): value for name, value in tree.attrs.items()}
+            return {_with_blanks(str(name)): value for name, value in _attributes(path).items()}
     raise _no_results(path)
 
 
@@ -255,12 +255,26 @@ def _unit_of(values: xr.DataArray) -> str:
     return str(values.attrs.get("counted_in") or values.attrs.get("units", "1"))
 
 
+def _attributes(path: Path) -> Mapping[Any, Any]:
+    """The attributes of a file or folder; of NetCDF its variables, up to hundreds, are not opened."""
+    if path.suffix.lower() == ".zarr":
+        with _opened(path) as tree:
+            return tree.attrs
+    _require_netcdf(path)
+    with closing(xr.backends.H5NetCDFStore.open(path)) as store:
+        return dict(store.get_attrs())
+
+
+def _require_netcdf(path: Path) -> None:
+    import_optional("h5netcdf", "h5netcdf", "reading or writing NetCDF")
+    h5py = import_optional("h5py", "h5py", "reading NetCDF")
+    with h5py.File(path) as file:
+        file.attrs.get("_nc3_strict")  # fails here: h5netcdf would print an error when its file object is deleted
+
+
 def _opened(path: Path) -> xr.DataTree:
     if path.suffix.lower() != ".zarr":
-        import_optional("h5netcdf", "h5netcdf", "reading or writing NetCDF")
-        h5py = import_optional("h5py", "h5py", "reading NetCDF")
-        with h5py.File(path) as file:
-            file.attrs.get("_nc3_strict")  # fails here: h5netcdf would print an error when its file object is deleted
+        _require_netcdf(path)
         return xr.open_datatree(path, engine="h5netcdf")
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", ".*consolidated", RuntimeWarning)  # a cohort grows chunk by chunk

@@ -19,6 +19,7 @@ from scipy.optimize import nnls
 from ketamech.analysis.sensitivity import Endpoint, parse_endpoints
 from ketamech.core import InputError, closest_match
 from ketamech.core.statistics import percentiles
+from ketamech.dosing.regimen import Regimen
 from ketamech.fitting.fit import Fit
 from ketamech.fitting.fitted_parameters import candidates, canonical_values, prior_covariance, typical_values
 from ketamech.fitting.observations import ObservedOutput, observed_output
@@ -369,11 +370,12 @@ class TargetInfusion:
         return (self.levels / self.targets)[self.settled]
 
     @property
-    def sentence(self) -> str:
-        """The regimen, as `ketamech simulate` reads it."""
+    def regimen(self) -> Regimen:
+        """One infusion for each step."""
         steps = zip(self.begins * 60, self.lengths * 60, self.rates, strict=True)
-        return "; ".join(f"{self.drug} {rate:.4g} mg/h IV over {length:.6g} min at {begin:.6g} min"
-                         for begin, length, rate in steps if rate > 0)  # fmt: skip
+        infusions = (Regimen.parse(f"{self.drug} {rate:.4g} mg/h IV over {length:.6g} min at {begin:.6g} min")
+                     for begin, length, rate in steps if rate > 0)  # fmt: skip
+        return sum(infusions, Regimen(()))
 
     @property
     def table(self) -> pd.DataFrame:
@@ -405,7 +407,7 @@ def target_infusion(
         return TargetInfusion(drug, output, begins, lengths, rates, times, targets, settled, reached)
 
     def simulated(rates: np.ndarray) -> np.ndarray:
-        scenario = load_scenario(infusion(rates, targets).sentence, model.parameters)
+        scenario = load_scenario(infusion(rates, targets).regimen, model.parameters)
         solved = ensemble_of_scenario(model, scenario, {}, 1, times[-1] + 1).solve(
             times, [output.output], tolerance=TOLERANCE, threads=threads
         )

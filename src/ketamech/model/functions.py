@@ -1,7 +1,7 @@
 """Smooth functions that stages may use: Hill saturation, a smooth positive part, exp, log, sqrt.
 
 They are SymPy functions with their own derivatives, so that the Jacobian stays exact and finite where x**n would
-divide by zero. Each must be written out in `engine/codegen/lowering.py` and in `reference_rhs.py`.
+divide by zero. Each must be written out in `engine/codegen/lowering.py` and in `rates_and_jacobian.py`.
 """
 
 from __future__ import annotations

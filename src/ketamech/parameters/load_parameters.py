@@ -376,6 +376,5 @@ def expanded_ids(text: str, known: Evidence) -> tuple[str, ...]:
     """Evidence ids of a cell; `kamp20-a-*` stands for every id with that prefix."""
     ids: list[str] = []
     for part in parts(text):
-        matches = [name for name in known.observations if name.startswith(part[:-1])] if part.endswith("*") else []
-        ids += matches or [part]
+        ids += (known.with_prefix(part[:-1]) if part.endswith("*") else []) or [part]
     return tuple(ids)

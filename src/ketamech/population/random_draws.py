@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -32,7 +33,7 @@ def number_of_name(name: str) -> int:
 
 
 def patient_streams(
-    seed: int, patient_ids: Iterable[int], stream: str, *, replicate: int = 0, block: int = 0
+    seed: int, patient_ids: Iterable[int] | np.ndarray, stream: str, *, replicate: int = 0, block: int = 0
 ) -> Iterator[np.random.Generator]:
     """A generator for each patient in turn, which is valid until the next one is requested.
 
@@ -40,10 +41,12 @@ def patient_streams(
     """
     key = np.array([_uint64(seed, "seed"), _uint64(replicate, "replicate")], dtype=np.uint64)
     source = np.random.Philox(key=key)
-    state, generator, number = source.state, np.random.Generator(source), STREAMS.index(stream)
-    for patient in patient_ids:
-        state["state"]["counter"] = np.array([0, block, number, _uint64(patient, "patient")], dtype=np.uint64)
-        state["buffer_pos"], state["has_uint32"] = 4, 0
+    state: Any = source.state
+    generator, counter = np.random.Generator(source), [0, block, STREAMS.index(stream), 0]
+    numbers = {name: values.tolist() for name, values in state["state"].items()}  # lists are set faster than arrays
+    state |= {"state": numbers | {"counter": counter}, "buffer": state["buffer"].tolist()}
+    for patient in patient_ids.tolist() if isinstance(patient_ids, np.ndarray) else patient_ids:
+        counter[3] = _uint64(patient, "patient")
         source.state = state
         yield generator
 

@@ -105,7 +105,7 @@ _PLOT_WIDTH = _PANEL_WIDTH - _TICK_WIDTH - 12
 _HEADING_SIZE, _TITLE_SIZE, _PEAK_SIZE, _FOOTER_SIZE = 9.0, 8.5, 7.0, 7.5
 
 
-def panel_plan(
+def outputs_by_stage(
     dataset: AnyCurves, run: RunDescription, model: Model, points: Sequence[PublishedPoint]
 ) -> dict[str, list[str]]:
     """Outputs to draw by stage, in model order; stages without change are left out."""

@@ -96,11 +96,11 @@ def collect_report(
     points: list[PublishedPoint] = []
     plan: Mapping[str, list[str]] = {}
     if drawn:
-        from ketamech.report.panels import panel_plan
+        from ketamech.report.panels import outputs_by_stage
         from ketamech.report.published_points import published_points
 
         points = published_points(dataset, run, model, evidence)
-        plan = panel_plan(dataset, run, model, points)
+        plan = outputs_by_stage(dataset, run, model, points)
     drawn_outputs = {output for outputs in plan.values() for output in outputs}
     names = used_parameters(dataset, model, run.values, run.regimen)
     ids = {name: cited_evidence([name], model, run.values) for name in names}

@@ -108,7 +108,7 @@ def _rows(model: Model, entry: DoseEvent) -> Iterator[Row]:
 OK, NO_BASELINE, NO_STEADY_STATE = "ok", "no rest state", "no periodic steady state"
 STEPS_EXCEEDED = SOLVER_STATUS[TOO_MANY_STEPS]
 SOLVABLE = "parameter values nearer to those of the tables, fewer doses or a shorter horizon"
-SETTLED_TOGETHER = 256  # patients whose baseline is found without an interrupt
+SETTLED_TOGETHER = 1024  # patients whose baseline is found without an interrupt
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ from ketamech.core.data_frames import DataFrame
 from ketamech.core.errors import FRAME
 from ketamech.core.yaml_lines import Path_, YamlSource, read_yaml, read_yaml_text
 from ketamech.dosing.drugs import drug, route
+from ketamech.dosing.lexicon import MAX_TEXT_LENGTH
 from ketamech.dosing.parse import parse_duration
 from ketamech.dosing.parse_errors import shorten_text
 from ketamech.dosing.perturbations import (
@@ -275,7 +276,7 @@ def _scenario_of_regimen(
     title += "" if species.name == HUMAN else f" ({species.name})"
     title += f" (variant: {variant.name})" if variant.name else ""
     written = " with ".join((regimen.sentence(), *texts))
-    if species.name != HUMAN or variant.name or own:
+    if species.name != HUMAN or variant.name or own or len(written) > MAX_TEXT_LENGTH:
         written = _scenario_text(regimen, species, perturbations, variant.name, settings)
     notes = (*notes_on_every_patient(regimen, horizon, table, values, own, species.name), *variant.notes)
     return Scenario(

@@ -73,7 +73,7 @@ class RatingScale:
         usual = self.factor == shown(self.output, self.unit)[0] and not self.carried_share
         return usual and self.background_median <= self.step
 
-    def full_ratings(self, hours: Sequence[float], begins: Sequence[int]) -> np.ndarray:
+    def last_full_ratings(self, hours: Sequence[float], begins: Sequence[int]) -> np.ndarray:
         """Index [rating] of the last full rating before or at each rating, from their `hours` [rating].
 
         `begins` [rating] are the indices of their baselines, which are full ratings.

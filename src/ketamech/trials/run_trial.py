@@ -6,11 +6,13 @@ only, so that the numbers are bit-identical for any number of threads and any gr
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections import deque
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextvars import copy_context
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
+from threading import Event
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -20,6 +22,7 @@ from ketamech.core.checkpoint import Arrays, dataset_as_arrays, dataset_from_arr
 from ketamech.core.constants import SCORE_TOLERANCE
 from ketamech.core.environment import available_threads, short_hash
 from ketamech.core.execution import LOCAL_EXECUTOR, Executor
+from ketamech.core.progress import context_until
 from ketamech.dosing.dose_events import DoseEvent, Quantity, parameter_lookup
 from ketamech.simulation.ensemble import Ensemble, Integration
 from ketamech.simulation.model import Model, load_model
@@ -32,8 +35,7 @@ from ketamech.trials.trial_dataset import TrialState, dataset, relapses
 from ketamech.trials.trial_dosing import TrialDosing, perturbation_events, perturbation_values, second_period_course
 from ketamech.trials.visit_ratings import VisitRatings
 
-PATIENTS_PER_CHUNK = 4096
-PATIENTS_PER_CHECKPOINT = 1024
+PATIENTS_PER_GROUP = 1024  # of replicates that are solved together and written to one checkpoint
 EXPOSURE = ("venous.ketamine", "venous.esketamine", "dissociation.cadss")
 EXPOSURE_TIMES = (
     0.1, 0.25, 0.45, 0.67, 0.8, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0, 8.0, 12.0, 24.0,
@@ -72,9 +74,7 @@ class TrialRun:
             what = f"{replicates} replicates"
             raise InputError(what, key="replicates", expected="at least 1", type_this="--replicates 20")
         numbers = range(first, first + replicates)
-        step = max(
-            1, (PATIENTS_PER_CHUNK if executor is LOCAL_EXECUTOR else PATIENTS_PER_CHECKPOINT) // self.trial.patients
-        )
+        step = max(1, PATIENTS_PER_GROUP // self.trial.patients)
         groups = {self.checkpoint_name(n): n for n in (numbers[i : i + step] for i in range(0, replicates, step))}
         done = zip(groups.values(), executor.map(groups, self.simulate_group, self.simulate_groups), strict=True)
         for group, arrays in done:
@@ -104,14 +104,24 @@ class TrialRun:
         return dataset_as_arrays(dataset(self.simulate_replicates(enrolled), enrolled, self.seed))
 
     def simulate_groups(self, groups: Sequence[Sequence[int]]) -> Iterator[Arrays]:
-        """The same for several groups of replicates; the next group is drawn while one is solved."""
-        with ThreadPoolExecutor(1) as ahead:
-            following = ahead.submit(copy_context().run, self.enrol_replicates, groups[0])  # with the interrupt
-            for i in range(len(groups)):
-                enrolled = following.result()
-                if i + 1 < len(groups):
-                    following = ahead.submit(copy_context().run, self.enrol_replicates, groups[i + 1])
-                yield dataset_as_arrays(dataset(self.simulate_replicates(enrolled), enrolled, self.seed))
+        """The same for several groups of replicates, two at a time, each on half of the threads.
+
+        So patients of one group are drawn, and its tables made, while the other is solved. A last group without a
+        partner has all threads.
+        """
+        half, pairs, ended = replace(self, threads=-(-self.threads // 2)), len(groups) // 2, Event()
+        runs = [*[half] * (2 * pairs), self]
+        with ThreadPoolExecutor(min(2, self.threads)) as pool:
+            results = deque(
+                pool.submit(context_until(ended).run, run.simulate_group, group)
+                for run, group in zip(runs, groups, strict=False)
+            )
+            try:
+                while results:
+                    yield results.popleft().result()
+            finally:
+                ended.set()
+                pool.shutdown(cancel_futures=True)
 
     def enrol_replicates(self, numbers: Sequence[int]) -> list[Enrolment]:
         """Enrolment of some replicates. Replicate 0 has the median of the posterior, replicate r its draw r - 1."""
@@ -267,8 +277,19 @@ def joined_replicates(datasets: Sequence[xr.Dataset]) -> xr.Dataset:
     """The replicates of several datasets of one trial, with the attributes of the first."""
     if len(datasets) == 1:
         return datasets[0]
-    joined = xr.concat(datasets, "replicate", data_vars="all", coords="minimal", compat="override")
-    return joined.assign_attrs(datasets[0].attrs)
+    first = datasets[0]
+
+    def joined(names: Iterable[Hashable]) -> dict[Hashable, Any]:
+        """Variables of all datasets, concatenated where they have replicates."""
+        content: dict[Hashable, Any] = {}
+        for name in names:
+            dims, values = first.variables[name].dims, first.variables[name].values
+            if "replicate" in dims:
+                values = np.concatenate([one.variables[name].values for one in datasets], dims.index("replicate"))
+            content[name] = (dims, values, first.variables[name].attrs)
+        return content
+
+    return xr.Dataset(joined(first.data_vars), joined(first.coords), first.attrs)
 
 
 def crossing_checks(trial: Trial) -> list[tuple[float, int]]:

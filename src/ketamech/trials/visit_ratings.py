@@ -29,7 +29,7 @@ class VisitRatings:
         """Index of the visit of the last full rating [visit], among visits at which this scale is rated."""
         plan, rated = self.trial.visit_schedule, np.flatnonzero(self.rated[name])
         first = [int(np.searchsorted(rated, begins[k])) for k in rated]
-        last = self.trial.scales[name].full_ratings([plan[k][1] for k in rated], first)
+        last = self.trial.scales[name].last_full_ratings([plan[k][1] for k in rated], first)
         visits = np.zeros(len(plan), dtype=int)
         visits[rated] = rated[last]
         return visits

@@ -21,7 +21,7 @@ from benchmarks.work_precision import QUICK, ErrorNorm, compare, measure, one_co
 from ketamech.core import UnknownNameError
 from ketamech.engine import events, load_kernel
 from ketamech.model.assemble import build_system
-from ketamech.model.reference_rhs import plain_function
+from ketamech.model.rates_and_jacobian import plain_function
 from ketamech.parameters.load_parameters import Distribution, Parameter
 from ketamech.simulation.model import Model, load_model
 

@@ -23,6 +23,7 @@ from ketamech.exchange.cross_simulator_check import (
     simulate_copasi,
     simulate_roadrunner,
 )
+from ketamech.exchange.model_text import antimony_text
 from ketamech.exchange.omex import MODEL, SIMULATION, build_archive, read_archive, write_archive
 from ketamech.exchange.petab import (
     OBSERVABLE_FORMULAS,
@@ -33,7 +34,6 @@ from ketamech.exchange.petab import (
     scenario_case,
     scorecard_cases,
 )
-from ketamech.exchange.sbml.antimony_text import antimony_text
 from ketamech.exchange.sbml.exporter import course_model, course_sbml
 from ketamech.exchange.sbml.ids import sbml_id
 from ketamech.simulation.ensemble import run_subjects

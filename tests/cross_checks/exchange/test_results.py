@@ -85,6 +85,8 @@ def test_what_goes_in_comes_out(results, suffix, tmp_path):
         )
     assert metadata_of(place).items() >= {k: v for k, v in FACTS.items() if k != "seed"}.items()
     assert int(metadata_of(place)["seed"]) == 7
+    if suffix in (".nc", ".zarr"):
+        assert metadata_of(place) == found.attrs
     facts = [f"{place.name}-metadata.json"] if suffix == ".csv" else []  # CSV on the Web
     assert sorted(path.name for path in place.parent.iterdir()) == [place.name, *facts]
 

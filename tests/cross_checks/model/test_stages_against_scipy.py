@@ -6,7 +6,7 @@ from scipy.integrate import solve_ivp
 
 from ketamech.dosing.dose_events import DoseEvent
 from ketamech.engine import drug_free_steady_state
-from ketamech.model.reference_rhs import plain_function
+from ketamech.model.rates_and_jacobian import plain_function
 from ketamech.model.stages import STAGES
 from ketamech.simulation.ensemble import Subject, run_subjects
 

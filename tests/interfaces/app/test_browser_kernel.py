@@ -9,7 +9,7 @@ from browser_helpers import card, open_story, open_workbench, set_slider, until
 
 from ketamech.app.browser.engine_files import ENGINE_FILES
 from ketamech.engine import kernel, packaged_kernel
-from ketamech.engine.codegen import wasm_writer
+from ketamech.engine.codegen import ptx_and_wasm
 from scripts.package_kernel import builders
 
 NOW = "document.querySelector('#mood-now').textContent"
@@ -140,8 +140,8 @@ def test_the_files_of_the_engine_are_served_and_are_missing_without_module_and_l
     monkeypatch.setattr("ketamech.app.app_state.find_spec", lambda name: None)
     monkeypatch.setattr(kernel, "cached_files", lambda folder, make: make())
     monkeypatch.setattr(kernel, "driver_texts", lambda entries: [])
-    monkeypatch.setattr(wasm_writer, "find_spec", lambda name: None)
-    monkeypatch.setattr(wasm_writer.native_code, "wasm_object", lambda texts, exported: b"")
+    monkeypatch.setattr(ptx_and_wasm, "find_spec", lambda name: None)
+    monkeypatch.setattr(ptx_and_wasm.native_code, "wasm_object", lambda texts, exported: b"")
     with TestClient(make_app(AppState(model)), base_url="http://127.0.0.1") as other:
         assert other.get("/engine/kernel.wasm").status_code == 404
         assert other.get("/api/metadata").json()["story_patients"] == 1000

@@ -133,7 +133,7 @@ def test_a_request_is_refused_where_too_many_wait():
 
 def test_a_band_that_takes_too_long_is_stopped(model, infusion):
     from ketamech.app.app_state import AppState, LimitExceeded, Limits
-    from ketamech.app.curves import population_of
+    from ketamech.app.curve_responses import population_of
     from ketamech.app.schemas import PopulationRequest
 
     hurried = AppState(model, Limits.model_validate({"population_seconds": 0.0}))

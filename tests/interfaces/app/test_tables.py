@@ -50,7 +50,7 @@ def metadata(model):
 
 def test_a_row_adds_a_track_to_reports_and_to_the_page(model, track_tables):
     from ketamech.app.app_state import AppState
-    from ketamech.app.curves import curves_of
+    from ketamech.app.curve_responses import curves_of
     from ketamech.app.schemas import CurvesRequest
 
     cells = "vesicle_release", "Molecular signalling", "Vesicle release", "relative to baseline", "relative_to_baseline"

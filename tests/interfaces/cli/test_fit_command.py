@@ -1,6 +1,7 @@
 """`ketamech fit` and `ketamech vpc` from the command line."""
 
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,9 @@ import pytest
 import xarray as xr
 
 from command_line import refused, run
+from ketamech.dosing.lexicon import MAX_TEXT_LENGTH
 from ketamech.dosing.regimen import Regimen
+from ketamech.simulation.load_scenario import load_scenario
 
 HEADER = "ID,TIME,AMT,ROUTE,DUR,DRUG,DVID,DV,CENS"
 UNIT = "venous.ketamine [ng/mL]"
@@ -130,6 +133,19 @@ def test_steps_of_a_target_infusion_are_a_regimen(tmp_path):
     assert "not a recommendation of a dose" in " ".join(ended.stderr.split())
     sentence = ended.stdout.splitlines()[-1]
     assert Regimen.parse(sentence).treatments[0].duration == pytest.approx(2 / 60)
+
+
+def test_more_steps_than_a_sentence_holds_are_a_scenario_file(tmp_path):
+    ended = run(
+        "target-infusion", "esketamine", "venous.esketamine [ng/mL]", "50, 100, 150", "--each", "1 h", "--to",
+        "steps.yaml", cwd=tmp_path,
+    )  # fmt: skip
+    assert ended.returncode == 0, ended.stderr
+    text = (tmp_path / "steps.yaml").read_text(encoding="utf-8")
+    assert ended.stdout.rstrip().endswith(text.rstrip())
+    regimen = load_scenario(tmp_path / "steps.yaml").regimen
+    assert len(regimen.sentence()) > MAX_TEXT_LENGTH
+    assert len(regimen.treatments) == len(re.findall(r'(?m)^ *- "esketamine .* mg/h IV over .* min', text)) > 12
 
 
 def test_a_check_of_the_tables_needs_no_fit(tmp_path):

@@ -15,7 +15,7 @@ from ketamech.exchange.curves_io import read_run
 from ketamech.parameters import load_parameters
 from ketamech.report.bibliography import as_bibtex, cite
 from ketamech.report.model_page import describe
-from ketamech.report.panels import panel_plan, stage_panels
+from ketamech.report.panels import outputs_by_stage, stage_panels
 from ketamech.report.provenance import provenance
 from ketamech.report.published_points import published_points
 from ketamech.report.run_description import describe_run
@@ -135,7 +135,7 @@ def test_a_long_course_is_written_out_in_the_timeline_and_leaves_room_for_it(rac
 def test_titles_of_stage_panels_are_whole_descriptions(racemic, model):
     scenario, curves = racemic
     run = describe_run(scenario, model)
-    plan = panel_plan(curves, run, model, [])
+    plan = outputs_by_stage(curves, run, model, [])
     for stage, figure in stage_panels(curves, run, model, [], plan).items():
         texts = " ".join(shape.text for shape in figure.shapes if isinstance(shape, SvgText)).lower()
         for output in plan[stage]:
@@ -145,7 +145,7 @@ def test_titles_of_stage_panels_are_whole_descriptions(racemic, model):
 def test_panels_draw_every_published_point_they_show(racemic, model):
     scenario, curves = racemic
     points = published_points(curves, describe_run(scenario, model), model, load_evidence())
-    plan = panel_plan(curves, describe_run(scenario, model), model, points)
+    plan = outputs_by_stage(curves, describe_run(scenario, model), model, points)
     pictures = stage_panels(curves, describe_run(scenario, model), model, points, plan)
     assert list(pictures) == [stage for stage, _ in model.expression_trees.stages if stage in plan]
     for stage, picture in pictures.items():

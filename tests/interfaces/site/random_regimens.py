@@ -56,7 +56,7 @@ def _treatment(chance: random.Random) -> str:
     route = chance.choice(routes)
     if chance.random() < (0.03 if drug.is_session else 0.98):
         words.append(f"{_choose(DOSES, chance)}{chance.choice((' ', ''))}{_choose(UNITS, chance)}")
-    if route and chance.random() < 0.97:
+    if route and chance.random() < 0.9:
         spelled = [word for word, name in load_routes().items() if name == route or chance.random() < 0.01]
         words.append(chance.choice((*spelled, *(["IN", "i.n."] if route == "nasal" else []))))
     if chance.random() < (0.5 if route in ("IV", "SC") else 0.02):

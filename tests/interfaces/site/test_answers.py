@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from ketamech.app.browser.model_tables import PEOPLE
-from ketamech.app.curves import curves_of, outputs_of, population_of, published_values_of
+from ketamech.app.curve_responses import curves_of, outputs_of, population_of, published_values_of
 from ketamech.app.job_tasks import attribution_work
 from ketamech.app.routes.metadata import load_story
 from ketamech.app.scenarios import scenario_of, scenario_summary
@@ -167,7 +167,7 @@ def test_outputs_are_those_of_the_server(ask, app_state):
 
 
 def test_a_genotype_gives_the_levels_that_python_computes(ask, app_state, monkeypatch):
-    monkeypatch.setattr("ketamech.app.curves.rounded", np.ndarray.tolist)
+    monkeypatch.setattr("ketamech.app.curve_responses.rounded", np.ndarray.tolist)
     outputs, times = ["venous.ketamine", "venous.norketamine"], [0.0, 0.5, 2.0, 8.0, 24.0]
     people = [{"weight": "70 kg", "cyp2b6": one} for one in ("*1/*1", "*6/*6", 0.7985)]
     scenarios = [{"treatments": ["esketamine 28 mg oral"], "person": one, "horizon": "2 days"} for one in people]

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from random_regimens import random_phrase, random_regimen
 
-from ketamech.app.browser.dosing_tables import dosing_tables
+from ketamech.app.browser.engine_files import dosing_tables
 from ketamech.app.server import STATIC
 from ketamech.core import InputError
 from ketamech.dosing.dose_events import dose_events, parameter_lookup
@@ -31,7 +31,12 @@ CHOSEN = (
     "racemic 0.3 mg/kg IV bolus, then 0.1 mg/kg/h for 2 h", "esketamine 20 mg/m2 IV over 40 min; ketamine 1 mg/m^2 SC",
     "racemic 0.5 mg/kg IV over 40 min weekly for 2 weeks, then 100 mg oral daily for 2 weeks",
     "racemic 0.5 mg/kg IV over 40 min, then 20 mg", "racemic 1 mg/kg/m2 IV",
-    "racemic 0.5 mg/kg IV, then 20 mg SC over 1 h",
+    "racemic 0.5 mg/kg IV, then 20 mg SC over 1 h", "ketamine 0.5 mg/kg/h for 4 h", "Spravto 84 mg", "cocaine 10 mg IV",
+    "ketamine 0.5 mg/kg as a 40-min infusion", "ketamine 10 mg/h for 2 h, then 20 mg/h for 2 h",
+    "ketamine 0.5 mg/kg over 40 min, then 1 mg/kg IV weekly", "ketamine 0.3 mg/kg, then 0.1 mg/kg/h for 2 h",
+    "ketamine 0.5 mg/kg over 40 min on day 1; ketamine 0.5 mg/kg IV over 40 min on day 4",
+    "Spravato 84 mg over 40 min", "memantine 20 mg over 10 min", "ketamine 10 mg/h",
+    f"ketamine 35 mg{' ' * 483}IV", f"ketamine 35 mg{' ' * 484}IV", f"ketamine{' ' * 100_000}",
 )  # fmt: skip
 OPTIONAL = ("nearest", "expected", "type_this")
 
@@ -118,6 +123,7 @@ def test_the_other_regimens_give_the_same_treatments_and_dose_events(regimens, i
             assert (own["drug"], own["unit"], own["route"], own["salt"]) == (
                 other.drug, other.unit, other.route, other.salt,
             ), text  # fmt: skip
+            assert own["routeReason"] == other.route_reason
             assert tuple(own["skippedDoses"]) == other.skipped_doses
             assert own["atSteadyState"] == other.at_steady_state
             assert own["missProbability"] == pytest.approx(other.miss_probability, rel=1e-12)

@@ -458,7 +458,7 @@ def test_the_page_opens_without_a_connection_after_the_first_visit(page, site):
 
 
 def test_the_numbers_are_those_of_the_server(shared_story, app_state):
-    from ketamech.app.curves import outputs_of
+    from ketamech.app.curve_responses import outputs_of
     from ketamech.app.schemas import OutputsRequest
 
     scenario = {"treatments": ["esketamine 84 mg nasal twice weekly for 4 weeks"], "person": {}, "horizon": "31 days"}

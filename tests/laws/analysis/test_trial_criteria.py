@@ -7,8 +7,8 @@ import pandas as pd
 import pytest
 import xarray as xr
 
-from ketamech.analysis import trial_criteria
-from ketamech.analysis.trial_criteria import judge_criteria, load_trial_criteria
+from ketamech.analysis import trial_scorecard
+from ketamech.analysis.trial_scorecard import judge_criteria, load_trial_criteria
 from ketamech.core import InputError
 from ketamech.evidence import load_evidence
 from ketamech.trials.rating_scales import load_scales
@@ -106,7 +106,7 @@ def test_the_page_has_every_criterion():
 )
 def test_a_bad_cell_is_refused(tmp_path, monkeypatch, row, column):
     path = tmp_path / "trial_criteria.csv"
-    path.write_text(f"{','.join(trial_criteria.COLUMNS)}\n{row}\n", encoding="utf-8")
-    monkeypatch.setattr(trial_criteria, "PATH", path)
+    path.write_text(f"{','.join(trial_scorecard.CRITERIA_COLUMNS)}\n{row}\n", encoding="utf-8")
+    monkeypatch.setattr(trial_scorecard, "CRITERIA", path)
     with pytest.raises(InputError, match=f"column '{column}'"):
         load_trial_criteria(EVIDENCE)

@@ -36,6 +36,19 @@ UNDERSTOOD = {
     "ketamine 0.5 mg/kg/hour IV for 4 h": "racemic ketamine 0.5 mg/kg/h IV over 4 h",
     "ketamine 10 mcg/kg/min IV for 2 h": "racemic ketamine 600 ug/kg/h IV over 2 h",
     "30 mg/kg racemic IV over 1 h": "racemic ketamine 30 mg/kg IV over 1 h",
+    # an infusion or a rate without a route
+    "ketamine 0.5 mg/kg/h for 4 h": "racemic ketamine 0.5 mg/kg/h IV over 4 h",
+    "ketamine 0.5 mg/kg as a 40-min infusion": INFUSION,
+    "ketamine 0.5 mg/kg over 40 min twice weekly": f"{INFUSION} twice weekly",
+    "ketamine 0.1 mg/kg/h continuously": "racemic ketamine 0.1 mg/kg/h IV continuously",
+    "ketamine 10 mg/h for 2 h, then 20 mg/h for 2 h": (
+        "racemic ketamine 10 mg/h IV over 2 h; racemic ketamine 20 mg/h IV over 2 h at 2 h"
+    ),
+    "ketamine 0.5 mg/kg over 40 min weekly for 2 weeks, then 100 mg oral daily for 2 weeks": (
+        f"{INFUSION} weekly for 2 weeks; racemic ketamine 100 mg oral from day 15 daily for 2 weeks"
+    ),
+    "midazolam 0.045 mg/kg over 40 min": "midazolam 0.045 mg/kg IV over 40 min",
+    "placebo over 40 min": "placebo over 40 min",
     "ketamine 1 mg/kg s.c.": "racemic ketamine 1 mg/kg SC",
     "ketamine 100 mg SL": "racemic ketamine 100 mg sublingual",
     "ketamine 100 mg by mouth": "racemic ketamine 100 mg oral",
@@ -149,6 +162,19 @@ def test_what_clinicians_write_is_understood(written):
     found = Regimen.parse(written)
     assert found.sentence() == UNDERSTOOD[written]
     assert Regimen.parse(found.sentence()) == found
+
+
+REASON = "(IV, because an infusion was named)"
+
+
+def test_the_reason_of_a_route_that_was_not_named_is_shown_with_each_dose_it_holds_for():
+    found = Regimen.parse("ketamine 0.5 mg/kg over 40 min on day 1; ketamine 0.5 mg/kg IV over 40 min on day 4")
+    assert found.sentences(exact=False) == (f"{INFUSION} {REASON}", f"{INFUSION} on day 4")
+    stepped = Regimen.parse("ketamine 10 mg/h for 2 h, then 20 mg/h for 2 h, then 5 mg/h IV for 1 h")
+    assert [text.endswith(REASON) for text in stepped.sentences(exact=False)] == [True, True, False]
+    changed = Regimen.parse("ketamine 0.5 mg/kg over 40 min weekly for 2 weeks, then 100 mg oral daily for 1 week")
+    assert [text.endswith(REASON) for text in changed.sentences(exact=False)] == [True, False]
+    assert load_scenario("ketamine 0.5 mg/kg as a 40-min infusion").title == f"{INFUSION} {REASON}"
 
 
 def test_body_surface_and_endless_infusions_in_numbers(model):

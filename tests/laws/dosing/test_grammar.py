@@ -10,7 +10,7 @@ import pytest
 
 from ketamech.core import InputError
 from ketamech.core.units import HOURS_PER_UNIT, MONTH, TIME_UNIT_SPELLINGS, YEAR, duration_text
-from ketamech.dosing.lexicon import MAX_PART_LENGTH, MAX_TEXT_LENGTH, SPECIAL_KINDS, Lexicon, load_words
+from ketamech.dosing.lexicon import MAX_TEXT_LENGTH, SPECIAL_KINDS, Lexicon, load_words
 from ketamech.dosing.parse import GRAMMAR_FILE, PARSER_OPTIONS, parse_duration, parse_percentage, parse_time, parser
 from ketamech.dosing.parse import parse as parse_text
 from ketamech.dosing.parse_errors import STARTS
@@ -19,7 +19,8 @@ from ketamech.dosing.perturbations import read_perturbation
 from ketamech.dosing.regimen import Regimen
 from ketamech.dosing.regimen_reader import regimen_lexicon as regimens
 from ketamech.evidence.load_evidence import time_hours
-from ketamech.simulation.load_scenario import load_scenario
+from ketamech.parameters import load_parameters
+from ketamech.simulation.load_scenario import load_scenario, scenario_from_text
 from ketamech.trials.rating_scales import scale
 from ketamech.trials.trial_text import condition, relapse, share, time
 
@@ -94,7 +95,7 @@ LONG = {
 
 @pytest.mark.parametrize("what", LONG)
 def test_twice_the_text_is_twice_the_work(what, monkeypatch):
-    monkeypatch.setattr("ketamech.dosing.lexicon.MAX_PART_LENGTH", 10**9)
+    monkeypatch.setattr(PARSER, "MAX_TEXT_LENGTH", 10**9)
     begin, middle, end = LONG[what]
     texts = [begin + middle * n + end for n in (100, 200, 400)]
     work = partial(parse_text.__wrapped__, "sentence", lexicon=regimens())
@@ -140,12 +141,21 @@ def test_every_reader_is_bounded(read):
     assert len(str(refused.value)) < 500
 
 
-def test_one_treatment_is_bounded_and_many_may_stand_together():
-    many = "; ".join(f"racemic 35 mg IV over 40 min at day {day}" for day in range(1, 30))
-    assert MAX_PART_LENGTH < len(many) < MAX_TEXT_LENGTH
-    assert len(Regimen.parse(many).treatments) == 29
-    with pytest.raises(InputError, match="too long"):
-        Regimen.parse("racemic 35 mg" + " " * MAX_PART_LENGTH + "IV")
+def test_a_sentence_has_at_most_500_characters_and_the_error_says_what_takes_more():
+    """Many treatments are a Regimen of their own in Python, whose scenario is a file with one treatment a line."""
+    assert MAX_TEXT_LENGTH == 500
+    begin, end = "racemic 35 mg", "IV"
+    longest = f"{begin}{' ' * (500 - len(begin + end))}{end}"
+    assert len(Regimen.parse(longest).treatments) == 1
+    with pytest.raises(
+        InputError, match=r"(?s)a text of 501 characters is too long.*type: ketamech simulate doses.csv"
+    ):
+        Regimen.parse(f"{longest} ")
+    days = range(1, 60, 2)
+    many = sum((Regimen.parse(f"racemic {day} mg IV over 40 min at day {day}") for day in days), Regimen(()))
+    assert len(many.sentence()) > 1000
+    scenario = load_scenario(many)
+    assert scenario_from_text(scenario.source, load_parameters(), "x.yaml").regimen == scenario.regimen == many
 
 
 ERRORS = {
@@ -161,6 +171,8 @@ ERRORS = {
     "cocaine 10 mg IV": ("'cocaine' (character 1) is not a known treatment", "drug", None),
     "racemc 10 mg IV": ("'racemc' (character 1)", "drug", "racemic"),
     "10 mg IV": ("without a drug", "drug", None),
+    "Spravto 84 mg BIW": ("'Spravto' (character 1) is not a known treatment", "drug", "spravato"),
+    "Ketalr 35 mg IV": ("'Ketalr' (character 1)", "drug", "ketalar"),
     "racemic 35 mg IV; spravatto 84 mg": ("'spravatto' (character 19)", "drug", "spravato"),
     "racemic 10 mg IV with naltrexon": ("'naltrexon' (character 23)", "with", "naltrexone"),
     "racemic 10 mg IV with NBQX into livr": ("'livr' (character 33)", "with", None),
@@ -174,6 +186,10 @@ ERRORS = {
     "racemic 35 mg IV weekly daily": ("'daily' (character 25) is the second of two frequencies", "schedule", None),
     "Spravato 84 mg IV": ("'Spravato' (character 1) is given by route nasal only", "route", None),
     "esketamine 84 mg": ("no route is named", "route", None),
+    "memantine 20 mg over 10 min": ("no route is named", "route", None),
+    "racemic 0.3 mg/kg, then 0.1 mg/kg/h for 2 h": ("no route is named", "route", None),
+    "Spravato 84 mg over 40 min": ("an infusion by route nasal", "route", None),
+    "racemic 10 mg/h": ("a rate needs a duration", "dose", None),
 }
 
 

@@ -8,7 +8,7 @@ from scipy.linalg import expm
 from ketamech.core import InputError
 from ketamech.engine import drug_free_steady_state, events, jacobian, solve
 from ketamech.engine.solve import workspace
-from ketamech.model.reference_rhs import plain_function
+from ketamech.model.rates_and_jacobian import plain_function
 from toy_models import TABLE
 
 

@@ -131,7 +131,7 @@ def test_the_whole_model_is_the_same_to_the_last_bit(pretend):
 
 
 def test_ptx_rounds_every_operation_and_needs_nothing_else(system):
-    from ketamech.engine.codegen.ptx_writer import ptx_files
+    from ketamech.engine.codegen.ptx_and_wasm import ptx_files
 
     text = ptx_files(equation_code(system), driver_texts(SINGLE_LANE_ARGUMENTS), ARGUMENTS)["kernel.ptx"].decode()
     used = set(re.findall(r"^\s*(?:@\S+ )?([a-z]+[a-z0-9.]*)", text, re.MULTILINE))

@@ -109,12 +109,12 @@ def test_a_first_start_with_what_comes_with_the_wheel_needs_no_equations(tmp_pat
     assert drug_free_steady_state(first, inputs)[1].all()
 
 
-@pytest.mark.parametrize("source", ["engine/codegen/rosenbrock.py", "model/jacobian.py"])
+@pytest.mark.parametrize("source", ["engine/codegen/rosenbrock.py", "model/rates_and_jacobian.py"])
 def test_another_source_of_the_generated_code_is_another_kernel(source, tmp_path):
     from ketamech.core.environment import PACKAGE, source_hash
     from ketamech.engine.packaged_kernel import CODE_GENERATOR
 
-    for name in ("engine/codegen/rosenbrock.py", "model/jacobian.py", "model/assemble.py"):
+    for name in ("engine/codegen/rosenbrock.py", "model/rates_and_jacobian.py", "model/assemble.py"):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_bytes((PACKAGE / name).read_bytes())
     before = source_hash(*CODE_GENERATOR, root=tmp_path)

@@ -130,11 +130,11 @@ def test_a_regimen_without_a_dose_to_search_is_refused(model):
 
 
 def test_a_target_infusion_reaches_its_levels(model):
-    """Its sentence, simulated on its own, holds each level within 5 %; in the end the rate balances the clearance."""
+    """Its regimen, simulated on its own, holds each level within 5 %; in the end the rate balances the clearance."""
     output = observed_output("venous.ketamine", "venous.ketamine", "ng/mL", model)
     found = target_infusion(model, "racemic", output, (50.0, 120.0), 0.5, threads=2)
     assert np.abs(found.ratio - 1).max() < 0.05
-    scenario = load_scenario(found.sentence, model.parameters)
+    scenario = load_scenario(found.regimen, model.parameters)
     solved = ensemble_of_scenario(model, scenario, {}, 1, 2.0).solve(
         np.array([0.25, 0.5, 0.75, 1.0]), ["venous.ketamine"]
     )

@@ -5,7 +5,7 @@ import pytest
 import sympy
 
 from ketamech.model.functions import positive_part
-from ketamech.model.reference_rhs import NUMPY, plain_values
+from ketamech.model.rates_and_jacobian import NUMPY, plain_values
 from ketamech.model.stage import symbol
 
 X = sympy.Symbol("x", real=True)

@@ -9,7 +9,7 @@ from ketamech import simulate
 from ketamech.core.units import WEEK
 from ketamech.dosing.dose_events import DoseEvent
 from ketamech.model.functions import hill
-from ketamech.model.reference_rhs import NUMPY
+from ketamech.model.rates_and_jacobian import NUMPY
 from ketamech.model.stage import declare_stage
 from ketamech.model.stages.course import course as declare_course
 from ketamech.parameters import load_parameters

@@ -7,7 +7,7 @@ import pytest
 
 from ketamech.engine import Kernel
 from ketamech.engine.solve import TOLERANCE
-from ketamech.model.jacobian import sparse_jacobian
+from ketamech.model.rates_and_jacobian import sparse_jacobian
 from ketamech.simulation.ensemble import Ensemble
 from ketamech.simulation.load_scenario import load_scenario
 from ketamech.simulation.model import scope_of

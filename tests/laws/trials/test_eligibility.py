@@ -55,7 +55,7 @@ def test_the_selected_improve_without_treatment_and_the_unselected_do_not(model,
 
 def test_groups_threads_and_replicates_change_no_bit(model, selected, monkeypatch):
     assert run_trial(trial(), model, replicates=4, threads=2).equals(selected)
-    monkeypatch.setattr("ketamech.trials.run_trial.PATIENTS_PER_CHUNK", 60)
+    monkeypatch.setattr("ketamech.trials.run_trial.PATIENTS_PER_GROUP", 60)
     assert run_trial(trial(), model, replicates=4, threads=1).equals(selected)
     assert run_trial(trial(), model, first=2, threads=1).equals(selected.isel(replicate=[2]))
 

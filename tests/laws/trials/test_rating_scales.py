@@ -18,13 +18,13 @@ def test_every_scale_reads_an_output_of_the_model(model):
 def test_items_that_cannot_move_keep_their_last_full_rating():
     short = scale("MADRS-24h")
     hours = [0.0, 2.0, 4.0, 24.0, 28.0, 340.0]
-    assert list(short.full_ratings(hours, [0] * 6)) == [0, 0, 0, 3, 3, 5]
+    assert list(short.last_full_ratings(hours, [0] * 6)) == [0, 0, 0, 3, 3, 5]
     now, full = np.array([10.0]), np.array([30.0])
     assert short.true_scores(now, full) == pytest.approx(short.factor * (0.8 * 10 + 0.2 * 30))
 
 
 def test_a_period_begins_with_a_full_rating():
-    assert list(scale("MADRS-24h").full_ratings([0.0, 4.0, 100.0, 104.0], [0, 0, 2, 2])) == [0, 0, 2, 2]
+    assert list(scale("MADRS-24h").last_full_ratings([0.0, 4.0, 100.0, 104.0], [0, 0, 2, 2])) == [0, 0, 2, 2]
 
 
 def test_ups_and_downs_are_alike_at_near_visits_and_have_their_size():

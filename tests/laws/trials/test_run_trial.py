@@ -1,12 +1,15 @@
 """Simulated trials: allocation, ratings, dropout and missed doses, and their independence of grouping."""
 
 from dataclasses import replace
+from threading import Event
+from time import sleep
 
 import numpy as np
 import pytest
 import xarray as xr
 
 from ketamech.core import InputError
+from ketamech.core.progress import check_interrupt
 from ketamech.population.virtual_population import load_population
 from ketamech.trials.decision_rules import is_met
 from ketamech.trials.design import Condition, TreatmentCourse
@@ -80,9 +83,39 @@ def test_more_replicates_threads_or_another_first_change_no_bit(model, held):
         assert one.equals(held.isel(replicate=[r]))
 
 
-def test_solving_in_small_groups_changes_no_bit(model, held, monkeypatch):
-    monkeypatch.setattr("ketamech.trials.run_trial.PATIENTS_PER_CHUNK", 30)
-    assert run_trial(trial(), model, replicates=3, threads=1).equals(held)
+@pytest.mark.parametrize("threads", [1, 2])
+def test_solving_in_small_groups_changes_no_bit(model, held, monkeypatch, threads):
+    monkeypatch.setattr("ketamech.trials.run_trial.PATIENTS_PER_GROUP", 30)
+    assert run_trial(trial(), model, replicates=3, threads=threads).equals(held)
+
+
+def test_a_run_that_is_left_ends_groups_that_are_solved_and_starts_no_others(model, monkeypatch):
+    started, ended, second = [], [], Event()
+
+    def group(run, numbers):
+        started.append(numbers[0])
+        if not numbers[0]:
+            second.wait(60)
+            return usual(run, numbers)
+        second.set()
+        for _ in range(3000):
+            try:
+                check_interrupt()
+            except KeyboardInterrupt:
+                ended.append(numbers[0])
+                raise
+            sleep(0.01)
+        return usual(run, numbers)
+
+    usual = TrialRun.simulate_group
+    monkeypatch.setattr("ketamech.trials.run_trial.PATIENTS_PER_GROUP", 30)
+    monkeypatch.setattr(TrialRun, "simulate_group", group)
+    groups = TrialRun.of(trial(), model, threads=2).iterate(6)
+    assert next(groups).sizes["replicate"] == 1
+    groups.close()
+    assert started[:2] == [0, 1]
+    assert sorted(started[1:]) == sorted(ended)
+    assert len(started) < 6
 
 
 def test_replicates_are_other_people(held):

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ketamech.analysis.attribution import default_endpoints
-from ketamech.app.curves import (
+from ketamech.app.curve_responses import (
     MAX_POPULATION_TIMES,
     PERCENTILES,
     POPULATION_TIMES,

@@ -9,7 +9,7 @@ from pydantic import BaseModel
 
 from ketamech.analysis.exercises import Exercise, answer, load_exercises, load_lesson
 from ketamech.app.app_state import AppState
-from ketamech.app.curves import curves_of
+from ketamech.app.curve_responses import curves_of
 from ketamech.app.responses import cached_response
 from ketamech.app.routes.metadata import load_story_texts
 from ketamech.app.schemas import CurvesRequest

@@ -17,7 +17,7 @@ from ketamech.analysis.reference_protocols import load_protocols
 from ketamech.analysis.scorecard_targets import load_targets
 from ketamech.app.app_state import AppState, Limits
 from ketamech.app.browser.model_tables import PEOPLE
-from ketamech.app.curves import available_curves
+from ketamech.app.curve_responses import available_curves
 from ketamech.app.responses import cached_response
 from ketamech.app.schemas import PopulationRequest
 from ketamech.core import unit

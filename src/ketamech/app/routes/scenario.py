@@ -7,7 +7,7 @@ from typing import Any
 from fastapi import APIRouter, Response
 
 from ketamech.app.app_state import AppState, Queue
-from ketamech.app.curves import curves_of, outputs_of, population_of, published_values_of
+from ketamech.app.curve_responses import curves_of, outputs_of, population_of, published_values_of
 from ketamech.app.responses import cached_response, json_response, solved_response
 from ketamech.app.scenarios import parse_uploaded, scenario_of, scenario_summary, shown_name
 from ketamech.app.schemas import (

@@ -16,7 +16,7 @@ from ketamech.engine.codegen.program import METHOD, CompiledProgram, compile_equ
 from ketamech.engine.codegen.rosenbrock import RosenbrockTableau
 from ketamech.engine.codegen.sparse_lu import sparse_lu
 from ketamech.model.assemble import topological_order
-from ketamech.model.jacobian import SparseJacobian, sparse_jacobian
+from ketamech.model.rates_and_jacobian import SparseJacobian, sparse_jacobian
 from ketamech.model.stage import symbol
 from ketamech.model.system import System
 

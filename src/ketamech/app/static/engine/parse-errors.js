@@ -14,6 +14,14 @@ export function missingDrugError(text) {
   return new InputError(`a treatment without a drug: '${shown}'`, { key: "drug", expected, typeThis });
 }
 
+export function tooLongError(start, length, tables) {
+  const what = `a text of ${length.toLocaleString("en")} characters is too long`;
+  const expected = `at most ${tables.limits.text} characters`;
+  if (start !== "sentence") return new InputError(what, { expected });
+  const typeThis = "ketamech simulate doses.csv";
+  return new InputError(what, { expected: expected + tables.texts.many_doses, typeThis });
+}
+
 // The error about the word that begins at `position` (null: the end of the text).
 export function unexpectedWordError(start, text, words, position, lexicon, tables) {
   const place = words.findIndex((word) => word.start === position);

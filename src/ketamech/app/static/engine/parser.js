@@ -2,7 +2,7 @@
 // in parse.py. Times in hours.
 
 import { general, InputError, quoted } from "./errors.js";
-import { unexpectedWordError } from "./parse-errors.js";
+import { tooLongError, unexpectedWordError } from "./parse-errors.js";
 import { DAY, HOUR, MONTH, WEEK } from "./units.js";
 import { tokenize } from "./words.js";
 
@@ -20,6 +20,8 @@ const PLURAL = new Map([
 
 // The values of `text` for the start rule `start` of the grammar. Throws InputError with the word and its position.
 export function parse(start, text, lexicon, tables) {
+  const length = [...text].length;
+  if (length > tables.limits.text) throw tooLongError(start, length, tables);
   const words = tokenize(text, lexicon, tables);
   const { tree, unexpected } = parseTree(start, words, tables.grammar);
   if (!tree) throw unexpectedWordError(start, text, words, unexpected, lexicon, tables);

@@ -68,7 +68,8 @@ function sentence({ drug, amount, unit, salt, route, duration, schedule, ...othe
     startWords(starts, schedule.length > 0, isExact),
     schedule.map((phase) => phaseWords(phase, isExact)).join(", then "),
   ];
-  return parts.filter(Boolean).join(" ") + adherenceWords(others, isExact);
+  const reason = others.routeReason && !isExact ? ` (${others.routeReason})` : "";
+  return parts.filter(Boolean).join(" ") + adherenceWords(others, isExact) + reason;
 }
 
 function durationWords(duration, tables, isExact) {

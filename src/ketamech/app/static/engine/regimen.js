@@ -28,6 +28,7 @@ const TREATMENT_KINDS = ["lag", "missing", "missed", "steady"]; // they apply to
 
 const kindOf = ({ kind }) => SAME_KINDS[kind] ?? kind;
 const same = (a, b) => JSON.stringify(a) === JSON.stringify(b);
+const isRate = ({ amount }) => amount?.unit.endsWith("/h") ?? false;
 const isWhole = (number) => Number.isInteger(number) && number >= 1;
 
 // Reads regimens and durations; `tables` is dosing.json.
@@ -110,7 +111,7 @@ const itemsOf = (parts) => parts.flatMap((part) => part.segments.flat());
 const isAdaptive = ({ kind, value }) => kind === "choice" || value?.type === "Titrated";
 const namesDayZero = (parts) => itemsOf(parts).some(({ kind, value }) => kind === "days" && value.numbers.includes(0));
 
-const NO_DOSE = { drug: "", amount: null, route: "", salt: "base", duration: 0 };
+const NO_DOSE = { drug: "", amount: null, route: "", salt: "base", duration: 0, routeReason: "" };
 
 // Builds the treatments of one sentence; a course is { dose, starts, phases }.
 class TreatmentBuilder {
@@ -149,6 +150,7 @@ class TreatmentBuilder {
       skippedDoses: missed ? this.skippedDoses(missed) : [],
       missProbability: missing?.value ?? 0,
       atSteadyState: steady !== undefined,
+      routeReason: dose.routeReason,
     };
     const found = new Treatment(given, this.tables);
     if (missed && found.end !== null) {
@@ -182,7 +184,7 @@ class TreatmentBuilder {
       courses.at(-1).phases.push(phase);
       return;
     }
-    const dose = over === null ? named : { ...named, duration: over };
+    const dose = this.withInfusionRoute(over === null ? named : { ...named, duration: over });
     const starts = this.starts(byKind, phase, courses, over ? dose : null);
     if (phase && starts.length > 1) {
       throw this.itemError(byKind.start, "names several times and a frequency", "one start, or no frequency");
@@ -200,7 +202,17 @@ class TreatmentBuilder {
     const amount = byKind.amount?.value ?? old.amount;
     this.checkAmount(drug, amount, byKind.amount);
     const route = byKind.route?.value ?? (brand || old.route);
-    return { drug, amount, route, salt: byKind.salt?.value ?? old.salt, duration: route === old.route ? old.duration : 0 };
+    const salt = byKind.salt?.value ?? old.salt;
+    if (route !== old.route) return { ...NO_DOSE, drug, amount, route, salt };
+    return { drug, amount, route, salt, duration: old.duration, routeReason: byKind.route ? "" : old.routeReason };
+  }
+
+  // An infusion or a rate without a route is given by the route of infusions, if its drug can be.
+  withInfusionRoute(dose) {
+    const { infusion_route: route, texts, drugs } = this.tables;
+    const { routes } = drugs[dose.drug];
+    if (dose.route || routes.includes("") || !routes.includes(route) || !(dose.duration || isRate(dose))) return dose;
+    return { ...dose, route, routeReason: texts.infusion_reason };
   }
 
   brandRoute(names, route) {
@@ -237,8 +249,7 @@ class TreatmentBuilder {
     let over = byKind.over?.value.hours ?? null;
     if (over === null && lengths.length) {
       const shortest = lengths.reduce((least, one) => (one.hours < least.hours ? one : least));
-      const isRate = (dose.amount?.unit.endsWith("/h") ?? false) && !dose.duration;
-      if (isRate || lengths.length > 1 || (!frequency && this.isInfused(dose) && shortest.unit < DAY)) {
+      if ((isRate(dose) && !dose.duration) || lengths.length > 1 || (!frequency && this.isInfused(dose) && shortest.unit < DAY)) {
         lengths.splice(lengths.indexOf(shortest), 1);
         over = shortest.hours;
       }
@@ -298,7 +309,7 @@ class TreatmentBuilder {
   nextStart(phase, courses, infusion) {
     const last = courses.at(-1);
     if (!last.phases.length) {
-      if (!phase && infusion?.route === last.dose.route) return last.starts.at(-1) + last.dose.duration;
+      if (!phase && infusion && ["", infusion.route].includes(last.dose.route)) return last.starts.at(-1) + last.dose.duration;
       if (!phase) {
         const what = `'then' without a time in '${this.shown}'`;
         const expected = "a day, a time or a frequency";

@@ -52,7 +52,7 @@ export class Phase {
 }
 
 // `given`: drug, amount (null for a session), unit, route, duration (h), start (h), schedule (phases), salt, lag (h),
-// skippedDoses, missProbability, atSteadyState.
+// skippedDoses, missProbability, atSteadyState, routeReason (why a route that was not named was chosen).
 export class Treatment {
   constructor(given, tables) {
     Object.assign(this, given, { tables });

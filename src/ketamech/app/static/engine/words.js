@@ -75,26 +75,9 @@ function longestOf(index, parts, at) {
   return found ? { count: found.parts.length, kind: found.kind, value: found.value } : null;
 }
 
-// Terminals { kind, value, start, end } of a text. Throws InputError for a text that is too long, a number or a word
-// that is ambiguous.
+// Terminals { kind, value, start, end } of a text. Throws InputError for a number or a word that is ambiguous.
 export function tokenize(text, lexicon, tables) {
-  const length = [...text].length;
-  if (length > tables.limits.text) throw tooLong(length, tables.limits.text);
-  const words = inContext(withMeanings(text, lexicon, tables), text, tables);
-  let begin = 0;
-  words.forEach((word, i) => {
-    if (word.kind !== "SEP" && i !== words.length - 1) return;
-    if (word.end - begin > tables.limits.part) throw tooLong(word.end - begin, tables.limits.part);
-    begin = word.end;
-  });
-  return words;
-}
-
-function tooLong(length, most) {
-  const thousands = (number) => String(number).replace(/\B(?=(\d{3})+$)/g, ",");
-  const what = `a text of ${thousands(length)} characters is too long`;
-  const typeThis = '"racemic 0.5 mg/kg IV over 40 min"';
-  return new InputError(what, { expected: `at most ${thousands(most)} characters`, typeThis });
+  return inContext(withMeanings(text, lexicon, tables), text, tables);
 }
 
 function withMeanings(text, lexicon, tables) {
