@@ -1,13 +1,14 @@
 """Script time of a frame of the story page while the clock runs, with the processor of the browser slowed down.
 
-`python -m benchmarks.scene_frames [ADDRESS]` prints one line for each level of the drawing; without an address it
-starts a server of its own.
+`python -m benchmarks.scene_frames [ADDRESS]` prints two lines for each level of the drawing, one for a clock that plays
+and one for a clock that is dragged; without an address it starts a server of its own.
 """
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from itertools import product
 from typing import Any
 
 from benchmarks.browser_test import chromium
@@ -15,7 +16,9 @@ from benchmarks.load_test import running_server
 
 SLOWDOWN, FRAMES = 4, 240
 LEVELS = ("body", "brain", "synapse", "spine")
-RUN_CLOCK_JS = """async ([level, frames]) => {
+# "run" is what the play button calls in every frame, "set" what a drag of the slider calls.
+CHANGES = {"played": "run", "dragged": "set"}
+RUN_CLOCK_JS = """async ([level, frames, change]) => {
   const { selectedTime } = await import('/js/time-slider.js');
   document.querySelector(`button[data-level=${level}]`).click();
   const found = [];
@@ -24,7 +27,7 @@ RUN_CLOCK_JS = """async ([level, frames]) => {
     const step = () => {
       if (found.length === frames) return done();
       const began = performance.now();
-      selectedTime.set(selectedTime.hoursAt(found.length / (frames - 1)));
+      selectedTime[change](selectedTime.hoursAt(found.length / (frames - 1)));
       found.push(performance.now() - began);
       requestAnimationFrame(step);
     };
@@ -36,7 +39,7 @@ RUN_CLOCK_JS = """async ([level, frames]) => {
 
 
 def frame_times(address: str) -> dict[str, dict[str, float]]:
-    """Milliseconds of script a frame by level, and nodes of the drawing.
+    """Milliseconds of script a frame by level and kind of change, and nodes of the drawing.
 
     Mean processor time, and wall-clock time of the clock and the drawing alone, which other programs lengthen.
     """
@@ -49,11 +52,11 @@ def frame_times(address: str) -> dict[str, dict[str, float]]:
         session = page.context.new_cdp_session(page)
         session.send("Performance.enable", {"timeDomain": "threadTicks"})
         session.send("Emulation.setCPUThrottlingRate", {"rate": SLOWDOWN})
-        for level in LEVELS:
+        for level, (kind, change) in product(LEVELS, CHANGES.items()):
             before = _script_seconds(session)
-            result = page.evaluate(RUN_CLOCK_JS, [level, FRAMES])
+            result = page.evaluate(RUN_CLOCK_JS, [level, FRAMES, change])
             mean = 1000 * (_script_seconds(session) - before) / FRAMES
-            found[level] = {"mean": round(mean, 2), **_summary(result)}
+            found[f"{level} {kind}"] = {"mean": round(mean, 2), **_summary(result)}
     return found
 
 
@@ -77,8 +80,8 @@ def main(arguments: Sequence[str]) -> None:
         with running_server() as (port, _):
             found = frame_times(f"http://127.0.0.1:{port}/")
     print(f"milliseconds of script a frame, processor slowed {SLOWDOWN} times, {FRAMES} frames")
-    for level, one in found.items():
-        print(f"{level:8} " + "  ".join(f"{name} {value}" for name, value in one.items()))
+    for name, one in found.items():
+        print(f"{name:16} " + "  ".join(f"{figure} {value}" for figure, value in one.items()))
 
 
 if __name__ == "__main__":

@@ -8,8 +8,8 @@ from browser_helpers import SIZES, new_page
 
 from figure_texts import faults_of_written_figures
 
-# The shell is the same engine without windows: KETAMECH_CHROMIUM chooses it, and it is found where it is alone. It takes
-# a sixth less of a processor for a story and a third less for a workbench.
+# The shell is the same engine without windows, which takes a sixth less of a processor for a story and a third less for
+# a workbench. KETAMECH_CHROMIUM chooses it, and it is found where it is alone.
 SHELL = "chromium-headless-shell"
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", SHELL)
 # The address bar of every window would open two pages of its own, which take 0.7 s of a processor for each page of a

@@ -25,7 +25,6 @@ from ketamech.app.server import STATIC
 
 STORY = "index.html"
 PAGES = {STORY: "js/story.js", "workbench.html": "js/workbench.js", "exercises.html": "js/exercises.js"}  # and script
-STARTS_WORKER = "js/browser-kernel.js"  # loaded first, so that the worker's files load beside those of the page
 WORKER = ("engine/worker.js", "engine/answers.js", "simulate.js")  # others are found by their imports
 CHOSEN = (".js", ".html")  # scripts and pages are chosen, other static files copied
 LATER = (  # read after the first figure of the story, with the scripts of the other pages
@@ -35,7 +34,6 @@ LATER = (  # read after the first figure of the story, with the scripts of the o
     "service-worker.js", "workbench.css", "exercises.css",
 )  # fmt: skip
 STAGES, OPENED = "api/stages/", "files/"  # the readers of opened files are loaded with the first of them
-SIMULATES_IN_BROWSER = ' data-answers="browser"'
 _IMPORT = re.compile(r"""(?:from|import)\s*\(?\s*"(\.[^"]+\.js)"|new URL\("(\.[^"]+\.js)", import\.meta\.url\)""")
 
 
@@ -56,7 +54,7 @@ def build_site(folder: Path, app_state: AppState, announce: Callable[[str], None
     written |= _evidence_files(app_state) | _workbench_files(app_state)
     for name in _static_files():
         written[name] = (STATIC / name).read_bytes()
-    written |= {page: _page(page, script).encode() for page, script in PAGES.items()}
+    written |= {page: _page(page).encode() for page in PAGES}
     written["files.js"] = _file_list(written)
     for name, content in written.items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
@@ -118,20 +116,14 @@ def _modules(*entry_points: str) -> set[str]:
     return modules
 
 
-def _page(name: str, script_file: str) -> str:
+def _page(name: str) -> str:
     """A page as a static page: it asks its own workers, and its policy is in the page."""
     text = (STATIC / name).read_text(encoding="utf-8")
     policy = f'<meta http-equiv="content-security-policy" content="{WASM_POLICY}">'
-    modules = sorted(name for name in _modules(script_file) if not name.startswith("engine/"))
-    preloads = "\n  ".join(f'<link rel="modulepreload" href="{name}">' for name in modules)
-    starts = f'\n  <script type="module" async src="{STARTS_WORKER}"></script>' if SIMULATES_IN_BROWSER in text else ""
-    script = f'<script type="module" src="{script_file}">'
     changes = {
         '<html lang="en"': '<html lang="en" data-static',
-        '<meta charset="utf-8">': f'<meta charset="utf-8">\n  {policy}{starts}',
-        script: f"{preloads}\n  {script}",
+        '<meta charset="utf-8">': f'<meta charset="utf-8">\n  {policy}',
     }
-    text = re.sub(r'  <link rel="modulepreload" href="[^"]+">\n', "", text)
     text = text.replace('href="api/metadata"', 'href="api/metadata.json"')
     for old, new in changes.items():
         assert text.count(old) == 1, f"{name} contains '{old}' once"

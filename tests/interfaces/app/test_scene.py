@@ -346,6 +346,37 @@ def test_ten_people_and_the_bands_of_the_score_are_computed(story):
     assert "severe 35 to 60" in story.locator("#score-bar .score-drawing").get_attribute("aria-label")
 
 
+# All that depends on the time of the clock; and for a number of frames of a clock that plays: how many texts were
+# shown, how many places of the cursor, and in how many seconds.
+SHOWN_JS = """[...document.querySelectorAll(
+  '.selected-time, #mood-now, #scene-sentence, .scene-legend, #fall-bar, #mood-figure, #ways, [data-state=shown]',
+)].map((one) => one.outerHTML)"""
+PLAYED_JS = """async (frames) => {
+  const [texts, places, began] = [new Set(), new Set(), performance.now()];
+  for (let i = 0; i < frames; i++) {
+    await new Promise(requestAnimationFrame);
+    texts.add(document.querySelector('#mood-now').textContent);
+    places.add(document.querySelector('#mood-figure .time-marks').getAttribute('transform'));
+  }
+  return [texts.size, places.size, (performance.now() - began) / 1000];
+}"""
+
+
+@pytest.mark.parametrize("level", ["body", "brain", "synapse", "spine"])
+def test_a_clock_that_plays_moves_in_every_frame_and_is_exact_where_it_stops(page, address, level):
+    page.emulate_media(reduced_motion="no-preference")
+    open_story(page, f"{address}/#&hours=5")  # from here on a frame is more than a tenth of an hour
+    page.click(f"button[data-level={level}]")
+    page.click("#play")
+    texts, places, seconds = page.evaluate(PLAYED_JS, 40)
+    assert places > 35, "shapes follow every frame"
+    assert 1 < texts <= 2 + 8 * seconds, "texts take turns"
+    page.click("#play")
+    shown = page.evaluate(SHOWN_JS)
+    page.evaluate("import('/js/time-slider.js').then(({ selectedTime: time }) => time.set(time.hours))")
+    assert page.evaluate(SHOWN_JS) == shown
+
+
 def test_the_play_button_steps_through_stills_where_motion_is_not_wanted(story):
     assert story.evaluate("matchMedia('(prefers-reduced-motion: reduce)').matches")
     before = story.locator(".selected-time").inner_text()

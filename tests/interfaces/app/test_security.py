@@ -185,10 +185,17 @@ def test_every_module_of_a_page_is_preloaded():
         found = {(module.parent / name).resolve() for name in imported}
         return found.union(*(needed(other) for other in found))
 
-    for page, first in (("index.html", "story"), ("workbench.html", "workbench")):
-        text = (folder / page).read_text(encoding="utf-8")
-        wanted = {path.relative_to(folder).as_posix() for path in needed(folder / "js" / f"{first}.js")}
-        assert set(re.findall(r'modulepreload" href="([\w/-]+\.js)"', text)) == wanted, page
+    def listed(modules):
+        return {path.relative_to(folder).as_posix() for path in modules}
+
+    starter = folder / "js" / "browser-kernel.js"
+    starts_worker = listed({starter, *needed(starter)})
+    for page in ("index", "workbench", "exercises"):
+        text = (folder / f"{page}.html").read_text(encoding="utf-8")
+        preloaded = re.findall(r'modulepreload" href="([\w/-]+\.js)"', text)
+        assert set(preloaded) == listed(needed(folder / "js" / f"{page.replace('index', 'story')}.js")), page
+        assert len(set(preloaded)) == len(preloaded), page
+        assert set(preloaded[: len(starts_worker)]) == starts_worker, "the worker loads the model beside the page"
 
 
 def test_the_static_files_are_smaller_than_one_megabyte():

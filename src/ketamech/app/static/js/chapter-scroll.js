@@ -116,7 +116,7 @@ export class ChapterScroll {
     clock.addEventListener("pointerdown", () => (this.isHeld = true));
     addEventListener("pointerup", () => (this.isHeld = false));
     this.notice = new ClockNotice(clock, () => selectedTime.set(this.own));
-    selectedTime.onChange((hours) => {
+    selectedTime.onFrame((hours) => {
       if (this.isMoving) return;
       this.own = hours;
       this.notice.hide();
@@ -145,23 +145,25 @@ export class ChapterScroll {
     if (!this.isHeld && !this.isChosen) this.moveTo(row.hours);
   }
 
-  set(hours) {
+  // `change`: of the clock, "set" or "run".
+  move(change, hours) {
     this.isMoving = true;
-    selectedTime.set(hours);
+    selectedTime[change](hours);
     this.isMoving = false;
   }
 
   moveTo(hours) {
     if (formatTimeLong(hours) !== formatTimeLong(selectedTime.hours)) this.notice.show(hours, this.own);
-    if (matchMedia("(prefers-reduced-motion: reduce)").matches) return this.set(hours);
+    if (matchMedia("(prefers-reduced-motion: reduce)").matches) return this.move("set", hours);
     const [from, to] = [selectedTime.fractionOf(selectedTime.hours), selectedTime.fractionOf(hours)];
     const began = performance.now();
     const chapter = this.current;
     const step = (now) => {
       const share = Math.min(1, Math.max(0, (now - began) / MOVE));
-      if (this.isHeld || this.isChosen || chapter !== this.current) return;
-      this.set(share < 1 ? selectedTime.hoursAt(from + (to - from) * share) : hours);
-      if (share < 1) requestAnimationFrame(step);
+      if (this.isHeld || this.isChosen || chapter !== this.current) return this.move("set", selectedTime.hours);
+      if (share === 1) return this.move("set", hours);
+      this.move("run", selectedTime.hoursAt(from + (to - from) * share));
+      requestAnimationFrame(step);
     };
     requestAnimationFrame(step);
   }

@@ -31,7 +31,9 @@ export function setAttribute(node, name, value) {
 export function setText(node, text) {
   if (node.writtenText === text) return;
   node.writtenText = text;
-  node.textContent = text;
+  const only = node.firstChild;
+  if (only?.nodeType === Node.TEXT_NODE && !only.nextSibling) only.data = text; // no new node
+  else node.textContent = text;
 }
 
 export const paragraph = (text, className = null) => element("p", { class: className, text });

@@ -43,8 +43,8 @@ function dragNumber({ label, fraction, setFraction, text, keyStep = () => 1 / ST
   return { node, show };
 }
 
-// `listen` gets the function that shows the time; by default it is called whenever the clock moves.
-export function draggedTime(listen = (show) => selectedTime.onChange(show)) {
+// `listen` gets the function that shows the time.
+export function draggedTime(listen) {
   const { node, show } = dragNumber({
     label: "time after the start",
     fraction: () => selectedTime.fractionOf(selectedTime.hours),

@@ -34,8 +34,8 @@ export function formatNumber(value, digits = 3) {
   return text.replaceAll("-", "−");
 }
 
-const COUNT = new Intl.NumberFormat("en"); // far faster than one made for every number
-export const formatCount = (number) => COUNT.format(number);
+let count = null; // made once, when it is needed first: that takes a slow phone a tenth of a second
+export const formatCount = (number) => (count ??= new Intl.NumberFormat("en")).format(number);
 
 export const formatSigned = (value, digits = 3) => (value > 0 ? "+" : "") + formatNumber(value, digits);
 
@@ -88,9 +88,9 @@ export function firstTimeBelow(times, values, level, until = Infinity) {
   return times[next - 1] + ((times[next] - times[next - 1]) * (above - level)) / (above - below);
 }
 
-// The value of a curve at a time, linear between its points; null outside.
-export function interpolate(times, values, hours) {
-  if (!values?.length || hours < times[0] || hours > times[times.length - 1] + 1e-6) return null;
+// Between which points of a curve a time lies, { low, high, share of the way between them }; null outside.
+export function placeIn(times, hours) {
+  if (hours < times[0] || hours > times[times.length - 1] + 1e-6) return null;
   let low = 0;
   let high = times.length - 1;
   while (high - low > 1) {
@@ -98,11 +98,20 @@ export function interpolate(times, values, hours) {
     if (times[middle] <= hours) low = middle;
     else high = middle;
   }
-  const [before, after] = [values[low], values[high]];
-  if (before === null || after === null) return null;
   const span = times[high] - times[low];
-  return span > 0 ? before + (after - before) * Math.min(1, (hours - times[low]) / span) : before;
+  return { low, high, share: span > 0 ? Math.min(1, (hours - times[low]) / span) : 0 };
 }
+
+// The value of a curve at a place between its points.
+export function interpolateAt(place, values) {
+  if (!place) return null;
+  const before = values[place.low];
+  const after = values[place.high];
+  return before === null || after === null ? null : before + (after - before) * place.share;
+}
+
+// The value of a curve at a time, linear between its points; null outside.
+export const interpolate = (times, values, hours) => (values?.length ? interpolateAt(placeIn(times, hours), values) : null);
 
 // The point of a curve that is farthest from its level at rest, by default its first value.
 export function extremum(times, values, first = values[0]) {

@@ -39,7 +39,7 @@ export class Hero {
     this.ribbon = new WaysRibbon(this.ways, find("#ways"));
     scene.stage.after(new FallBar(this.ways).node);
     find("#dose-control").append(storyDoseSlider(state, { withRoutes: true }));
-    selectedTime.whileNear(find("#mood-now"), () => this.showSentence());
+    selectedTime.whileNear(find("#mood-now"), { onChange: () => this.showSentence() });
     this.peopleTask = new LatestTask(() => this.simulatePeople());
     this.peopleSoon = debounce(250, () => this.peopleTask.run());
   }
@@ -135,10 +135,11 @@ export class Hero {
     const { hours } = selectedTime;
     const untested = this.isUntested ? " No study of mood in our tables gave a dose this large." : "";
     const sentence = `the${this.scoreAt(hours).slice(3)}${this.spreadAt(hours)}${untested}`;
+    this.showDraggedTime?.(); // never another time than the score
     if (this.sentence === sentence) return;
     this.sentence = sentence;
     const [, first, number, rest] = /^(.*? person is )(\d+)(.*)$/.exec(sentence);
-    this.dragged ??= [draggedTime(), draggedDose(this.state)];
+    this.dragged ??= [draggedTime((show) => (this.showDraggedTime = show)), draggedDose(this.state)];
     const [time, dose] = this.dragged;
     const parts = ["After ", time, " and a dose of ", dose, `, ${first}`, element("strong", { text: number }), rest];
     const place = find("#mood-now");

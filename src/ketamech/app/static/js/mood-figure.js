@@ -27,6 +27,7 @@ export class MoodFigure extends TimeFigure {
     this.severity = bands;
     this.node.classList.add("mood-figure");
     this.people = null;
+    this.clockMarks = new ClockMarks();
   }
 
   // Single people as { time, people }, or null.
@@ -155,46 +156,64 @@ export class MoodFigure extends TimeFigure {
 
   // The value at the clock's time, and how much of the fall comes with expectancy alone and how much more with the drug;
   // words below them give way.
-  showSelectedTime() {
-    super.showSelectedTime();
-    if (!this.timeMarks || !this.data?.series.length) return;
+  moveTimeMarks() {
+    super.moveTimeMarks();
+    const scores = this.scoresNow();
+    if (!scores) return;
+    if (this.clockMarks.node.parentNode !== this.timeMarks) this.timeMarks.append(this.clockMarks.node);
+    const boxes = this.clockMarks.move(this, this.x.at(selectedTime.hours), scores);
+    for (const { nodes, box } of this.written ?? []) {
+      const visibility = boxes.some((own) => overlap(own, box)) ? "hidden" : "visible";
+      for (const node of nodes) setAttribute(node, "visibility", visibility);
+    }
+  }
+
+  writeValues() {
+    super.writeValues();
+    const scores = this.scoresNow();
+    if (scores) this.clockMarks.write(scores, this.width);
+  }
+
+  // The score before the dose, without the drug and with it at the clock's time; null where there is none.
+  scoresNow() {
+    if (!this.timeMarks || !this.data?.series.length) return null;
     const [main] = this.data.series;
     const control = this.data.series.find(({ kind }) => kind === "control");
-    const [score, without] = [main, control].map((one) => one && interpolate(one.time, one.y, selectedTime.hours));
-    if (score === null) return;
-    this.marksOfClock ??= new ClockMarks();
-    if (this.marksOfClock.node.parentNode !== this.timeMarks) this.timeMarks.append(this.marksOfClock.node);
-    const left = this.x.at(selectedTime.hours);
-    const boxes = this.marksOfClock.show(this, { left, first: main.y[0], without: without ?? null, score });
-    for (const { nodes, box } of this.written ?? [])
-      for (const node of nodes) setAttribute(node, "visibility", boxes.some((own) => overlap(own, box)) ? "hidden" : "visible");
+    const { hours } = selectedTime;
+    const score = interpolate(main.time, main.y, hours);
+    return score === null ? null : [main.y[0], control ? interpolate(control.time, control.y, hours) : null, score];
   }
 }
 
 // The score at the clock's time, and two brackets with points: from the score before the dose to that without the drug, and
-// from there to the score.
+// from there to the score. All of it is drawn beside x = 0, and its group stands at the clock's time.
 class ClockMarks {
   constructor() {
     this.now = svgElement("text", { class: "now" });
     this.parts = ["expected", "drug"].map((kind) => ({
-      kind,
       line: svgElement("line", { class: `bracket ${kind}` }),
       text: svgElement("text", { class: `note ${kind}-points` }),
     }));
     this.node = svgElement("g", {}, this.parts.flatMap(({ line, text }) => [line, text]), this.now);
   }
 
-  // Returns the boxes of the words.
-  show({ x, y, width }, { left, first, without, score }) {
-    const unit = width > ROOMY ? " points" : "";
-    const points = without === null ? [0, 0] : [first - without, without - score];
-    const words = ["expectancy", "drug"].map((name, i) => `${points[i].toFixed(1)}${unit}: ${name}`);
-    const room = LETTER * Math.max(...words.map(({ length }) => length)) + 18;
+  write(scores, width) {
+    const points = pointsOf(scores);
+    setText(this.now, String(Math.round(scores.at(-1))));
+    this.parts.forEach(({ text }, i) => setText(text, pointWords(points[i].toFixed(1), width)[i]));
+  }
+
+  // `left`: x of the clock's time in the figure. Returns the boxes of the words, which have room for two digits.
+  move({ x, y, width }, left, scores) {
+    const [first, without, score] = scores;
+    const points = pointsOf(scores);
+    const words = pointWords("00.0", width);
+    const room = LETTER * words[0].length + 18;
     const side = left - room > x.start || left > x.end - 60 ? -1 : 1; // of the brackets; the score stands at the other side
     const hasRoom = side < 0 ? left < x.end - 60 : left > x.start + 40;
     const nowSide = hasRoom ? -side : side;
-    const boxes = [putWord(this.now, String(Math.round(score)), left + 12 * nowSide, y.at(score) - 9, nowSide, "000")];
-    const edges = [first, without ?? score, score].map((value) => y.at(value));
+    const boxes = [putWord(this.now, left, 12 * nowSide, y.at(score) - 9, nowSide, "000")];
+    const edges = [y.at(first), y.at(without ?? score), y.at(score)];
     const bases = [0, 1].map((i) => (edges[i] + edges[i + 1]) / 2 + 4);
     const close = Math.max(0, LINE + 1 - (bases[1] - bases[0])) / 2;
     bases[0] -= close;
@@ -203,20 +222,26 @@ class ClockMarks {
       const isShown = points[i] >= 0.05;
       for (const node of [line, text]) setAttribute(node, "visibility", isShown ? "visible" : "hidden");
       if (!isShown) return;
-      const at = left + side * 9;
-      for (const [name, value] of Object.entries({ x1: at, x2: at, y1: edges[i], y2: edges[i + 1] })) setAttribute(line, name, value.toFixed(1));
-      boxes.push(putWord(text, words[i], at + side * (hasRoom ? 6 : 26), bases[i], side));
+      setAttribute(line, "transform", `translate(${9 * side} 0)`);
+      setAttribute(line, "y1", edges[i].toFixed(1));
+      setAttribute(line, "y2", edges[i + 1].toFixed(1));
+      boxes.push(putWord(text, left, side * (hasRoom ? 15 : 35), bases[i], side, words[i]));
     });
     return boxes;
   }
 }
 
-// Puts a word beside a point, at its left (side −1) or right. Returns its box, as wide as that of `like`.
-function putWord(node, text, left, base, side, like = text) {
+// Of the fall, with expectancy alone and by the drug; `without` is null where nothing is computed without the drug.
+const pointsOf = ([first, without, score]) => (without === null ? [0, 0] : [first - without, without - score]);
+const pointWords = (points, width) => ["expectancy", "drug"].map((name) => `${points}${width > ROOMY ? " points" : ""}: ${name}`);
+
+// Puts a word at `far` px beside `left`, at its left (side −1) or right. Returns the box of `like`, as long as the word.
+function putWord(node, left, far, base, side, like) {
   const anchor = side < 0 ? "end" : "start";
-  for (const [name, value] of Object.entries({ x: left.toFixed(1), y: base.toFixed(1), "text-anchor": anchor })) setAttribute(node, name, value);
-  setText(node, text);
-  return boxOf(like, left, base, anchor);
+  setAttribute(node, "x", far);
+  setAttribute(node, "y", base.toFixed(1));
+  setAttribute(node, "text-anchor", anchor);
+  return boxOf(like, left + far, base, anchor);
 }
 
 // Places below and above a point, the nearest first.

@@ -68,7 +68,7 @@ export function treatmentComparison(state, leftOut, changed) {
     const later = others.length ? "" : " Other treatments take weeks; their scores are stated from the first week on.";
     writeCaption(place, `the MADRS score is: ${values.join(", ")} points.${later}`);
   };
-  selectedTime.whileNear(place, showCaption);
+  selectedTime.whileNear(place, { onChange: showCaption });
 
   const simulation = new LatestTask(async () => {
     try {

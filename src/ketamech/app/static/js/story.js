@@ -86,11 +86,14 @@ async function start() {
   hero = new Hero(metadata.story, { state, runs, scene, openEvidence, showBands });
   scene.moodPlace.append(timeScaleNote());
   find("#mood-figure").append(timeScaleNote(evenClockButton(() => address.replace())));
-  selectedTime.onChange((hours) => scene.show(hours));
+  selectedTime.onFrame((hours) => scene.move(hours));
+  selectedTime.onChange(() => scene.write());
   scene.show(selectedTime.hours);
   find("#time-bar").append(currentScenario());
   await overview.run();
-  await nextFrame(); // the mood curve is on the screen before the chapters are built
+  await nextFrame(); // the mood curve is on the screen before the drawing, and both before the chapters
+  scene.start();
+  await nextFrame();
   selectedTime.onRangeChange(() => showDrugPresent(hero.drugIsPresentUntil));
   const { glossary: terms, crisis_lines: crisisLines } = metadata.story;
   const context = { state, population, showPopulation, openEvidence, trackInfo, withTerms: glossary(terms), crisisLines };
@@ -123,6 +126,7 @@ async function start() {
   state.onChange(debounce(350, updateMore));
   const computed = new Promise((done) => setTimeout(() => updateMore().finally(done), 700));
   followChapterLinks(computed);
+  computed.then(() => scene.buildOthers());
   address.onAddress(() => landOn(document.getElementById(address.chapter) ?? find("#start"), computed));
   const linked = address.chapter && document.getElementById(address.chapter);
   const goal = reading.former ?? (linked ? { node: linked } : null);

@@ -41,7 +41,7 @@ export class TimeFigure extends Figure {
     this.caption.textContent = "Computing …";
     this.caption.classList.add("loading");
     this.node.classList.add("empty");
-    selectedTime.whileNear(this.node, () => this.showSelectedTime());
+    selectedTime.whileNear(this.node, { onFrame: () => this.moveTimeMarks(), onChange: () => this.writeValues() });
     selectedTime.onRangeChange(() => this.redraw());
     const select = (event) => this.selectTimeAt(event);
     this.svg.addEventListener("pointermove", select);
@@ -231,16 +231,25 @@ export class TimeFigure extends Figure {
   }
 
   showSelectedTime() {
+    this.moveTimeMarks();
+    this.writeValues();
+  }
+
+  // All marks of the time move sideways together.
+  moveTimeMarks() {
     if (!this.data || !this.timeMarks || !this.moving) return;
     const { hours } = selectedTime;
-    const at = this.x.at(hours).toFixed(1);
-    setAttribute(this.cursor, "transform", `translate(${at} 0)`);
+    setAttribute(this.timeMarks, "transform", `translate(${this.x.at(hours).toFixed(1)} 0)`);
     for (const { one, mark } of this.moving) {
       const y = interpolate(one.time, one.y, hours);
-      setAttribute(mark, "transform", `translate(${at} ${this.y.at(y ?? this.y.from).toFixed(1)})`);
+      setAttribute(mark, "transform", `translate(0 ${this.y.at(y ?? this.y.from).toFixed(1)})`);
       setAttribute(mark, "visibility", y === null ? "hidden" : "visible");
     }
-    for (const { one, shown } of this.listed) setText(shown, formatWithUnit(valueAt(one, hours), this.unit));
+  }
+
+  writeValues() {
+    if (!this.data || !this.timeMarks || !this.listed) return;
+    for (const { one, shown } of this.listed) setText(shown, formatWithUnit(valueAt(one, selectedTime.hours), this.unit));
   }
 
   rows() {

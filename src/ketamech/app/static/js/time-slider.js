@@ -8,6 +8,7 @@ export const FIRST_HOUR = MINUTE;
 const STEPS = 1000; // of the slider
 const PLAY_SECONDS = 14;
 const NEAR = "25% 0px"; // of the window
+const TEXTS_PER_SECOND = 8; // each, while the clock runs
 
 const MONTH_TICKS = [
   [MINUTE, "1 min"],
@@ -38,27 +39,37 @@ export const RANGES = {
 
 class SelectedTime {
   constructor(hours) {
-    Object.assign(this, { hours, range: RANGES.month, timeListeners: new Set(), rangeListeners: new Set() });
+    Object.assign(this, { hours, range: RANGES.month, shapes: [], texts: [], rangeListeners: new Set() });
+    Object.assign(this, { ranAt: -Infinity, due: 0, turn: 0 }); // of a running clock
   }
 
   get last() {
     return this.range.last;
   }
 
-  onChange(listener) {
-    this.timeListeners.add(listener);
+  // `listener` draws shapes, which move in every frame of a running clock.
+  onFrame(listener) {
+    this.shapes.push(listener);
   }
 
-  // Calls `listener` while `node` is near the window: when it comes there, when the time changes, and before printing.
-  whileNear(node, listener) {
+  // `listener` writes texts or does other work that may follow a running clock a little later.
+  onChange(listener) {
+    this.texts.push(listener);
+  }
+
+  // Calls the listeners while `node` is near the window: when it comes there, when the time changes, and before printing.
+  whileNear(node, { onFrame, onChange }) {
     let isNear = false;
+    const both = [onFrame, onChange].filter(Boolean);
+    const call = () => both.forEach((listener) => listener(this.hours));
     const see = (entries) => {
       isNear = entries.at(-1).isIntersecting;
-      if (isNear) listener(this.hours);
+      if (isNear) call();
     };
     new IntersectionObserver(see, { rootMargin: NEAR }).observe(node);
-    this.onChange((hours) => isNear && listener(hours));
-    addEventListener("beforeprint", () => listener(this.hours));
+    if (onFrame) this.onFrame((hours) => isNear && onFrame(hours));
+    if (onChange) this.onChange((hours) => isNear && onChange(hours));
+    addEventListener("beforeprint", call);
   }
 
   onRangeChange(listener) {
@@ -66,8 +77,23 @@ class SelectedTime {
   }
 
   set(hours) {
+    this.move(hours);
+    for (const listener of this.texts) listener(this.hours);
+  }
+
+  move(hours) {
     this.hours = Math.min(this.last, Math.max(FIRST_HOUR, hours));
-    for (const listener of this.timeListeners) listener(this.hours);
+    for (const listener of this.shapes) listener(this.hours);
+  }
+
+  // A frame of a running clock: the texts take turns, so that no frame writes them all. `set` ends the run.
+  run(hours) {
+    this.move(hours);
+    const now = performance.now();
+    const count = this.texts.length;
+    this.due = Math.min(count, this.due + ((now - this.ranAt) / 1000) * TEXTS_PER_SECOND * count);
+    this.ranAt = now;
+    for (; this.due >= 1; this.due--) this.texts[this.turn++ % count](this.hours);
   }
 
   setRange(name) {
@@ -101,8 +127,11 @@ export function timeControls() {
     ticks.replaceChildren(...selectedTime.range.ticks.map(tick));
   };
   const show = (hours) => {
+    const value = Math.round(selectedTime.fractionOf(hours) * STEPS);
+    if (slider.valueAsNumber !== value) slider.valueAsNumber = value;
+  };
+  const write = (hours) => {
     const text = formatTimeLong(hours);
-    slider.value = String(Math.round(selectedTime.fractionOf(hours) * STEPS));
     setAttribute(slider, "aria-valuetext", `${text} after the start`);
     setText(time, text);
   };
@@ -111,9 +140,10 @@ export function timeControls() {
     selectedTime.set(selectedTime.hoursAt(slider.value / STEPS));
   });
   selectedTime.onRangeChange(drawTicks);
-  selectedTime.onChange(show);
+  selectedTime.onFrame(show);
+  selectedTime.onChange(write);
   drawTicks();
-  show(selectedTime.hours);
+  for (const first of [show, write]) first(selectedTime.hours);
   const present = element("div", { class: "drug-present", id: "drug-present", "aria-hidden": "true" });
   return [button, element("div", { class: "time-slider" }, slider, present, ticks), output];
 }
@@ -171,14 +201,16 @@ function playButton() {
   let frame = 0;
   let startedAt = 0;
   const stop = () => {
+    if (!frame) return;
     cancelAnimationFrame(frame);
     frame = 0;
     button.textContent = "▶";
     button.setAttribute("aria-label", "Play");
+    selectedTime.set(selectedTime.hours);
   };
   const advance = (now) => {
     const fraction = (now - startedAt) / (1000 * PLAY_SECONDS);
-    selectedTime.set(selectedTime.hoursAt(Math.min(1, fraction)));
+    selectedTime.run(selectedTime.hoursAt(Math.min(1, fraction)));
     if (fraction < 1) frame = requestAnimationFrame(advance);
     else stop();
   };

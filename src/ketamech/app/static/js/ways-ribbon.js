@@ -24,7 +24,7 @@ export class WaysRibbon {
     this.caption = element("figcaption", { id: "leading-way" });
     place.append(element("figure", { class: "figure" }, this.caption, this.svg));
     ways.onChange(() => this.show());
-    selectedTime.whileNear(place, () => this.showSelectedTime());
+    selectedTime.whileNear(place, { onFrame: () => this.showSelectedTime() });
     selectedTime.onRangeChange(() => this.draw());
     new ResizeObserver(() => this.draw()).observe(this.svg.parentNode);
   }
@@ -84,7 +84,7 @@ export class WaysRibbon {
   }
 
   showSelectedTime() {
-    if (this.isDrawn && this.cursor) setAttribute(this.cursor, "transform", `translate(${this.x.at(selectedTime.hours).toFixed(1)} 0)`);
+    if (this.cursor?.isConnected) setAttribute(this.cursor, "transform", `translate(${this.x.at(selectedTime.hours).toFixed(1)} 0)`);
   }
 
   description() {
@@ -143,7 +143,7 @@ export class FallBar {
       this.largest = ways.found ? Math.max(LEAST, ...TIMES.map((hours) => sizeOf(partsOf(ways.pointsAt(hours))))) : LEAST;
       this.show();
     });
-    selectedTime.whileNear(this.node, () => this.show());
+    selectedTime.whileNear(this.node, { onChange: () => this.show() });
   }
 
   show() {

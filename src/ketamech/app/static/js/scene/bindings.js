@@ -1,6 +1,6 @@
 // What the drawing shows: every row of data/scene/bindings.csv with its value, and how much of it is drawn.
 
-import { formatNumber, interpolate } from "../format.js";
+import { formatNumber, interpolateAt, placeIn } from "../format.js";
 import { readingLevel } from "../reading-level.js";
 
 const AT_REST = 0.005; // a change below half a per cent is "at rest"
@@ -94,7 +94,8 @@ export class Bindings {
   constructor(rows) {
     this.rows = new Map(rows.map((row) => [row.id, { ...row, names: namesIn(row.outputs) }]));
     this.outputs = [...new Set([...this.rows.values()].flatMap(({ names }) => names))];
-    this.shares = [...this.rows.values()].filter(({ mapping }) => mapping === "share");
+    this.shares = [...this.rows.values()].filter(({ mapping }) => mapping === "share").map(({ id }) => id);
+    this.shareIds = new Set(this.shares);
   }
 
   get isEmpty() {
@@ -110,7 +111,7 @@ export class Bindings {
     const sum = (names) => times.map((_, i) => names.reduce((total, name) => total + values[name][i], 0));
     this.times = times;
     this.curves = new Map([...this.rows.values()].map(({ id, names }) => [id, sum(names)]));
-    const given = times.map((_, i) => this.shares.reduce((total, { id }) => total + this.curves.get(id)[i], 0));
+    const given = times.map((_, i) => this.shares.reduce((total, id) => total + this.curves.get(id)[i], 0));
     const all = Math.max(...given);
     const rest = given.map((value) => Math.max(0, all - value));
     this.curves.set("bag", rest);
@@ -139,22 +140,25 @@ const namesIn = (outputs) => (outputs ? outputs.split("+").map((name) => name.tr
 
 class Frame {
   constructor(bindings, hours) {
-    Object.assign(this, { bindings, hours, found: new Map() });
-    const parts = partsOf(bindings.shares.map(({ id }) => this.computed(id)));
-    this.parts = new Map(bindings.shares.map(({ id }, i) => [id, parts[i]]));
+    this.bindings = bindings;
+    this.hours = hours;
+    this.place = placeIn(bindings.times, hours);
   }
 
-  // Of the curve, read off when it is asked for first: a level of the drawing needs a quarter of the curves.
+  // Of the curve.
   computed(id) {
-    if (!this.found.has(id)) {
-      const curve = this.bindings.curves.get(id);
-      this.found.set(id, interpolate(this.bindings.times, curve, this.hours) ?? curve.at(-1));
-    }
-    return this.found.get(id);
+    const curve = this.bindings.curves.get(id);
+    return interpolateAt(this.place, curve) ?? curve.at(-1);
+  }
+
+  // Of 100, where the dose is: all of them add up to it.
+  part(id) {
+    this.parts ??= partsOf(this.bindings.shares.map((one) => this.computed(one)));
+    return this.parts[this.bindings.shares.indexOf(id)];
   }
 
   value(id) {
-    return this.parts.get(id) ?? this.computed(id);
+    return this.bindings.shareIds.has(id) ? this.part(id) : this.computed(id);
   }
 
   rest(id) {
@@ -167,7 +171,7 @@ class Frame {
 
   // How much of a row is drawn.
   amount(id) {
-    if (this.parts.has(id)) return this.parts.get(id);
+    if (this.bindings.shareIds.has(id)) return this.part(id);
     return amountOf(this.bindings.rows.get(id), this.computed(id), this.rest(id));
   }
 

@@ -61,7 +61,13 @@ const PLACES = {
   metabolite: { boxes: [[160, 250, 470, 480]], gap: 22, hollow: true },
 };
 
-export function body() {
+export const body = {
+  build,
+  cameras: { wide: [0, -4, 1210, 760], medium: [0, -4, 1080, 760], narrow: [44, -6, 1131, 770] },
+  sentence,
+};
+
+function build() {
   const torso = insideOf([TORSO], 0);
   const rim = insideOf([TORSO], 9);
   const inBody = (x, y) => torso(x, y) && rim(x - 9, y) && torso(x + 9, y) && torso(x - 9, y);
@@ -87,6 +93,7 @@ export function body() {
   const liverTint = path(LIVER, "tint");
   const values = { brain_tint: valueLabel(486, 62, "Brain", [480, 70, 440, 84]), vessels: valueLabel(600, 210, "Blood vessels", [594, 222, 536, 284]) };
   const views = { felt: measures(MEASURES.felt, bar), inflammation: measures(MEASURES.inflammation, disc) };
+  const [partList, valueList, viewList] = [parts, values, views].map((one) => Object.entries(one));
   const drip = group("", path("M108 40V62M94 40H122"), rect(103, 256, 10, 28, 2), path(TUBE));
   const infusion = group(
     "infusion",
@@ -124,14 +131,13 @@ export function body() {
   );
   return {
     node,
-    cameras: { wide: [0, -4, 1210, 760], medium: [0, -4, 1080, 760], narrow: [44, -6, 1131, 770] },
     update(frame, view) {
-      for (const [id, part] of Object.entries(parts)) part.show(frame.amount(id));
-      for (const [id, one] of Object.entries(values)) {
+      for (const [id, part] of partList) part.show(frame.amount(id));
+      for (const [id, one] of valueList) {
         setAttribute(one, "visibility", view === "dose" || id === "brain_tint" ? "visible" : "hidden");
         setText((one.second ??= one.querySelector("tspan + tspan")), view === "dose" ? frame.short(id) : "");
       }
-      for (const [name, { node: one, show }] of Object.entries(views)) {
+      for (const [name, { node: one, show }] of viewList) {
         setAttribute(one, "data-view", name === view ? "shown" : "hidden");
         if (name === view) show(frame);
       }
@@ -146,7 +152,6 @@ export function body() {
       setAttribute(tinted.heart, "opacity", blood);
       setAttribute(tinted.brain, "opacity", frame.amount("brain_tint").toFixed(2));
     },
-    sentence,
   };
 }
 

@@ -43,7 +43,13 @@ const LINKS = {
   insula_link: "M446 352C370 318 270 320 199 366",
   salience: "M446 352C452 310 444 270 425 226",
 };
-export function brain() {
+export const brain = {
+  build,
+  cameras: { wide: [-60, 30, 1142, 714], medium: [100, 20, 830, 660], narrow: [-10, 46, 952, 640] },
+  sentence,
+};
+
+function build() {
   const links = Object.entries(LINKS).map(([id, d]) => ({
     id,
     healthy: path(d, "link-healthy"),
@@ -85,12 +91,10 @@ export function brain() {
   );
   return {
     node,
-    cameras: { wide: [-60, 30, 1142, 714], medium: [100, 20, 830, 660], narrow: [-10, 46, 952, 640] },
     update(frame) {
       for (const { id, fill, value } of discs) showDisc(frame, id, fill, value);
       for (const { id, line } of links) showLink(frame, id, line);
     },
-    sentence,
   };
 }
 

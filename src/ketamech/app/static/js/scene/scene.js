@@ -1,7 +1,7 @@
 // The pinned drawing with its four zoom levels, its legend, its sentence and its table. The clock and the curves drive it;
 // nothing else moves.
 
-import { button, collapsible, debounce, element, setAttribute, setText, svgElement, table } from "../dom.js";
+import { button, collapsible, debounce, element, nextFrame, setAttribute, setText, svgElement, table } from "../dom.js";
 import { formatTimeLong } from "../format.js";
 import { readingLevel } from "../reading-level.js";
 import { Bindings } from "./bindings.js";
@@ -11,8 +11,8 @@ import { glyph, updateGlyph } from "./glyphs.js";
 import { spine } from "./spine.js";
 import { synapse } from "./synapse.js";
 
-const LEVELS = ["body", "brain", "synapse", "spine"];
-const BUILDERS = { body, brain, synapse, spine };
+const BY_NAME = { body, brain, synapse, spine };
+const LEVELS = Object.keys(BY_NAME); // from the outside to the inside
 const NAMES = { body: "Body", brain: "Brain", synapse: "Synapse", spine: "Spine" };
 const WIDE = 760; // px
 const MEDIUM = 540;
@@ -86,7 +86,7 @@ export class Scene {
   // `place`: the element that holds the drawing; `rows`: the table of bindings.
   constructor(place, rows) {
     this.bindings = new Bindings(rows);
-    this.levels = Object.fromEntries(LEVELS.map((name) => [name, BUILDERS[name]()]));
+    this.updates = new Map(); // by level that is built: draws a frame
     this.drawings = Object.fromEntries(LEVELS.map((name) => [name, this.drawing(name)]));
     this.stage = element("div", {
       class: "stage",
@@ -143,14 +143,40 @@ export class Scene {
   }
 
   drawing(name) {
-    const svg = svgElement("svg", {
+    return svgElement("svg", {
       class: "drawing",
       "data-level": name,
       preserveAspectRatio: "xMidYMid slice",
       "aria-hidden": "true",
     });
-    svg.append(this.levels[name].node);
-    return svg;
+  }
+
+  // From here on the drawing is made: the mood curve is on the screen before it.
+  start() {
+    this.isStarted = true;
+    this.update();
+  }
+
+  // Makes the marks of a level, once.
+  build(level) {
+    if (this.updates.has(level)) return;
+    const { node, update } = BY_NAME[level].build();
+    this.drawings[level].append(node);
+    this.updates.set(level, update);
+  }
+
+  // Makes the marks of the other levels, each in a frame of its own.
+  async buildOthers() {
+    for (const level of LEVELS) {
+      await nextFrame();
+      this.build(level);
+    }
+  }
+
+  // Draws a level at a time.
+  draw(level, frame, view) {
+    this.build(level);
+    this.updates.get(level)(frame, view);
   }
 
   values() {
@@ -169,7 +195,7 @@ export class Scene {
     this.size = isLow || width < MEDIUM ? "narrow" : width >= WIDE ? "wide" : "medium";
     this.isLate = this.hours > LATE;
     for (const name of LEVELS) {
-      const { cameras, wideHeight = 0 } = this.levels[name];
+      const { cameras, wideHeight = 0 } = BY_NAME[name];
       const size = this.size === "wide" && height < wideHeight ? "medium" : this.size;
       const isLate = this.size === "narrow" && cameras.narrowLate && this.isLate;
       const [x, y, w, h] = isLate ? cameras.narrowLate : cameras[size];
@@ -242,25 +268,38 @@ export class Scene {
   }
 
   update() {
+    this.move(this.hours);
+    this.write();
+  }
+
+  // The drawing at a time. What is written follows with `write`.
+  move(hours) {
+    this.hours = hours;
+    if (this.bindings.isEmpty || hours === undefined || this.level === "mood") return;
+    this.frame = this.bindings.at(hours);
+    if (this.isStarted) this.draw(this.level, this.frame, this.view);
+    if (this.size === "narrow" && this.isLate !== hours > LATE) this.fit();
+  }
+
+  // The legend and the sentence at the time of the drawing.
+  write() {
     if (this.bindings.isEmpty || this.hours === undefined) return;
-    if (this.level === "mood") return this.write(this.moodSentence?.(this.hours) ?? "");
-    const frame = this.bindings.at(this.hours);
-    this.levels[this.level].update(frame, this.view);
+    if (this.level === "mood") return this.writeSentence(this.moodSentence?.(this.hours) ?? "");
+    const { frame } = this;
     for (const { row, sign, value, node } of this.entries) {
       setText(value, frame.short(row.id));
       updateGlyph(sign, frame, row);
       if (row.mapping === "share")
         setAttribute(node, "data-never", this.bindings.peaks.get(row.id) > 1e-9 ? "no" : "yes");
     }
-    if (this.size === "narrow" && this.isLate !== this.hours > LATE) this.fit();
-    const sentence = this.levels[this.level].sentence(frame, this.view);
-    this.write(sentence);
+    const sentence = BY_NAME[this.level].sentence(frame, this.view);
+    this.writeSentence(sentence);
     if (this.details.open) this.fillTable();
     this.readOutLater(sentence);
   }
 
   // On a phone as many whole sentences as two lines hold, at least one.
-  write(text) {
+  writeSentence(text) {
     const sentences = PHONE.matches ? text.split(/(?<=\.) (?=[A-Z])/) : [text];
     const isTooLong = (_, i) => i > 0 && sentences.slice(0, i + 1).join(" ").length > TWO_LINES;
     const count = sentences.findIndex(isTooLong);
@@ -273,7 +312,7 @@ export class Scene {
 
   // The sentence of a level at a time, for the steps of a chapter.
   sentenceAt(hours, level, view) {
-    return this.bindings.isEmpty ? "" : this.levels[level].sentence(this.bindings.at(hours), view);
+    return this.bindings.isEmpty ? "" : BY_NAME[level].sentence(this.bindings.at(hours), view);
   }
 
   fillTable() {
@@ -295,11 +334,11 @@ export class Scene {
     const [level, view] = ["synapse", ""];
     const picture = (hours) => {
       const frame = this.bindings.at(hours);
-      this.levels[level].update(frame, view);
+      this.draw(level, frame, view);
       const copy = this.drawings[level].cloneNode(true);
       copy.setAttribute("data-size", "narrow"); // few labels, in letters that fit the small picture
       copy.style.setProperty("--unit", `${copy.viewBox.baseVal.height / STILL_HEIGHT}px`);
-      const text = `${formatTimeLong(hours)}: ${this.levels[level].sentence(frame, view)}`;
+      const text = `${formatTimeLong(hours)}: ${BY_NAME[level].sentence(frame, view)}`;
       return element("figure", {}, copy, element("figcaption", { text }));
     };
     this.stills = element("div", { class: "print-stills" }, PRINTED.map(picture));

@@ -55,7 +55,7 @@ export function scatter({ boxes, count, gap, seed, isFree = () => true }) {
     const k = areas.findIndex((area) => (at -= area) < 0);
     const [x0, y0, width, height] = boxes[Math.max(0, k)];
     const [x, y] = [x0 + next() * width, y0 + next() * height];
-    const isClose = found.some(([a, b]) => Math.hypot(a - x, b - y) < distance);
+    const isClose = found.some(([a, b]) => (a - x) ** 2 + (b - y) ** 2 < distance ** 2);
     if (!isClose && isFree(x, y)) found.push([x, y]);
   }
   return found;

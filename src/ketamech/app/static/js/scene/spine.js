@@ -57,7 +57,13 @@ function row(place, nameLines) {
   return { y, node, places, count, lines };
 }
 
-export function spine() {
+export const spine = {
+  build,
+  cameras: { wide: FRAME, medium: FRAME, narrow: FRAME },
+  sentence,
+};
+
+function build() {
   const now = row(NOW, ["Now,", ""]);
   now.node.setAttribute("data-now", "yes");
   const rows = TIMES.map((hours, i) => ({ hours, ...row({ ...THEN, y: FIRST_ROW + ROW_STEP * i }, [NAMES[i]]) }));
@@ -82,7 +88,6 @@ export function spine() {
   let drawn = null; // the curves that are drawn
   return {
     node,
-    cameras: { wide: FRAME, medium: FRAME, narrow: FRAME },
     update(frame) {
       const { bindings } = frame;
       const empty = emptyPlaces(frame);
@@ -101,7 +106,6 @@ export function spine() {
       setAttribute(dotNow, "cx", across(now.share).toFixed(1));
       setText(now.lines[1], formatTime(frame.hours));
     },
-    sentence,
   };
 }
 

@@ -135,7 +135,19 @@ export function spinePath(x, base, length, head, { height = 112, neck = 15 } = {
   );
 }
 
-export function synapse() {
+export const synapse = {
+  build,
+  wideHeight: 370, // px
+  cameras: {
+    wide: FRAME,
+    medium: [190, 0, 1000, 744],
+    narrow: [372, 318, 470, 330],
+    narrowLate: [640, 410, 470, 300],
+  },
+  sentence,
+};
+
+function build() {
   const isCell = insideOf(CELLS, 9);
   const isLabel = (x, y) => LABELLED.some(([a, b, w, h]) => x > a && x < a + w && y > b && y < b + h);
   const free = (boxes, count, gap, seed) =>
@@ -251,13 +263,6 @@ export function synapse() {
 
   return {
     node,
-    wideHeight: 370, // px
-    cameras: {
-      wide: FRAME,
-      medium: [190, 0, 1000, 744],
-      narrow: [372, 318, 470, 330],
-      narrowLate: [640, 410, 470, 300],
-    },
     update(frame) {
       for (const [id, part] of Object.entries(parts)) part.show(frame.amount(id));
       habenulaBursts.show(frame.amount("habenula_bursts"));
@@ -276,7 +281,6 @@ export function synapse() {
       showProtein(squares, frame.amount("new_protein"), points);
       showSpine(newSpine, spineLabel, frame);
     },
-    sentence,
   };
 }
 
