@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,7 @@ FILE = DATA / "exercises" / "exercises.csv"
 COLUMNS = (
     "id", "title", "question", "treatments", "person", "perturbations", "pathways_off", "case", "output",
     "relative_to", "statistic", "time", "level", "contrast", "compared_with", "compared_case", "factor", "unit",
-    "digits", "track", "figure_hours", "explanation",
+    "digits", "track", "figure_hours", "explanation", "working", "mistake",
 )  # fmt: skip
 LESSON = DATA / "exercises" / "lesson.csv"
 LESSON_COLUMNS = ("part", "minutes", "chapter", "exercise", "text")
@@ -43,6 +43,8 @@ class Exercise:
     title: str
     question: str
     explanation: str
+    working: str
+    mistake: str
     scenario: ScenarioFile
     reference: ScenarioFile | None
     observable: Observable
@@ -82,8 +84,8 @@ def load_lesson(file: Path = LESSON) -> tuple[LessonRow, ...]:
     return tuple(_lesson_row(row, exercises) for row in read_table(file, LESSON_COLUMNS))
 
 
-def answer(exercise: Exercise, model: Model) -> float:
-    """The number that the model gives. Raises InputError, SolverError."""
+def answer(exercise: Exercise, model: Model) -> tuple[float, dict[str, float]]:
+    """The number that the model gives, and the terms of its `working` by name. Raises InputError, SolverError."""
     curves = _simulate(exercise.scenario, model)
     treated = _course(curves, "treated", exercise.observable.output)
     control = None
@@ -93,7 +95,16 @@ def answer(exercise: Exercise, model: Model) -> float:
         control = _course(other, patient, exercise.observable.output)
     value = exercise.observable.read(treated, control)
     factor, unit = shown(exercise.observable.output, "")
-    return value * factor if unit and unit == exercise.unit else value
+    return value * factor if unit and unit == exercise.unit else value, _terms(exercise, treated, control)
+
+
+def _terms(exercise: Exercise, treated: TimeCourse, control: TimeCourse | None) -> dict[str, float]:
+    """What is read off at the time of the question, without contrast and unit; empty where the answer itself is."""
+    if not exercise.working:
+        return {}
+    plain = replace(exercise.observable, relative_to="value", control_contrast="", factor=1.0)
+    found = {"value": plain.read(treated, None), "before": treated.baseline[exercise.observable.output]}
+    return found if control is None else found | {"other": plain.read(control, None)}
 
 
 def _simulate(keys: ScenarioFile, model: Model) -> xr.Dataset:
@@ -132,7 +143,8 @@ def _exercise(row: CsvRow) -> Exercise:
     )  # fmt: skip
     return Exercise(
         id=row.required("id", "a short name"), title=row["title"], question=row["question"],
-        explanation=row["explanation"], scenario=ScenarioFile.model_validate(keys | changed),
+        explanation=row["explanation"], working=row["working"], mistake=row["mistake"],
+        scenario=ScenarioFile.model_validate(keys | changed),
         reference=None if reference is None else ScenarioFile.model_validate(reference), observable=observable,
         unit=row["unit"], digits=int(row.number("digits")), track=row["track"],
         figure_hours=row.number("figure_hours"),

@@ -223,6 +223,44 @@ def test_the_card_of_a_word_has_a_cross_and_goes_with_its_word(story):
     assert story.locator(":popover-open").count() == 0
 
 
+def test_back_closes_what_is_open_before_it_leaves_the_page(browser, address):
+    """A card, the list of chapters and the dialog of a claim; closed otherwise, they leave nothing behind for Back."""
+    page = new_page(browser, 390, 844)
+    page.goto(f"{address}/exercises")
+    open_story(page, f"{address}/#receptor")
+    until(page, "document.querySelector('#felt .claim') !== null")
+    opened = "() => document.querySelectorAll('dialog[open], :popover-open').length"
+    openers = ("#receptor .term", "#open-chapters", "#felt .claim")
+
+    def open_one(selector):
+        page.locator(f"{selector} >> visible=true").first.evaluate("e => e.click()")
+        until(page, f"({opened})() === 1 && history.state.isOpen")
+
+    # Of the chapter in the window: the page above it grows when it is touched first.
+    top = "document.querySelector('#receptor h2').getBoundingClientRect().top"
+    place = page.evaluate(top)
+    for selector in openers:
+        open_one(selector)
+        page.evaluate("history.back()")
+        until(page, f"({opened})() === 0 && !history.state.isOpen")
+    for selector in openers:
+        open_one(selector)
+        page.keyboard.press("Escape")
+        until(page, f"({opened})() === 0 && !history.state.isOpen")
+    assert page.evaluate(top) == pytest.approx(place, abs=3)
+    open_one("#open-chapters")
+    page.locator("#chapter-list a").nth(5).click()
+    until(page, "location.hash.startsWith('#signalling') && !history.state.isOpen")
+    settle(page)
+    assert page.evaluate("document.querySelector('#signalling h2').getBoundingClientRect().top < innerHeight")
+    for _ in range(4):
+        if "exercises" in page.url:
+            break
+        page.go_back()
+    assert "exercises" in page.url
+    page.close()
+
+
 @at_sizes("phone")
 def test_the_card_of_a_claim_has_a_cross(story):
     until(story, "document.querySelector('#felt .claim') !== null")

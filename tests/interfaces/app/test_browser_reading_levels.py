@@ -37,6 +37,39 @@ def test_student_adds_to_the_plain_text_and_expert_replaces_it(story):
         assert set(claims) == {name for row in rows for name in row["claims"].split(";") if name}
 
 
+def test_a_level_says_at_the_top_what_it_adds(story):
+    """Also where its first paragraph is far below, and in the names of the drawing."""
+    names = """[...document.querySelectorAll('.drawing[data-level=synapse] .label')]
+      .filter(e => e.checkVisibility()).map(e => e.textContent)"""
+    assert "Helper celltakes up glutamate" in story.evaluate(names)
+    choose(story, "student")
+    note = story.locator("#level-note")
+    count = sum(row["level"] == "student" for row in TABLES["paragraphs"])
+    assert f"{count} paragraphs with a line at the left" in note.inner_text()
+    box = note.bounding_box()
+    assert box["y"] < 150
+    assert {"Astrocytetakes up glutamate", "ribosomes"} <= set(story.evaluate(names))
+    assert "Helper celltakes up glutamate" not in story.evaluate(names)
+    note.get_by_role("button", name="Show the next").click()
+    settle(story)
+    first = story.locator(".chapter .text > p[data-from=student]").first
+    assert 0 < first.bounding_box()["y"] < story.viewport_size["height"]
+    assert "Student" in first.evaluate("e => getComputedStyle(e, '::before').content")
+    choose(story, "plain")
+    assert note.count() == 0
+
+
+@at_sizes("laptop", "phone")
+def test_words_of_the_first_screen_have_cards(story):
+    until(story, "document.querySelector('#leading-way .term') !== null")
+    words = story.locator("#mood-figure .term, #leading-way .term, #fall-bar .term").all_inner_texts()
+    assert {"MADRS", "felt effects", "habenula", "expectancy"} <= set(words)
+    story.locator("#mood-figure .term").click()
+    assert "0 is well, 60 is the worst" in story.locator(".term-card:popover-open").inner_text()
+    story.keyboard.press("Escape")
+    until(story, "!document.querySelector(':popover-open') && !history.state.isOpen")
+
+
 def test_the_level_is_in_the_address_and_remembered(page, address):
     open_story(page, address)
     choose(page, "student")

@@ -268,6 +268,20 @@ def test_the_drawing_can_be_saved_with_its_time_and_what_its_signs_mean(page, ad
         assert part in text, part
     colour = "getComputedStyle(document.querySelector('.drawing[data-state=shown] .cell .body')).fill"
     assert page.evaluate(colour) in text, "the colours of the stylesheet"
+    assert saved.value.suggested_filename == "ketamech-ketamine-at-a-synapse.svg"
+    page.click("button[data-level=spine]")
+    settle(page)
+    with page.expect_download() as saved:
+        page.evaluate("document.querySelector('[aria-label=\"Save the drawing as SVG\"]').click()")
+    text = re.sub(r"</text>\s*<text[^>]*>", " ", Path(saved.value.path()).read_text(encoding="utf-8"))
+    for part in (
+        "Spines on a branch of a nerve cell",
+        "counted in mice",
+        "empty place",
+        "non-scaling-stroke",
+        ">Spines 86 of 100<",
+    ):
+        assert part in text, part
     with page.expect_download() as saved:
         page.evaluate("document.querySelector('[aria-label=\"Save the drawing as PNG\"]').click()")
     assert Path(saved.value.path()).read_bytes().startswith(b"\x89PNG")
@@ -712,7 +726,8 @@ def test_the_ways_change_places_at_the_times_that_the_caption_states(story, shar
     until(story, "document.querySelector('#leading-way').textContent.length > 20")
     order = story.locator("#leading-way").text_content()
     hours, days = re.search(
-        r"felt effects until ([\d.]+) hours, the habenula until ([\d.]+) days, then syn", order
+        r"felt effects until ([\d.]+) hours, the habenula \(it stays caught there\) until ([\d.]+) days, then syn",
+        order,
     ).groups()
     times = [*np.arange(1, 3, 0.02), *np.arange(24, 60, 0.2)]
     ways = shares_at(times)
@@ -724,6 +739,86 @@ def test_the_ways_change_places_at_the_times_that_the_caption_states(story, shar
 
 def numbers_in(text):
     return list(map(float, re.findall(r"\d+\.\d", text)))
+
+
+SUMMARY_JS = "() => [...document.querySelectorAll('#summary li')].map(node => node.textContent)"
+SUMMARY_TIMES = (2 / 3, 4, 24, 72, 730.5)  # h
+SUMMARY_OUTPUTS = {
+    "blocked": "nmda.blocked_interneuron",
+    "glutamate": "glutamate.extracellular",
+    "bursts": "habenula.bursting",
+    "protein": "plasticity.synaptic_protein",
+    "spines": "spines.density",
+    "mood": "mood.madrs",
+}
+
+
+def expected_summary(client, scenario):
+    """The numbers of each dated line: those of the scenario, simulated by the server."""
+    names = list(SUMMARY_OUTPUTS.values()) if "species" not in scenario else list(SUMMARY_OUTPUTS.values())[:-1]
+    request = {"scenario": {**scenario, "horizon": "31 days"}, "outputs": names, "times": [-1, *SUMMARY_TIMES]}
+    answer = client.post("/api/outputs", json=request).json()
+    found = {key: answer["values"][name] for key, name in SUMMARY_OUTPUTS.items() if name in names}
+
+    def change(key, i):
+        ratio = found[key][i] / found[key][0]
+        return f"{abs(100 * (ratio - 1)):.0f} percent {'fewer' if ratio < 1 else 'more'}"
+
+    spines = [f"{100 * value:.0f}" for value in found["spines"]]
+    grown = [f"{value} of 100 (before: {spines[0]})" for value in spines]
+    lines = [
+        [f"{100 * found['blocked'][1]:.0f} of 100 are blocked", f"{change('glutamate', 1)} glutamate"],
+        [f"{change('bursts', 2)} bursts", change("protein", 2)],
+        [f"{change('bursts', 3)} bursts", grown[3]],
+        [grown[4]],
+        [grown[5]],
+    ]
+    if "mood" in found:
+        scores = zip(found["mood"][1:], answer["control"]["mood.madrs"][1:], strict=True)
+        for line, (score, without) in zip(lines, scores, strict=True):
+            line.append(f"Mood score {score:.0f}, without the drug {without:.0f}")
+    return lines
+
+
+@pytest.mark.parametrize(
+    ("hash_", "treatment", "species"),
+    [
+        ("", "racemic 0.5 mg/kg IV over 40 min", None),
+        ("#&dose=1", "racemic 1 mg/kg IV over 40 min", None),
+        ("#&route=nasal&schedule=twice", "esketamine 84 mg nasal twice weekly for 4 weeks", None),
+        ("#&route=rat", "racemic 10 mg/kg IP", "rat"),
+    ],
+)
+def test_the_summary_states_the_numbers_of_the_present_simulation(page, address, client, hash_, treatment, species):
+    open_story(page, f"{address}/{hash_}")
+    until(page, f"({SUMMARY_JS})().length === 5")
+    scenario = {"treatments": [treatment], **({"species": species} if species else {"person": {"weight": "70 kg"}})}
+    shown = page.evaluate(SUMMARY_JS)
+    for line, expected in zip(shown, expected_summary(client, scenario), strict=True):
+        assert all(text in line for text in expected), (line, expected)
+        assert ("Mood score" in line) == (species is None)
+        assert "Seen in" in line
+    links = page.locator("#summary a").evaluate_all("ones => ones.map(one => one.getAttribute('href'))")
+    assert set(links) >= {"#receptor", "#networks", "#signalling", "#synapses"}
+    assert page.evaluate("links => links.every(link => document.querySelector(link).matches('.chapter'))", links)
+
+
+def test_without_a_dose_there_is_no_summary(page, address):
+    page.goto(f"{address}/#&dose=0")
+    page.wait_for_selector("#leading-way", state="attached")
+    until(page, "document.querySelector('#leading-way').textContent.length > 20")
+    assert page.locator("#summary").is_hidden()
+
+
+def test_the_summary_names_the_way_that_brings_most(story, shares_at):
+    until(story, f"({SUMMARY_JS})().length === 5")
+    ways = shares_at(SUMMARY_TIMES)
+    names = {"felt": "felt effects", "habenula": "the habenula", "synapse": "synapse and spines"}
+    for i, line in enumerate(story.evaluate(SUMMARY_JS)[:-1]):
+        most = max(names, key=lambda name: ways[name][i])
+        value, by = re.search(r"points between them (\d+\.\d) come from ([a-z ]+)\.", line).groups()
+        assert by == names[most]
+        assert float(value) == pytest.approx(ways[most][i], abs=0.11)
 
 
 def test_the_points_lost_without_a_mechanism_stand_beside_what_the_ways_bring(story, effects, shares):

@@ -269,6 +269,12 @@ def test_the_exercises_show_their_answers_and_open_in_the_workbench(page, addres
     page.wait_for_selector("#panel path.curve")
     assert page.locator(".case").count() == 2
     assert page.locator(".selected-time").inner_text() == "7 days after the start", "the time of the question"
+    question = page.locator("#exercise-question")
+    until(
+        page,
+        "document.querySelector('#exercise-question').textContent.includes('Exercise 9, Which way carries the week?')",
+    )
+    assert question.get_by_role("link", name="Back to the exercise").get_attribute("href") == "exercises.html#week"
     legend = page.locator("#panel figure[data-figure=depression-madrs] .legend").inner_text()
     assert "A habenula off" in legend
     assert "B habenula on" in legend

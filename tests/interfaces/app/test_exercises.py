@@ -1,5 +1,7 @@
 """The teacher's sheet: every answer is the number of the model, read off its curves in another way."""
 
+import re
+
 import numpy as np
 import pytest
 
@@ -56,6 +58,20 @@ def test_every_answer_is_what_the_model_gives(client, curves):
         assert one["value"] == pytest.approx(expected[one["id"]], rel=0.01), one["id"]
         shown, unit = one["text"].split(" ", 1)
         assert (float(shown), unit) == (pytest.approx(one["value"], rel=0.05), one["unit"])
+
+
+def test_the_working_of_an_answer_gives_the_answer(client):
+    for one in client.get("/api/exercises").json():
+        assert one["mistake"].endswith(".")
+        found = re.fullmatch(r"([\d.]+) ([/−]) ([\d.]+)(?: = ([\d.]+))?", one["working"])
+        assert bool(found) == (one["id"] not in ("level", "duration", "receptors")), one["working"]
+        if not found:
+            continue
+        first, second = float(found[1]), float(found[3])
+        value = first - second if found[2] == "−" else 100 * first / second - 100 * (one["id"] == "spines")
+        assert value == pytest.approx(one["value"], abs=0.35 if found[2] == "/" else 0.11), one["working"]
+        if found[4]:
+            assert float(found[4]) == pytest.approx(first / second, rel=3e-3)
 
 
 def test_questions_and_explanations_hold_no_answer(client):

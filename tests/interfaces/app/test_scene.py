@@ -86,6 +86,16 @@ def test_the_tables_of_the_story_name_things_that_exist():
     assert all(left[1] == right[0] for left, right in pairwise(edges))
 
 
+def test_every_line_of_the_summary_names_a_chapter_and_rows_of_the_drawing():
+    chapters = {row["id"] for row in TABLES["chapters"]}
+    for row in TABLES["summary"]:
+        assert row["chapter"] in chapters
+        shown = {row["shows"], *re.findall(r"{(\w+)}", row["text"])} - {"before"}
+        assert shown <= set(BINDINGS), row["text"]
+        assert row["measure"] in ("value", "ratio", "of_peak")
+        assert row["from"] != "" or row["to"] != "", "every statement has a bound"
+
+
 def test_the_plain_text_is_easy_to_read():
     pytest.importorskip("textstat", reason="pip install 'textstat==0.7.8'")
     command = run_path(str(Path(__file__).parents[3] / "scripts" / "reading_level.py"))
@@ -383,6 +393,42 @@ def test_the_play_button_steps_through_stills_where_motion_is_not_wanted(story):
     story.click("#play")
     assert story.locator(".selected-time").inner_text() != before
     assert story.locator("#play").get_attribute("aria-label") == "Play"
+
+
+PLAY_JS = """async (pace) => {
+  const { selectedTime, STOPS } = await import('/js/time-slider.js');
+  selectedTime.set(1 / 60);
+  const motion = [window.matchMedia, window.requestAnimationFrame];
+  let next = null;
+  window.matchMedia = () => ({ matches: false });
+  window.requestAnimationFrame = (step) => ((next = step), 0);
+  const found = [];
+  document.querySelector('#play').click();
+  for (let now = 0; found.at(-1)?.hours !== selectedTime.last && now < 90_000; now += pace) {
+    next(now);
+    found.push({ seconds: now / 1000, hours: selectedTime.hours });
+  }
+  [window.matchMedia, window.requestAnimationFrame] = motion;
+  return { found, stops: STOPS, last: selectedTime.last, name: document.querySelector('#play').ariaLabel };
+}"""
+
+
+def test_play_stops_at_the_times_of_the_summary_and_its_speed_can_be_chosen(story):
+    """Frames of a clock of the test: the page's own are not to be waited for."""
+    played = story.evaluate(PLAY_JS, 50)
+    assert played["name"] == "Play", "it ends by itself"
+    length = played["found"][-1]["seconds"]
+    for hours in played["stops"]:
+        shown = [one["seconds"] for one in played["found"] if one["hours"] == hours]
+        assert max(shown) - min(shown) == pytest.approx(2.5, abs=0.11), f"a stop at {hours} h"
+    times = list(dict.fromkeys(row["hours"] for row in TABLES["summary"]))
+    assert [*played["stops"], played["last"]] == pytest.approx(times, rel=1e-3)
+    story.click("#play-speed")
+    assert story.locator("#play-speed").text_content() == "Speed 2×"
+    assert story.evaluate(PLAY_JS, 50)["found"][-1]["seconds"] == pytest.approx(length / 2, rel=0.02)
+    for _ in range(2):
+        story.click("#play-speed")
+    assert story.locator("#play-speed").text_content() == "Speed 1×"
 
 
 def test_at_rest_nothing_is_in_full_colour_or_hollow(story):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import asdict
 
 from fastapi import APIRouter, Response
@@ -32,7 +33,8 @@ class ExerciseFigure(BaseModel):
 class ExerciseAnswer(BaseModel):
     """An exercise with its answer; `scenarios` open in the workbench, in the group of tracks `group`.
 
-    `hours`: the time that it asks about, or None. On paper its figure of the track `label`, in `figure_unit`, shows one
+    `working`: how the answer follows from what is read off; `mistake`: a wrong way that is tempting. `hours`: the time
+    that it asks about, or None. On paper its figure of the track `label`, in `figure_unit`, shows one
     of `figures` for each scenario until `figure_hours` (h).
     """
 
@@ -50,6 +52,8 @@ class ExerciseAnswer(BaseModel):
     value: float
     unit: str
     text: str
+    working: str
+    mistake: str
 
 
 class LessonPart(BaseModel):
@@ -91,7 +95,7 @@ def answers(app_state: AppState) -> list[dict[str, object]]:
     """Every exercise with its answer; see `ExerciseAnswer`. Raises SolverError."""
     results = []
     for exercise in load_exercises():
-        value, track = answer(exercise, app_state.model), load_tracks()[exercise.track]
+        (value, terms), track = answer(exercise, app_state.model), load_tracks()[exercise.track]
         scenarios = [exercise.scenario, *([exercise.reference] if exercise.reference else [])]
         results.append(
             ExerciseAnswer(
@@ -100,9 +104,19 @@ def answers(app_state: AppState) -> list[dict[str, object]]:
                 figure_unit=track.unit, figures=[_figure(app_state, exercise, scenario) for scenario in scenarios],
                 figure_hours=exercise.figure_hours, value=value, unit=exercise.unit,
                 text=f"{number(value, exercise.digits)} {exercise.unit}",
+                working=_working(exercise, terms), mistake=exercise.mistake,
             ).model_dump(mode="json")
         )  # fmt: skip
     return results
+
+
+def _working(exercise: Exercise, terms: dict[str, float]) -> str:
+    """How the answer follows: terms with three digits, their ratio in the order in which they are written with four."""
+    if not terms:
+        return ""
+    written = {name: number(abs(term), 3) for name, term in terms.items()}
+    first, second = (terms[name] for name in re.findall(r"{(value|before|other)}", exercise.working))
+    return exercise.working.format(**written, ratio=number(first / second, 4))
 
 
 def _figure(app_state: AppState, exercise: Exercise, scenario: ScenarioFile) -> ExerciseFigure:

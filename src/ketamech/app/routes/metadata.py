@@ -60,8 +60,9 @@ TEXT_COLUMNS = {  # data/story/README.md explains the columns
     "severity": ("band", "from", "to", "source"),
     "crisis_lines": ("country", "number", "name", "source", "checked"),
     "equations": ("chapter", "stage", "quantity", "parameters"),
+    "summary": ("hours", "chapter", "shows", "measure", "from", "to", "text"),
     "pathway_words": ("id", "words", "switch"),
-    "ways": ("id", "label", "by", "means", "colour", "pathways"),
+    "ways": ("id", "label", "by", "why", "means", "colour", "pathways"),
     "responses": ("route", "schedules", "from", "to", "title", "drug", "control", "simulated"),
     "shares": ("id", "chapter", "title", "track", "threshold", "words", "published", "evidence"),
     "guesses": (

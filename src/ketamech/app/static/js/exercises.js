@@ -13,9 +13,10 @@ const DAY = 24; // h
 const HOURS_SHOWN = 12; // h: the axis of a figure that ends later is in days
 
 function exerciseNode(exercise, i) {
-  const { title, question, explanation, text } = exercise;
+  const { title, question, explanation, text, working, mistake } = exercise;
   const link = element("a", { href: workbenchAddress(exercise), text: "Simulate it in the workbench" });
-  const answer = [paragraph(text, "answer"), paragraph(explanation)];
+  const sum = working ? [paragraph(working, "working")] : [];
+  const answer = [paragraph(text, "answer"), ...sum, paragraph(mistake), paragraph(explanation)];
   return element(
     "li",
     { id: exercise.id },
@@ -29,8 +30,8 @@ function exerciseNode(exercise, i) {
 }
 
 // The cases of the exercise at the time that it asks about, with the figure that it is read from in view.
-function workbenchAddress({ scenarios, group, hours, label }) {
-  const view = { "curves.group": group, ...(hours && { time: Number(hours.toPrecision(3)) }) };
+function workbenchAddress({ id, scenarios, group, hours, label }) {
+  const view = { exercise: id, "curves.group": group, ...(hours && { time: Number(hours.toPrecision(3)) }) };
   const link = linkTo({ cases: scenarios.map(shortScenario), view, tab: "curves" });
   return `workbench.html${link}&figure=${figureName(label)}`;
 }

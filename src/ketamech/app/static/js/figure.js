@@ -212,7 +212,7 @@ export function timeScale(start, end, { linear, last } = selectedTime.range) {
 
 // Saving
 
-const STROKE_STYLES = ["stroke", "stroke-width", "stroke-dasharray", "stroke-linejoin", "stroke-linecap"];
+const STROKE_STYLES = ["stroke", "stroke-width", "stroke-dasharray", "stroke-linejoin", "stroke-linecap", "vector-effect"];
 const TEXT_STYLES = ["font-size", "font-family", "font-weight", "text-anchor", "dominant-baseline", "paint-order"];
 const SAVED_STYLES = [...STROKE_STYLES, ...TEXT_STYLES, "stroke-opacity", "fill", "fill-opacity", "opacity", "visibility", "display", "stop-color", "stop-opacity"];
 
@@ -255,11 +255,11 @@ function saveFigure(figure, kind) {
   image.src = `data:image/svg+xml;charset=utf-8,${encodeURIComponent(text)}`;
 }
 
-// Buttons that save a drawing which is no figure; `drawing` resolves to its { svg, title, legend, shownTime, size }.
+// Buttons that save a drawing which is no figure; `drawing` resolves to its { svg, title, legend, note, shownTime, size }.
 export function drawingButtons(drawing) {
   const save = async (kind) => {
-    const { title, ...others } = await drawing();
-    saveFigure({ title, titleNode: { textContent: title }, ...others }, kind);
+    const { title, note, ...others } = await drawing();
+    saveFigure({ title, titleNode: { textContent: title }, note: { textContent: note }, ...others }, kind);
   };
   const buttons = ["SVG", "PNG"].map((kind) => linkButton(kind, () => save(kind.toLowerCase()), { "aria-label": `Save the drawing as ${kind}` }));
   return element("div", { class: "save-buttons" }, buttons);
@@ -294,7 +294,7 @@ function lines(text, letters) {
 
 // The drawing with its title above; legend, time, treatment, source with date, and the disclaimer below.
 // `size`: width and height (px) where they are not those of the view box.
-function standaloneSvg({ svg, title, unit, titleNode, legend, shownTime, size }) {
+function standaloneSvg({ svg, title, unit, titleNode, legend, note, shownTime, size }) {
   const [width, height] = size ?? svg.getAttribute("viewBox").split(" ").map(Number).slice(2);
   const page = getComputedStyle(document.body);
   const drawing = withStyles(svg);
@@ -317,14 +317,15 @@ function standaloneSvg({ svg, title, unit, titleNode, legend, shownTime, size })
   });
   const { treatment, version } = pictureSource();
   const source = `Source: KetaMech ${version}, ${new Date().toISOString().slice(0, 10)}`;
-  for (const part of [shownTime, treatment && `Treatment: ${treatment}`, source, find("#disclaimer").textContent].filter(Boolean)) {
+  for (const part of [note.textContent, shownTime, treatment && `Treatment: ${treatment}`, source, find("#disclaimer").textContent].filter(Boolean)) {
     for (const line of lines(part, (width - 24) / LETTER)) {
       y += 13;
       below.push(text(line, 12, y, 9.5));
     }
   }
-  const heading = titleNode.textContent === title ? title : `${titleNode.textContent} (${title})`;
-  const headLines = lines(unit ? `${heading}, ${unit}` : heading, (width - 24) / HEAD_LETTER);
+  const name = unit ? `${title}, ${unit}` : title;
+  const headings = titleNode.textContent === title ? [name] : [titleNode.textContent, name]; // the finding, and what it is about
+  const headLines = headings.flatMap((heading) => lines(heading, (width - 24) / HEAD_LETTER));
   const head = 18 + ROW * headLines.length; // px above the drawing
   const whole = head + y + 8;
   const ground = svgElement("rect", { x: 0, y: -head, width, height: whole, fill: page.backgroundColor });

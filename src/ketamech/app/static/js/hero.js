@@ -14,6 +14,7 @@ import { fetchPeople, scoreBar, shareOfResponders, tenPeople } from "./people.js
 import { pointEntries } from "./point-marks.js";
 import { isStaticSite } from "./static-site.js";
 import { storyDoseSlider } from "./story-scenario.js";
+import { Summary } from "./summary.js";
 import { selectedTime } from "./time-slider.js";
 import { Ways } from "./ways.js";
 import { FallBar, WaysRibbon } from "./ways-ribbon.js";
@@ -27,17 +28,18 @@ const NO_RATING = "The MADRS score exists for people only; a rat is simulated no
 export class Hero {
   // `tables`: the server's tables of the story.
   // `showBands` gets the bands of the simulated people, also where they are removed.
-  constructor(tables, { state, runs, scene, openEvidence, showBands }) {
+  constructor(tables, { state, runs, scene, openEvidence, showBands, withTerms }) {
     Object.assign(this, { tables, state, scene, openEvidence, showBands, bands: tables.severity, points: [], people: null });
-    this.figure = new MoodFigure({ bands: tables.severity, openEvidence, height: innerHeight < LOW_SCREEN ? 226 : 266 });
+    this.figure = new MoodFigure({ bands: tables.severity, openEvidence, withTerms, height: innerHeight < LOW_SCREEN ? 226 : 266 });
     find("#mood-figure").append(this.figure.node);
     const height = Math.min(420, Math.max(300, innerHeight - 420)); // on a low screen the legend needs room below
-    this.largeFigure = new MoodFigure({ bands: tables.severity, openEvidence, height, narrowHeight: 190 });
+    this.largeFigure = new MoodFigure({ bands: tables.severity, openEvidence, withTerms, height, narrowHeight: 190 });
     scene.moodPlace.append(this.largeFigure.node);
     scene.moodSentence = (hours) => (this.found ? `After ${formatTimeLong(hours)}: ${this.sentenceAt(hours)}` : "");
     this.ways = new Ways(tables.ways, { state, runs });
-    this.ribbon = new WaysRibbon(this.ways, find("#ways"));
-    scene.stage.after(new FallBar(this.ways).node);
+    this.ribbon = new WaysRibbon(this.ways, find("#ways"), withTerms);
+    new Summary(tables, this);
+    scene.stage.after(new FallBar(this.ways, withTerms).node);
     find("#dose-control").append(storyDoseSlider(state, { withRoutes: true }));
     selectedTime.whileNear(find("#mood-now"), { onChange: () => this.showSentence() });
     this.peopleTask = new LatestTask(() => this.simulatePeople());
@@ -148,11 +150,17 @@ export class Hero {
     place.append(...parts.slice(4));
   }
 
+  // The score at a time, and the one without the drug.
+  scoresAt(hours) {
+    const { values, control } = this.found;
+    return [values[MOOD], control[MOOD]].map((curve) => interpolate(TIMES, curve, hours));
+  }
+
   // The score at a time, in words.
   sentenceAt(hours) {
     if (this.state.species) return NO_RATING;
     if (!this.found) return "";
-    const without = interpolate(TIMES, this.found.control[MOOD], hours);
+    const [, without] = this.scoresAt(hours);
     return `${this.scoreAt(hours)} Without the drug it would be ${Math.round(without)}.`;
   }
 

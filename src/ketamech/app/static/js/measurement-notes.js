@@ -15,7 +15,7 @@ export function markUnmeasured(series, track, measured) {
 }
 
 // Where a published value in people is not what the curve is.
-const INSTEAD = { spines: "by a scan of a marker of synapses (SV2A), which is no count of spines" };
+const INSTEAD = { spines: "by a scan of a marker of synapses (SV2A), which is no count of spines; spines were counted in mice" };
 
 // E.g. "Published values in people: IL-6; TNF. No published value can be compared with: IL-10."
 export function measuredIn({ key, curves }, measured) {

@@ -10,15 +10,16 @@ const SHADES = [0, 0.025, 0.055, 0.1];
 const ROOMY = 440; // px: below this width only some words are written
 const LETTER = 6.7; // px, about, of a word of 13 px
 const LINE = 14;
+const BESIDE_NAME = 46; // px: right of the name of a band
 const LOW = 27; // px: the name of a lower band stands at its right end, and the bar of the drug at its left
 const LEAST = 15; // px: no name in a band lower still
 const SHORT = 170; // px: in a lower drawing only the words of the clock and of the drug are written
 
 export class MoodFigure extends TimeFigure {
-  constructor({ bands, openEvidence, height = 266, narrowHeight = 166 }) {
+  constructor({ bands, openEvidence, withTerms, height = 266, narrowHeight = 166 }) {
     super({
       title: "Depression score, MADRS",
-      unit: "lower is better",
+      unit: "0 (well) to 60",
       height,
       narrowHeight,
       range: RANGE,
@@ -26,6 +27,7 @@ export class MoodFigure extends TimeFigure {
     });
     this.severity = bands;
     this.node.classList.add("mood-figure");
+    this.titleNode.replaceChildren(...withTerms(this.title));
     this.people = null;
     this.clockMarks = new ClockMarks();
   }
@@ -80,8 +82,9 @@ export class MoodFigure extends TimeFigure {
     if (this.gone > 0) {
       const end = x.at(this.gone);
       const bar = svgElement("rect", { class: "drug-bar", x: x.start, y: y.start - 8, width: end - x.start, height: 6, rx: 3 });
-      const text = isRoomy ? "nine tenths of the drug gone" : "nine tenths gone";
-      found.push({ text, name: "drug-word", places: [[end + 6, y.start - 2, "start"]], marks: [bar] });
+      const text = isRoomy ? "nine tenths of the drug gone" : "drug: nine tenths gone";
+      const places = [[end + 6, y.start - 2, "start"], [x.start + BESIDE_NAME, y.start - 13, "start"]]; // beside the bar, or above it
+      found.push({ text, name: "drug-word", places, marks: [bar] });
     }
     if (control && this.largest >= 1 && !isShort) {
       found.push(around(this.halved, `drug’s part halved ${isRoomy ? "after" : "at"} ${formatTime(this.halved)}`, "half-left"));

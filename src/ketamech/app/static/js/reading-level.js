@@ -2,7 +2,7 @@
 // belong to that level and above, those with `data-until="student"` are replaced at the expert level; the style sheet hides
 // others.
 
-import { find, findAll } from "./dom.js";
+import { element, find, findAll, linkButton } from "./dom.js";
 
 export const LEVELS = ["plain", "student", "expert"];
 const STORED = "reading level";
@@ -52,11 +52,28 @@ export function setUpReadingLevel(changed) {
       const keepPlace = placeOfReader();
       readingLevel.choose(input.value);
       keepPlace();
+      sayWhatIsAdded(input.value);
       changed();
     });
   }
   readingLevel.listeners.push(show);
   show(readingLevel.level);
+}
+
+const ADDED = "section.chapter .text > p[data-from]";
+const SHOWN = 8000; // ms
+
+// At the top, since the first text that a level adds may be far below: how much it adds, what marks it, and the way to the next.
+function sayWhatIsAdded(level) {
+  find("#level-note")?.remove();
+  const added = findAll(ADDED).filter((node) => node.checkVisibility());
+  if (!added.length) return;
+  const next = added.find((node) => node.getBoundingClientRect().top > 0) ?? added[0];
+  const show = linkButton("Show the next", () => next.scrollIntoView({ block: "center" }));
+  const text = `${level === "expert" ? "Expert replaces the plain text and adds equations" : "Student adds terms and paragraphs"}: ${added.length} paragraphs with a line at the left. `;
+  const note = element("div", { id: "level-note", role: "status" }, text, show);
+  find("#reading-level").append(note);
+  setTimeout(() => note.remove(), SHOWN);
 }
 
 // The chapter in view stays where it is while text above it appears or goes.

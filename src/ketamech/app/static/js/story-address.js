@@ -4,6 +4,8 @@
 import { debounce } from "./dom.js";
 import { selectedTime } from "./time-slider.js";
 
+const PHONE = matchMedia("(max-width: 52rem)"); // as in the stylesheet
+const OPENED = "dialog[open], :popover-open";
 const ONE_DRAG = 2000; // ms: changes of the dose that follow each other within this time are one step
 const list = (text) => (text ?? "").split(" ").filter(Boolean);
 
@@ -12,7 +14,7 @@ export class StoryAddress {
   constructor(state, view) {
     this.hasTime = /[#&]hours=/.test(location.hash);
     const place = history.state?.place ?? null;
-    Object.assign(this, { state, view, steps: 0, place, draggedAt: -Infinity, isRestoring: false, listeners: [] });
+    Object.assign(this, { state, view, steps: 0, place, opened: null, isLeaving: false, draggedAt: -Infinity, isRestoring: false, listeners: [] });
     history.scrollRestoration = "manual"; // the page is too short for the browser while it is built
     this.read(location.hash, { withTime: true });
     this.replace();
@@ -20,6 +22,7 @@ export class StoryAddress {
     state.onChange(() => this.step());
     selectedTime.onChange(() => this.replaceSoon());
     addEventListener("popstate", (event) => this.restore(event.state));
+    document.addEventListener("toggle", () => setTimeout(() => this.followOpened()), true); // one may give way to another
   }
 
   // `listener` gets the number of changes that can be taken back.
@@ -39,13 +42,25 @@ export class StoryAddress {
     this.replace();
   }
 
+  // On a phone, what is opened over the page is an entry of the history of its own, so that Back closes it.
+  followOpened() {
+    const opened = document.querySelector(OPENED);
+    if (opened && !this.opened && PHONE.matches) history.pushState({ steps: this.steps, place: this.place, isOpen: true }, "", this.hash());
+    const isClosed = !opened && this.opened;
+    this.opened = PHONE.matches ? opened : null;
+    if (!isClosed || !history.state?.isOpen) return; // a link in it has led on
+    this.isLeaving = true;
+    history.back();
+  }
+
   undo() {
     history.back();
   }
 
   // A view setting has changed: no step of the history.
   replace() {
-    history.replaceState({ steps: this.steps, place: this.place }, "", this.hash());
+    const isOpen = this.opened ? true : undefined;
+    history.replaceState({ steps: this.steps, place: this.place, isOpen }, "", this.hash());
   }
 
   step() {
@@ -82,6 +97,13 @@ export class StoryAddress {
   // another is followed as a step of its own.
   restore(stored) {
     this.draggedAt = -Infinity;
+    const { opened, isLeaving } = this;
+    Object.assign(this, { opened: null, isLeaving: false });
+    if (stored && (opened || isLeaving)) {
+      if (opened?.matches("dialog")) opened.close();
+      else opened?.hidePopover();
+      return this.replace(); // the page stays where it is
+    }
     if (stored) {
       if (stored.steps === this.steps) this.returned?.(stored.place);
       this.setSteps(stored.steps);

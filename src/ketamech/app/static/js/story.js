@@ -25,7 +25,7 @@ import { CAPTIONS, finding, writeCaption } from "./story-findings.js";
 import { buildChapters } from "./story-page.js";
 import { StoryState } from "./story-scenario.js";
 import { measureRedraw } from "./time-figure.js";
-import { evenClockButton, RANGES, selectedTime, showDrugPresent, timeControls, timeScaleNote } from "./time-slider.js";
+import { evenClockButton, playSpeedButton, RANGES, selectedTime, showDrugPresent, timeControls, timeScaleNote } from "./time-slider.js";
 
 const NO_RATING_IN_RATS =
   "This rating exists for people only. The behaviour of a rat is shown as forced-swim immobility.";
@@ -83,7 +83,9 @@ async function start() {
   setUpReadingLevel(() => address.replace());
   setPictureSource(() => ({ treatment: [state.description, ...state.changes].join("; "), version: metadata.version }));
   const runs = new MoodRuns(state);
-  hero = new Hero(metadata.story, { state, runs, scene, openEvidence, showBands });
+  const { glossary: terms, crisis_lines: crisisLines } = metadata.story;
+  const withTerms = glossary(terms);
+  hero = new Hero(metadata.story, { state, runs, scene, openEvidence, showBands, withTerms });
   scene.moodPlace.append(timeScaleNote());
   find("#mood-figure").append(timeScaleNote(evenClockButton(() => address.replace())));
   selectedTime.onFrame((hours) => scene.move(hours));
@@ -95,8 +97,7 @@ async function start() {
   scene.start();
   await nextFrame();
   selectedTime.onRangeChange(() => showDrugPresent(hero.drugIsPresentUntil));
-  const { glossary: terms, crisis_lines: crisisLines } = metadata.story;
-  const context = { state, population, showPopulation, openEvidence, trackInfo, withTerms: glossary(terms), crisisLines };
+  const context = { state, population, showPopulation, openEvidence, trackInfo, withTerms, crisisLines };
   chapters = buildChapters(metadata.story, context);
   for (const { figures: ones } of chapters) for (const [key, figure] of ones) addFigure(key, figure);
   chapters.forEach(({ steps }) => steps.show(scene, hero));
@@ -157,7 +158,8 @@ async function sceneDrawing() {
   const { clientWidth, clientHeight } = find(".stage");
   const size = svg.matches(".drawing") ? [clientWidth, clientHeight] : null; // the curve has that of its view box
   const shownTime = `${formatTimeLong(selectedTime.hours)} after the start. ${find("#scene-sentence").textContent}`;
-  return { svg, title: "How ketamine works: drawn from computed curves, not to scale", legend: find(".scene-legend"), shownTime, size };
+  const note = "Drawn from computed curves, not to scale.";
+  return { svg, title: scene.title, note, legend: find(".scene-legend"), shownTime, size };
 }
 
 function currentScenario() {
@@ -183,7 +185,7 @@ function currentScenario() {
   const undo = linkButton("Undo", () => address.undo(), { id: "undo" });
   address.onSteps((steps) => (undo.hidden = steps === 0));
   const even = evenClockButton(() => address.replace(), { id: "even-clock" });
-  return element("div", { class: "current-scenario" }, label, description, changed, undo, button, even, link);
+  return element("div", { class: "current-scenario" }, label, description, changed, undo, button, playSpeedButton(), even, link);
 }
 
 // Simulation: mood curve and drawing, then what is in view, then everything else when no newer change waits.

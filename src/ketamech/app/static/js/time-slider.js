@@ -6,7 +6,9 @@ import { formatTimeLong } from "./format.js";
 
 export const FIRST_HOUR = MINUTE;
 const STEPS = 1000; // of the slider
-const PLAY_SECONDS = 14;
+const PLAY_SECONDS = 20; // of the moving clock over the whole range
+const STOP_SECONDS = 2.5; // at each of STOPS, so that what is shown there can be read
+const SPEEDS = { "1×": 1, "2×": 2, "½×": 0.5 }; // of play, in the order in which a click chooses them
 const NEAR = "25% 0px"; // of the window
 const TEXTS_PER_SECOND = 8; // each, while the clock runs
 
@@ -191,6 +193,7 @@ function tick([hours, text]) {
 
 // Where motion is not wanted, the play button goes from one still to the next. The usual infusion ends at one of them.
 export const STILLS = [1 / 60, 1 / 6, 1 / 3, 2 / 3, 1, 2, 4, 12, 24, 72, 168, 672]; // h
+export const STOPS = [2 / 3, 4, 24, 72]; // h: the stills of the summary (data/story/summary.csv), at which play stops briefly
 
 function showNextStill() {
   selectedTime.set(STILLS.find((hours) => hours > selectedTime.hours * 1.001) ?? STILLS[0]);
@@ -198,8 +201,7 @@ function showNextStill() {
 
 function playButton() {
   const button = element("button", { class: "round", type: "button", id: "play", "aria-label": "Play", text: "▶" });
-  let frame = 0;
-  let startedAt = 0;
+  let [frame, before, fraction, rest] = [0, null, 0, 0]; // `rest`: seconds left at a stop
   const stop = () => {
     if (!frame) return;
     cancelAnimationFrame(frame);
@@ -209,19 +211,44 @@ function playButton() {
     selectedTime.set(selectedTime.hours);
   };
   const advance = (now) => {
-    const fraction = (now - startedAt) / (1000 * PLAY_SECONDS);
-    selectedTime.run(selectedTime.hoursAt(Math.min(1, fraction)));
-    if (fraction < 1) frame = requestAnimationFrame(advance);
-    else stop();
+    frame = requestAnimationFrame(advance);
+    const seconds = (SPEEDS[playSpeed] * (now - (before ?? now))) / 1000;
+    before = now;
+    rest -= seconds;
+    if (rest > 0) return;
+    const next = Math.min(1, fraction + seconds / PLAY_SECONDS);
+    const reached = STOPS.find((hours) => selectedTime.fractionOf(hours) > fraction && selectedTime.fractionOf(hours) <= next);
+    if (reached) rest = STOP_SECONDS;
+    fraction = reached ? selectedTime.fractionOf(reached) : next;
+    if (reached) selectedTime.set(reached);
+    else selectedTime.run(selectedTime.hoursAt(fraction));
+    if (fraction >= 1) stop();
   };
   button.addEventListener("click", () => {
     if (matchMedia("(prefers-reduced-motion: reduce)").matches) return showNextStill();
     if (frame) return stop();
-    const fraction = selectedTime.fractionOf(selectedTime.hours);
-    startedAt = performance.now() - (fraction > 0.995 ? 0 : fraction) * 1000 * PLAY_SECONDS;
+    const here = selectedTime.fractionOf(selectedTime.hours);
+    [before, fraction, rest] = [null, here > 0.995 ? 0 : here, 0];
     button.textContent = "❚❚";
     button.setAttribute("aria-label", "Pause");
     frame = requestAnimationFrame(advance);
   });
   return { button, stop };
+}
+
+let playSpeed = "1×";
+
+export function playSpeedButton() {
+  const names = Object.keys(SPEEDS);
+  const button = element("button", { class: "link-button", type: "button", id: "play-speed", title: "Speed of play" });
+  const show = () => {
+    button.replaceChildren(element("span", { class: "only-roomy", text: "Speed " }), playSpeed);
+    button.setAttribute("aria-label", `Speed of play: ${playSpeed}`);
+  };
+  button.addEventListener("click", () => {
+    playSpeed = names[(names.indexOf(playSpeed) + 1) % names.length];
+    show();
+  });
+  show();
+  return button;
 }

@@ -17,8 +17,9 @@ const MOST_ACTS = 4; // in words
 const SUBJECT = "What the drug adds";
 
 export class WaysRibbon {
-  constructor(ways, place) {
+  constructor(ways, place, withTerms) {
     this.ways = ways;
+    this.withTerms = withTerms;
     this.place = place;
     this.svg = svgElement("svg", { role: "img", "aria-label": "Computing …", height: HEIGHT });
     this.caption = element("figcaption", { id: "leading-way" });
@@ -48,7 +49,7 @@ export class WaysRibbon {
     this.svg.setAttribute("viewBox", `0 0 ${width} ${HEIGHT}`);
     const { areas = [], others = [] } = this.isDrawn ? this.bands(width) : {};
     this.svg.replaceChildren(...areas);
-    this.caption.replaceChildren(this.order(), ...(others.length ? ["Also: ", ...others] : []));
+    this.caption.replaceChildren(...this.withTerms(this.order()), ...(others.length ? ["Also: ", ...others] : []));
     this.svg.setAttribute("aria-label", this.description());
     this.showSelectedTime();
   }
@@ -118,24 +119,25 @@ export class WaysRibbon {
     });
     const shown = acts.length > MOST_ACTS ? acts.slice(0, MOST_ACTS - 1) : acts;
     const words = shown.map(({ way, until }, i) => {
-      const { by } = this.ways.rows[way];
+      const { by: name, why } = this.ways.rows[way];
+      const by = why ? `${name} (${why})` : name;
       return i === acts.length - 1 && acts.length > 1 ? `then ${by}` : `${by} until ${formatTimeLong(until)}`;
     });
     const later = [...new Set(acts.slice(shown.length).map(({ way }) => this.ways.rows[way].by))]; // of a series
     if (later.length) words.push(`then by turns ${later.join(" and ")}`);
-    return `${SUBJECT} comes mostly from ${words.join(", ")}; how much each way adds is largely assumed. `;
+    return `${SUBJECT} comes mostly from ${words.join(", ")}; how much each adds is largely assumed. `;
   }
 }
 
 // The parts of the fall at the clock's time: a bar and its legend, expectancy first. The bar is full at the largest fall.
 export class FallBar {
-  constructor(ways) {
+  constructor(ways, withTerms) {
     this.ways = ways;
     const parts = [{ label: "expectancy" }, ...ways.rows.map(({ label, colour }) => ({ label, colour }))];
     this.heading = element("li", { class: "heading", text: headingOf(0) });
     this.bars = parts.map(({ colour }) => svgElement("rect", { class: colour === undefined ? "expected" : `fill-${colour}`, y: 0, height: 10 }));
     this.values = parts.map(() => element("b", { text: points(0) }));
-    const entry = ({ label, colour }, i) => element("li", {}, sample(colour), label, this.values[i]);
+    const entry = ({ label, colour }, i) => element("li", {}, sample(colour), ...withTerms(label), this.values[i]);
     this.svg = svgElement("svg", { class: "figure", viewBox: "0 0 100 10", preserveAspectRatio: "none", "aria-hidden": "true" }, this.bars);
     this.legend = element("ul", {}, this.heading, parts.map(entry));
     this.node = element("div", { class: "fall-bar figure is-empty", id: "fall-bar" }, this.svg, this.legend);

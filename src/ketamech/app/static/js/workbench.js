@@ -3,7 +3,7 @@
 import { getJson, onConnectionChange, ServerError } from "./api.js";
 import { CaseList, caseLetter } from "./case-list.js";
 import { DAY, WEEK } from "../engine/units.js";
-import { announce, button, debounce, emptyState, errorBox, find, select, tabContent } from "./dom.js";
+import { announce, button, debounce, element, emptyState, errorBox, find, select, tabContent } from "./dom.js";
 import { setPictureSource } from "./figure.js";
 import { setFigureAddress, showFigureOfLink } from "./figure-share.js";
 import { JobList } from "./job-list.js";
@@ -51,6 +51,7 @@ class Workbench {
     this.tab = TABS[link.tab] ? link.tab : "curves";
     this.rememberSoon = debounce(300, () => this.remember());
     this.setUpTime();
+    if (this.view.exercise) this.showExercise(this.view.exercise);
     if (link.isBroken) find("#page-message").textContent = BROKEN_LINK;
     this.caseList = new CaseList(this);
     if (!isStaticSite) {
@@ -67,6 +68,18 @@ class Workbench {
     find("#share").addEventListener("click", () => this.share());
     addEventListener("hashchange", () => this.followLink());
     onConnectionChange((connected) => connected && this.changed());
+  }
+
+  // The question of the exercise from which the workbench was opened, with the way back to it.
+  async showExercise(id) {
+    const node = element("p", { class: "exercise-question", id: "exercise-question" });
+    find("#tabs").before(node);
+    const exercises = await getJson("/api/exercises").catch(() => []);
+    const i = exercises.findIndex((one) => one.id === id);
+    if (i < 0) return node.remove();
+    const { title, question } = exercises[i];
+    const back = element("a", { href: `exercises.html#${id}`, text: "Back to the exercise" });
+    node.append(element("strong", { text: `Exercise ${i + 1}, ${title}:` }), ` ${question} `, back);
   }
 
   setUpTime() {

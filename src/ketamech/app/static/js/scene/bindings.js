@@ -185,6 +185,19 @@ class Frame {
     return DISPLAYS[row.display].short(row, this.value(id), this.rest(id));
   }
 
+  // Beside its value at rest where it is shown as a change, e.g. "23 percent more".
+  compared(id) {
+    const ratio = this.ratio(id);
+    if (this.bindings.rows.get(id).display !== "change") return this.short(id);
+    return `${Math.abs(Math.round(100 * (ratio - 1)))} percent ${ratio < 1 ? "fewer" : "more"}`;
+  }
+
+  before(id) {
+    const row = this.bindings.rows.get(id);
+    const { words, short } = DISPLAYS[row.display];
+    return (words ?? short)(row, this.rest(id), this.rest(id));
+  }
+
   // The text equivalent of a row.
   text(id) {
     const row = this.bindings.rows.get(id);

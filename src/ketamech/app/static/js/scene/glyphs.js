@@ -57,6 +57,7 @@ const DRAWINGS = {
     rect(21, 6, 7, 7, 1, "full growth"),
   ],
   band: () => [rect(4, 8, 24, 6, 2, "density"), path("M6 15H26C25 23 20 25 16 25S7 23 6 15Z", "full growth")],
+  spine_old: () => scaled(path(spinePath(0, 0, 1, 0.5), "old-spine"), "translate(16 30) scale(0.24)"),
   spine_empty: () => scaled(path(spinePath(0, 0, 1, 0.5), "missing"), "translate(16 30) scale(0.24)"),
   spine_thin: () => scaled(path(spinePath(0, 0, 1, 0), "new-spine"), "translate(16 30) scale(0.24)"),
   spine_mature: () => {

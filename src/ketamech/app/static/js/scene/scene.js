@@ -40,7 +40,8 @@ const RULE = {
     "Not to scale: channels and gaps are drawn about four times too large, cell bodies tens of times too small.",
   ],
   spine: [
-    "A branch with places for 40 spines, at the time of the clock and at six others. Only the net change is drawn.",
+    "The branch has 40 places, all filled in a healthy brain: one place stands for 2.5 of 100 spines.",
+    "Above is the time of the clock, below are six others. Only the net change is drawn.",
   ],
 };
 // Signs of a level that have a name and no value.
@@ -58,6 +59,14 @@ const VIEW_RULE = {
 const MOOD_RULE = [
   "Lines are computed. Points are published values: half filled where a part of their place is the model’s, square where they were used to fit it.",
 ];
+// What a saved drawing is called.
+const TITLES = {
+  body: "Where the drug is in the body",
+  brain: "Areas of the brain and the links between them",
+  synapse: "Ketamine at a synapse",
+  spine: "Spines on a branch of a nerve cell, before the dose to 28 days after it",
+  mood: "Depression score, MADRS",
+};
 const ANIMALS = { synapse: " Measured mostly in rats and mice.", body: "", brain: "", spine: "" };
 
 // What the reader chose in this visit; before that, hidden where the drawing would fill the window.
@@ -252,6 +261,10 @@ export class Scene {
     const legend = element("ul", own, this.entries.map(({ node }) => node), key);
     this.legend.replaceWith(legend);
     this.legend = legend;
+  }
+
+  get title() {
+    return TITLES[this.level];
   }
 
   // Curves of another scenario; `remark` is added to the note.

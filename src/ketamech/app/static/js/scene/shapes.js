@@ -107,10 +107,10 @@ export class LevelMarks {
 }
 
 // A label of the drawing: lines of text with an optional leader. `sizes`: widths of the drawing that show it.
-export function label(x, y, lines, { anchor = "start", leader = null, sizes = "wide medium", id = null, isNote = false } = {}) {
+export function label(x, y, lines, { anchor = "start", leader = null, sizes = "wide medium", id = null, isNote = false, level = null } = {}) {
   const tspans = lines.map((line, i) => svgElement("tspan", { x, dy: i ? "1.18em" : 0 }, line));
   const text = svgElement("text", { x, y, "text-anchor": anchor, "data-id": id }, tspans);
-  const node = svgElement("g", { class: isNote ? "label note" : "label", "data-sizes": sizes }, text);
+  const node = svgElement("g", { class: isNote ? "label note" : "label", "data-sizes": sizes, ...level }, text);
   if (leader) {
     const [x1, y1, x2, y2] = leader;
     node.prepend(svgElement("line", { x1, y1, x2, y2 }), circle(x2, y2, 2.6, "leader-end"));

@@ -2,7 +2,7 @@
 // times. Healthy spines in three sizes, empty places, and new ones that grow; beside the rows, their numbers and a curve.
 
 import { setAttribute, setText, svgElement } from "../dom.js";
-import { formatTime, formatTimeLong } from "../format.js";
+import { formatTime } from "../format.js";
 import { circle, group, label, path, rect } from "./shapes.js";
 import { MATURE, spinePath } from "./synapse.js";
 
@@ -10,7 +10,7 @@ const FRAME = [0, 0, 1280, 744];
 const SITES = 40;
 const EMPTY_ORDER = [10, 27, 4, 33, 13, 22, 7, 38]; // the places without a spine before the dose, in the order in which they fill
 const TIMES = [0, 12, 24, 72, 168, 672]; // h; the first is before the dose
-const NAMES = ["Before", ...TIMES.slice(1).map(formatTimeLong)];
+const NAMES = ["Before", ...TIMES.slice(1).map(formatTime)];
 const NOW = { y: 100, half: 66, size: 0.42, thickness: 12 }; // the row of the clock's time
 const THEN = { half: 43, size: 0.285, thickness: 8 };
 const [FIRST_ROW, ROW_STEP] = [214, 93];
@@ -80,6 +80,7 @@ function build() {
     svgElement("line", { class: "spine-edge", x1: CURVE_END, x2: CURVE_END, y1: 40, y2: FIRST_ROW + 5.4 * ROW_STEP }),
     before,
     label(CURVE_END + 16, 26, ["healthy 100"], { anchor: "end", sizes: "wide medium" }),
+    label(CURVE_END + 20, 34, ["healthy 100"], { anchor: "end", sizes: "narrow" }),
     curve,
     dots,
     dotNow,
@@ -134,9 +135,9 @@ function sentence(frame) {
   const { value: most, hours } = frame.bindings.extreme("sites", Math.max);
   const now = Math.round(100 * frame.value("sites"));
   const before = Math.round(100 * frame.rest("sites"));
-  const first = `A healthy brain has 100 spines where this one has ${now}.`;
+  const first = `A healthy brain has 100 spines where this one has ${now} (they were counted in mice).`;
   if (now <= before) return `${first} Before the dose it had ${before}.`;
   const isRising = frame.hours < hours;
   const direction = isRising ? "The number is still rising" : `The most was ${Math.round(100 * most)}`;
-  return `${first} Before the dose it had ${before}. ${direction}. Counted in mice; one scan of people found no change after a day.`;
+  return `${first} Before the dose it had ${before}. ${direction}. One scan of people found no change after a day.`;
 }

@@ -29,6 +29,8 @@ const LABELLED = [
 const MTOR_RADIUS = 21;
 const PROTEIN_PATH = "M778 714C740 716 700 712 660 690C624 668 604 640 606 590C606 560 620 520 622 470";
 export const MATURE = 0.5; // of the growth of a head: from here on a new spine is drawn and called mature
+const THIN = 0.2; // of that growth: up to here it is called thin
+const GROWN = 0.95; // of the length of a new spine
 const SPINE_X = 946;
 const DENDRITE_Y = 651;
 
@@ -329,7 +331,9 @@ function showSpine(node, text, frame) {
   setAttribute(node, "d", isDrawn ? spinePath(SPINE_X, DENDRITE_Y, length, head) : "");
   const isMature = head >= MATURE;
   setAttribute(node, "data-mature", isMature ? "yes" : "no");
-  const words = isDrawn ? (isMature ? "new spine, mature" : "new spine, thin") : "missing spine";
+  const isShrinking = length < GROWN && frame.hours > frame.bindings.extreme("new_spine", Math.max).hours;
+  const state = isShrinking ? "shrinking" : isMature ? "mature" : head < THIN ? "thin" : "growing broad";
+  const words = isDrawn ? `new spine, ${state}` : "missing spine";
   const line = (text.line ??= text.querySelector("tspan"));
   setText(line, words);
 }
@@ -339,6 +343,12 @@ const receptorNames = (nmdaX, ampaX, sizes) =>
     label(x, 478, [name], { anchor: "middle", leader: [RECEPTORS[i].x, 460, RECEPTORS[i].x, 416], sizes }),
   );
 
+// Plain words, and the terms of textbooks from the student level on.
+const twoNames = (x, y, plain, term, options) => [
+  label(x, y, plain, { ...options, level: { "data-until": "plain" } }),
+  label(x, y, term, { ...options, level: { "data-from": "student" } }),
+];
+
 // `bdnf`: the place of the molecule to which its name points.
 function labels(bdnf) {
   return group(
@@ -347,8 +357,9 @@ function labels(bdnf) {
     label(312, 100, ["Ketamine"], { sizes: "wide medium" }),
     label(68, 272, ["NMDA"], { leader: [122, 280, 178, 332], sizes: "wide" }),
     label(24, 496, ["Interneuron", "(calms other cells)"], { sizes: "wide" }),
+    label(375, 424, ["Inter-", "neuron"], { sizes: "narrow" }),
     label(206, 392, ["Interneuron"], { sizes: "medium" }),
-    label(772, 24, ["Sending cell"], { leader: [764, 19, 716, 19], sizes: "wide" }),
+    twoNames(772, 24, ["Sending cell"], ["Presynaptic neuron"], { leader: [764, 19, 716, 19], sizes: "wide" }),
     label(1180, 56, ["NMDA channels blocked, of 100"], { anchor: "end", sizes: "wide" }),
     label(1140, 44, ["Blocked, of 100"], { anchor: "end", sizes: "medium" }),
     label(898, 186, ["interneuron"], { sizes: "wide medium", isNote: true }),
@@ -356,7 +367,7 @@ function labels(bdnf) {
     label(1112, 186, ["spine"], { sizes: "medium", isNote: true }),
     label(826, 218, ["Glutamate"], { leader: [838, 226, 800, 290], sizes: "wide" }),
     label(826, 232, ["Glutamate"], { leader: [838, 240, 800, 290], sizes: "medium" }),
-    label(1180, 362, ["Helper cell", "takes up glutamate"], { anchor: "end", sizes: "wide medium" }),
+    twoNames(1180, 362, ["Helper cell", "takes up glutamate"], ["Astrocyte", "takes up glutamate"], { anchor: "end", sizes: "wide medium" }),
     receptorNames(546, 650, "wide narrow"),
     receptorNames(534, 662, "medium"),
     label(820, 572, ["BDNF"], { leader: [816, 572, ...bdnf], sizes: "wide" }),
@@ -364,24 +375,26 @@ function labels(bdnf) {
     label(888, 592, ["BDNF"], { anchor: "end", sizes: "narrow-late" }),
     label(836, 634, ["TrkB"], { leader: [833, 628, TRKB_PLACES.at(-1) + 8, 630], sizes: "wide" }),
     label(827, 634, ["TrkB"], { sizes: "medium" }),
-    label(24, 694, ["Branch of the", "receiving cell"], { sizes: "wide" }),
+    twoNames(24, 694, ["Branch of the", "receiving cell"], ["Dendrite of the", "receiving neuron"], { sizes: "wide" }),
     label(494, 710, ["mTORC1"], { sizes: "wide medium" }),
-    label(1006, 712, ["protein makers"], { sizes: "wide medium" }),
+    twoNames(1006, 712, ["protein makers"], ["ribosomes"], { sizes: "wide medium" }),
   );
 }
 
 // What the drawing shows, in one or two sentences.
 function sentence(frame) {
-  const isPresent = frame.value("ketamine") > 0.1 * frame.peak("ketamine") && frame.value("ketamine") > 0.005;
-  const first = isPresent
+  const first = isLeft(frame)
     ? `Ketamine blocks ${frame.short("blocked_interneuron")} NMDA channels on the interneuron and ${frame.short("blocked_spine")} on the spine.`
     : absence(frame);
   return `${first} ${glutamateWords(frame)}${habenulaWords(frame)}${lastingWords(frame)}`;
 }
 
+const isLeft = (frame) => frame.value("ketamine") > 0.1 * frame.peak("ketamine") && frame.value("ketamine") > 0.005;
+
 function habenulaWords(frame) {
   const fewer = Math.round(100 * (1 - frame.ratio("habenula_bursts")));
-  return fewer >= 5 ? ` Deep in the brain, the habenula bursts ${fewer} percent less than at rest.` : "";
+  const why = isLeft(frame) ? "" : ", since some of the drug is still caught in its gates";
+  return fewer >= 5 ? ` Deep in the brain, the habenula bursts ${fewer} percent less than at rest${why}.` : "";
 }
 
 function absence(frame) {
@@ -405,6 +418,6 @@ function lastingWords(frame) {
   const grown = frame.amount("new_spine");
   const isFading = frame.hours > frame.bindings.extreme("new_spine", Math.max).hours;
   const partly = isFading ? " The new spine is shrinking." : " A new spine is growing.";
-  const spine = grown >= 0.95 ? " A new spine has grown." : grown > 0.1 ? partly : "";
+  const spine = grown >= GROWN ? " A new spine has grown." : grown > 0.1 ? partly : "";
   return `${found.length ? ` The synapse holds ${found.join(" and ")} than at rest.` : ""}${spine}`;
 }
