@@ -169,7 +169,7 @@ def test_the_list_of_chapters_opens_from_the_clock_and_leads_back_to_the_top(sto
     chapters = story.locator("#chapter-nav")
     assert not chapters.is_visible()
     press(story, "#open-chapters")
-    links = chapters.get_by_role("link")
+    links = chapters.get_by_role("listitem").get_by_role("link")
     assert links.count() == 13
     assert links.locator("xpath=self::*[@aria-current='true']").all_inner_texts() == [links.nth(6).inner_text()]
     for i in range(13):
@@ -256,7 +256,8 @@ def test_back_closes_what_is_open_before_it_leaves_the_page(browser, address):
     for _ in range(4):
         if "exercises" in page.url:
             break
-        page.go_back()
+        page.evaluate("history.back()")  # `go_back` waits for a load, which a step inside the page has not
+        page.wait_for_timeout(800)
     assert "exercises" in page.url
     page.close()
 

@@ -40,7 +40,7 @@ def test_student_adds_to_the_plain_text_and_expert_replaces_it(story):
 def test_a_level_says_at_the_top_what_it_adds(story):
     """Also where its first paragraph is far below, and in the names of the drawing."""
     names = """[...document.querySelectorAll('.drawing[data-level=synapse] .label')]
-      .filter(e => e.checkVisibility()).map(e => e.textContent)"""
+      .filter(e => e.getBoundingClientRect().width > 0).map(e => e.textContent)"""
     assert "Helper celltakes up glutamate" in story.evaluate(names)
     choose(story, "student")
     note = story.locator("#level-note")

@@ -125,7 +125,7 @@ def test_the_habenula_carries_more_than_the_way_to_new_spines(curves):
 
 def test_which_way_carries_the_first_day_and_which_the_week(curves):
     assert "From the third day on, new growth brings most of the lift from the drug" in TEXT
-    assert "when one way to start it is shut, the others still bring much of it" in TEXT
+    assert "When one way to start it is shut, the others still bring much of it" in TEXT
     ways = {row["id"]: row["pathways"].split(";") for row in read_records(DATA / "story" / "ways.csv")}
     named = [name for names in ways.values() for name in names if name]
     assert sorted(named) == sorted(load_pathways()), "each pathway belongs to one way"

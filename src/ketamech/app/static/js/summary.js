@@ -3,6 +3,7 @@
 
 import { element, find } from "./dom.js";
 import { formatTimeLong } from "./format.js";
+import { selectedTime } from "./time-slider.js";
 import { LEAST, points } from "./ways.js";
 
 const MONTH_FROM = 720; // h
@@ -41,7 +42,7 @@ export class Summary {
     return element(
       "li",
       {},
-      element("b", { text: hours < MONTH_FROM ? formatTimeLong(hours) : "1 month" }),
+      timeButton(hours),
       ` ${shown.map((row) => filled(row, frame)).join(" ")} `,
       element("strong", { text: this.moodAt(hours) }),
       element("small", {}, `Seen in ${[...new Set(seen)].join(", ")}. Chapters: `, links),
@@ -59,6 +60,14 @@ export class Summary {
     const most = values.indexOf(Math.max(...values));
     return `${first}; of the ${points(drug)} points between them ${points(values[most])} come from ${ways.rows[most].by}.`;
   }
+}
+
+// The clock goes to the time of a line.
+function timeButton(hours) {
+  const text = hours < MONTH_FROM ? formatTimeLong(hours) : "1 month";
+  const button = element("button", { type: "button", class: "link-button", text, title: "Set the clock to this time" });
+  button.addEventListener("click", () => selectedTime.set(hours));
+  return button;
 }
 
 function applies({ shows, measure, from, to }, frame) {
