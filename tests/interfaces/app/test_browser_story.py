@@ -1011,6 +1011,7 @@ def test_no_text_is_smaller_than_thirteen_pixels(story):
 
 def test_paper_shows_four_pictures_of_the_synapse_and_no_controls(page, address):
     open_story(page, address)
+    page.wait_for_selector("#summary li")  # its times stay on paper
     page.click("button[data-level=spine]")
     page.emulate_media(media="print")
     page.evaluate("dispatchEvent(new Event('beforeprint'))")

@@ -65,7 +65,7 @@ export class Summary {
 // The clock goes to the time of a line.
 function timeButton(hours) {
   const text = hours < MONTH_FROM ? formatTimeLong(hours) : "1 month";
-  const button = element("button", { type: "button", class: "link-button", text, title: "Set the clock to this time" });
+  const button = element("button", { type: "button", class: "summary-time", text, title: "Set the clock to this time" });
   button.addEventListener("click", () => selectedTime.set(hours));
   return button;
 }
