@@ -10,22 +10,26 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import BaseModel, Field, ValidationError, model_validator
+from pydantic import BaseModel, Field, TypeAdapter, ValidationError, model_validator
+from pydantic.fields import FieldInfo
 
 from ketamech.core import InputError, UnknownNameError, closest_match
 from ketamech.core.deprecated_names import with_current_keys
 from ketamech.core.errors import misspelled_key, nearest_key
-from ketamech.core.yaml_lines import Path_, YamlSource, spelled
+from ketamech.core.yaml_lines import Path_, YamlSource, read_yaml_text, spelled
 
 BRANCHES = ("str", "float", "int", "function-after")  # in the location of an error: the member of a union tried
 EXAMPLE = re.compile(r"e\.g\. ([^;]+)")
 UNIT = re.compile(r"^[\d.]+(\s*[^\s\d,]+)$")  # of an example such as "28 days"
 PLAIN = re.compile(r"[\w.%/+-][\w .%/+-]*")  # a text that needs no quotes in YAML
 MAX_SHOWN_CHARACTERS = 60
+MAX_TYPED_CHARACTERS = 200
 LARGEST_SHOWN = 1e300  # a number that is repeated in a message; larger integers have no float
 KINDS = {
     "string_type": "text", "list_type": "a list, one item a line after '- '", "dict_type": "keys and values",
     "model_type": "keys and values", "bool_parsing": "on or off", "bool_type": "on or off",
+    "int_parsing": "a whole number", "int_type": "a whole number", "float_parsing": "a number",
+    "float_type": "a number", "too_short": "at least one",
 }  # fmt: skip
 
 
@@ -145,14 +149,38 @@ def _line_to_type(error: Any, where: Path_, schema: FileSchema) -> str | None:
             return None
         is_fraction = unit[1].strip() == "%" and 0 < value < 1
         return f"{last}: {100 * value if is_fraction else value:g}{unit[1]}"
-    if error["type"] == "list_type" and isinstance(value, str) and len(value) <= MAX_SHOWN_CHARACTERS:
-        return f"{last}: [{_flow(value)}]"
-    if error["type"] == "model_type" and isinstance(value, str | int | float) and (model := _model_of(error, schema)):
+    if error["type"] == "model_type" and (model := _model_of(error, schema)):
+        value = value[0] if isinstance(value, list) and len(value) == 1 else value
         name, shown = _key_for(model, value), _flow(value) if isinstance(value, str) else _short_value(value)
         return f"{last}: {{{name}: {shown}}}" if name and shown else None
-    if error["type"] == "dict_type" and isinstance(value, list) and ":" in example:
-        return f"{last}: {{{example.partition(':')[0]}: {_flow(value)}}}"
-    return None
+    texts = [_flow(form) for form in _forms(value, example.partition(":")[0], error["type"])]
+    texts += [f"{{{example}}}"] if ":" in example else []
+    typed = [f"{last}: {text}" for text in texts if len(text) <= MAX_TYPED_CHARACTERS]
+    return next((line for line in typed if last in fields and _is_valid(line, last, fields[last])), None)
+
+
+def _forms(value: Any, name: str, kind: str) -> list[Any]:
+    """The user's value in the forms that may have been meant; `name` is that of the key in the example."""
+    if isinstance(value, dict):
+        with suppress(ValidationError):
+            return [TreatmentKeys.model_validate(value).sentence()]
+    if kind == "list_type":
+        return [[value]]
+    if kind == "dict_type" and isinstance(value, list) and value and all(isinstance(item, dict) for item in value):
+        names = [str(item.get("name", f"{name}_{i}")) for i, item in enumerate(value, 1)]
+        contents = [{key: one for key, one in item.items() if key != "name"} for item in value]
+        return [dict(zip(names, contents, strict=True))]
+    is_named = kind == "dict_type" and isinstance(value, list) and name and not any(name in str(item) for item in value)
+    return [{name: value}] if is_named else []
+
+
+def _is_valid(line: str, key: str, field: FieldInfo) -> bool:
+    """Whether a line of YAML gives a key a value that it may have."""
+    with suppress(ValidationError, InputError):
+        value = read_yaml_text(line, Path(key))[0][key]
+        checked: TypeAdapter[Any] = TypeAdapter(Annotated[field.annotation, field])  # type: ignore[arg-type]
+        return checked.validate_python(value) is not None
+    return False
 
 
 def _model_of(error: Any, schema: FileSchema) -> type[BaseModel] | None:
@@ -283,7 +311,12 @@ def _key(name: str) -> str:
 
 
 def _flow(value: Any) -> str:
-    """A value on one line; JSON is YAML."""
+    """A value on one line: JSON is YAML, and words as keys need no quotes."""
+    if isinstance(value, dict):
+        names = [key if PLAIN.fullmatch(str(key)) else json.dumps(key, ensure_ascii=False) for key in value]
+        return f"{{{', '.join(f'{name}: {_flow(one)}' for name, one in zip(names, value.values(), strict=True))}}}"
+    if isinstance(value, list):
+        return f"[{', '.join(map(_flow, value))}]"
     return json.dumps(value, ensure_ascii=False)
 
 

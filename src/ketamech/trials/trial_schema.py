@@ -150,7 +150,9 @@ class TrialFile(BaseModel, extra="forbid", title="KetaMech trial"):
     )
     people: dict[str, str | float] = Field({}, description="distributions that differ, e.g. age: normal 70 4 in 65 85")
     parameters: dict[str, float | str] = Field({}, description="any parameter by its full name, for all patients")
-    arms: Annotated[dict[str, ArmKeys], Field(min_length=1, max_length=20)]
+    arms: Annotated[dict[str, ArmKeys], Field(min_length=1, max_length=20)] = Field(
+        description="arms by name, e.g. ketamine: {treatment: racemic 0.5 mg/kg IV over 40 min, n: 20}"
+    )
     patients: int | None = Field(
         None, ge=1, le=1_000_000, description="total number, where arms give shares, or none: equal ones"
     )
@@ -197,7 +199,7 @@ class TrialFile(BaseModel, extra="forbid", title="KetaMech trial"):
     events: dict[str, str] = Field(
         {},
         description="conditions whose frequency is reported by arm, and by group after a step has put patients into "
-        "groups, e.g. dissociation: CADSS > 4 (at any visit)",
+        "groups, e.g. dissociation: CADSS > 4; met at any visit",
     )
     eligibility: EligibilityKeys | None = Field(
         None, description="criteria on ratings; without them the population is that of the enrolled patients"

@@ -5,7 +5,7 @@ import json
 import re
 
 import pytest
-from browser_helpers import LINK_CONTENT, findings, fits_the_width, open_story, open_workbench, until
+from browser_helpers import LINK_CONTENT, findings, fits_the_width, open_story, open_workbench, settle, until
 
 from ketamech.analysis.exercises import load_exercises
 
@@ -311,14 +311,27 @@ def test_a_figure_gives_a_link_to_itself_and_html_without_a_server(page, address
     )
 
 
-def test_keys_lead_through_the_chapters_in_full_screen_only(page, address):
+SLOW_FULL_SCREEN = """milliseconds => {
+  const { requestFullscreen } = Element.prototype;
+  Element.prototype.requestFullscreen = async function () {
+    await new Promise((done) => setTimeout(done, milliseconds));
+    return requestFullscreen.call(this);
+  };
+}"""
+
+
+@pytest.mark.parametrize("delay", [0, 500], ids="{} ms".format)  # until the browser has filled the screen
+def test_keys_lead_through_the_chapters_in_full_screen_only(page, address, delay):
     open_story(page, address)
+    page.evaluate(SLOW_FULL_SCREEN, delay)
     top = "id => Math.abs(document.getElementById(id).getBoundingClientRect().top) < 160"
     assert page.get_by_role("link", name="Exercises").count() == 1
     page.keyboard.press("ArrowRight")
     assert page.evaluate("scrollY") == 0
     page.click("#full-screen")
     page.keyboard.press("ArrowRight")
+    until(page, "Boolean(document.fullscreenElement)")
+    settle(page, 1000)  # the place is kept while figures take their new size
     until(page, top, arg="mood")
     page.keyboard.press("PageDown")
     until(page, top, arg="felt")

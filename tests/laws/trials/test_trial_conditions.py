@@ -159,6 +159,33 @@ def test_a_number_in_place_of_thresholds_is_told_the_keys(stated, read):
     assert (scale.remission, scale.response) == read
 
 
+ARM = {"treatment": "racemic 0.5 mg/kg IV over 40 min", "n": 3}
+
+
+@pytest.mark.parametrize(
+    ("key", "stated", "typed"),
+    [
+        ("arms", [ARM, {"name": "saline", "treatment": "saline IV", "n": 3}], {"ketamine_1", "saline"}),
+        ("arms", {}, {"ketamine"}),
+        ("visits", ["MADRS at 24 h"], {"MADRS"}),
+        ("people", ["age 70"], {"age"}),
+        ("thresholds", [12], {"MADRS"}),
+        ("events", ["CADSS > 4"], {"dissociation"}),
+        ("leave", {"when": "CADSS > 30", "chance": "10 %"}, None),
+        ("steps", {"at": "8 d", "give": "stop"}, None),
+        ("eligibility", ["MADRS >= 28"], {"include"}),
+    ],
+)
+def test_what_is_told_to_type_in_place_of_a_wrong_shape_is_read(key, stated, typed):
+    with pytest.raises(InputError) as refused:
+        trial(**{key: stated})
+    content = yaml.safe_load(refused.value.type_this)
+    assert refused.value.key == key
+    assert set(content) == {key}
+    assert typed is None or set(content[key]) == typed
+    assert trial(**content)
+
+
 @pytest.mark.parametrize(
     ("thresholds", "key", "said"),
     [

@@ -86,13 +86,17 @@ export function setUpPresentation(places) {
   function move(step) {
     const index = Math.min(places.length - 1, Math.max(0, currentIndex() + step));
     places[index].scrollIntoView({ block: "start" });
+    hold = () => places[index].scrollIntoView({ block: "start", behavior: "instant" });
     showPlace(index);
   }
 
   // The heading of the chapter, or the same part below it, stays in view while the layout changes and figures take their
-  // new size, unless the reader moves.
+  // new size, unless the reader moves: also before the browser has answered. A chapter led to meanwhile stays instead.
+  let hold = null;
+  for (const name of ["wheel", "keydown", "pointerdown"]) addEventListener(name, () => (hold = null), { capture: true, passive: true });
+
   async function keepPlace(change, { node, top, height } = look()) {
-    const hold = () => {
+    hold = () => {
       const now = node.getBoundingClientRect();
       const away = now.top - (top < 0 ? (top / height) * now.height : top);
       if (Math.abs(away) > 1) scrollBy({ top: away, behavior: "instant" });
@@ -100,14 +104,11 @@ export function setUpPresentation(places) {
     showPlace(places.indexOf(node));
     await change();
     await nextFrame();
-    const moved = new AbortController();
-    for (const name of ["wheel", "keydown", "pointerdown"]) addEventListener(name, () => moved.abort(), { signal: moved.signal, capture: true });
     const until = performance.now() + RESIZING;
     do {
-      hold();
+      hold?.();
       await nextFrame();
-    } while (performance.now() < until && !moved.signal.aborted);
-    moved.abort();
+    } while (performance.now() < until);
     showPlace();
   }
 
