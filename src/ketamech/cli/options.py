@@ -190,7 +190,7 @@ class SimulateOptions:
     ] = None
     threads: Threads = None
     chunk: Annotated[
-        int | None, typer.Option(help="Patients per chunk on disk; does not change the results [default: 4096]")
+        int | None, typer.Option(help="Patients per chunk on disk; does not change the results [default: 2048]")
     ] = None
     tolerance: Annotated[float | None, typer.Option(help="Relative tolerance of the solver [default: 6e-7]")] = None
     device: Annotated[str | None, typer.Option(help="Device of the solver, cpu or cuda [default: cpu]")] = None

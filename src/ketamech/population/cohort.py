@@ -6,11 +6,11 @@ and any number of threads.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import partial
-from itertools import zip_longest
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -18,7 +18,9 @@ import xarray as xr
 
 from ketamech.core import InputError
 from ketamech.core.checkpoint import Arrays, dataset_as_arrays, dataset_from_arrays
+from ketamech.core.concurrency import in_pairs
 from ketamech.core.execution import ClusterProtocol
+from ketamech.core.progress import CountProgress
 from ketamech.engine.solve import TOLERANCE, validate_times
 from ketamech.parameters import HUMAN, ParameterTable
 from ketamech.population.random_draws import draw_parameters
@@ -30,7 +32,7 @@ from ketamech.simulation.output_ranges import require_outputs
 from ketamech.simulation.scenario import Scenario
 from ketamech.simulation.simulate import DoseChange, ensemble_of_patients
 
-CHUNK, CHUNK_BYTES = 4096, 2**27
+CHUNK, CHUNK_BYTES = 2048, 2**26  # two chunks are computed at a time
 
 
 @dataclass(frozen=True)
@@ -98,15 +100,15 @@ class Cohort:
 
     def chunks(
         self,
-        progress: Callable[[int], None] | None = None,
+        progress: CountProgress | None = None,
         chunk_starts: Sequence[int] | None = None,
         cluster: ClusterProtocol | None = None,
     ) -> Iterator[xr.Dataset]:
         """Datasets with dims (patient, time) of the chunks at `chunk_starts` (default: all).
 
         They come in that order unless computed on a `cluster`. `progress` is called with the number of patients
-        started. Without a cluster, one chunk is solved while the next is drawn. A failed patient is NaN with the reason
-        in `solve_status`.
+        started. Without a cluster, two chunks are computed at a time, each on half of the threads. A failed patient is
+        NaN with the reason in `solve_status`.
         """
         starts = list(self.chunk_starts if chunk_starts is None else chunk_starts)
         if not starts:
@@ -117,21 +119,28 @@ class Cohort:
                 if progress:
                     progress(self.patients - (len(starts) - done - 1) * self.chunk_size)
             return
-        with ThreadPoolExecutor(1) as ahead:
-            following = ahead.submit(self._draw_chunk, self._chunk_ids(starts[0]))
-            for first, after in zip_longest(starts, starts[1:]):
-                people = following.result()
-                if after is not None:
-                    following = ahead.submit(self._draw_chunk, self._chunk_ids(after))
-                yield self._solve_chunk(people, partial(_progress, progress, first) if progress else None)
+        before = self.patients - sum(len(self._chunk_ids(first)) for first in starts)  # of a run that is resumed
+        started = _Started(progress, before)
+        shared = nullcontext() if self.device == "cpu" else Lock()  # a device solves one chunk at a time
+
+        def chunk(first: int, threads: int) -> xr.Dataset:
+            ids, people = self._draw_chunk(self._chunk_ids(first))
+            tell = started.of_chunk(first)
+            with shared:
+                curves = self._solve_chunk(ids, people, threads, tell)
+            if tell:
+                tell(len(ids))
+            return curves
+
+        yield from in_pairs(chunk, starts, self.threads)
 
     def chunk_at(self, first: int) -> Arrays:
         """The chunk that begins with patient `first`, encoded as arrays."""
         return dataset_as_arrays(self.solve_patients(self._chunk_ids(first)))
 
-    def solve_patients(self, patient_ids: Sequence[int], progress: Callable[[int], None] | None = None) -> xr.Dataset:
+    def solve_patients(self, patient_ids: Sequence[int], progress: CountProgress | None = None) -> xr.Dataset:
         """Dataset with dims (patient, time) of some patients of the cohort, by number."""
-        return self._solve_chunk(self._draw_chunk(patient_ids), progress)
+        return self._solve_chunk(*self._draw_chunk(patient_ids), self.threads, progress)
 
     def _chunk_ids(self, first: int) -> Sequence[int]:
         return range(first, min(first + self.chunk_size, self.patients))
@@ -152,10 +161,11 @@ class Cohort:
             table, patient_ids, model=self.model, seed=self.seed, replicate=self.replicate, vary=self.vary
         )
 
-    def _solve_chunk(self, drawn: tuple[Sequence[int], Ensemble], progress: Callable[[int], None] | None) -> xr.Dataset:
-        patient_ids, ensemble = drawn
+    def _solve_chunk(
+        self, patient_ids: Sequence[int], ensemble: Ensemble, threads: int, progress: CountProgress | None
+    ) -> xr.Dataset:
         curves = ensemble.solve(
-            self.times, self.outputs, tolerance=self.tolerance, threads=self.threads, device=self.device,
+            self.times, self.outputs, tolerance=self.tolerance, threads=threads, device=self.device,
             progress=progress,
         )  # fmt: skip
         return curves.dataset(patient_ids)
@@ -189,8 +199,21 @@ def independent_patients(
     return VirtualPatients(np.asarray(patient_ids), values, {}, table, seed, replicate, redraw, independent=True)
 
 
-def _progress(progress: Callable[[int], None], before: int, here: int) -> None:
-    progress(before + here)
+class _Started:
+    """Patients started in all chunks, told to `progress`; chunks are computed side by side."""
+
+    def __init__(self, progress: CountProgress | None, before: int) -> None:
+        self._progress, self._lock, self._by_chunk, self._before = progress, Lock(), dict[int, int](), before
+
+    def of_chunk(self, first: int) -> CountProgress | None:
+        """The callback of one chunk; None where nobody is told."""
+        return partial(self._add, first) if self._progress else None
+
+    def _add(self, first: int, here: int) -> None:
+        with self._lock:
+            self._by_chunk[first] = here
+            assert self._progress
+            self._progress(self._before + sum(self._by_chunk.values()))
 
 
 def simulate_patients(

@@ -6,12 +6,9 @@ only, so that the numbers are bit-identical for any number of threads and any gr
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import cached_property
-from threading import Event
 from typing import Any
 
 import numpy as np
@@ -19,10 +16,10 @@ import xarray as xr
 
 from ketamech.core import InputError
 from ketamech.core.checkpoint import Arrays, dataset_as_arrays, dataset_from_arrays
+from ketamech.core.concurrency import in_pairs
 from ketamech.core.constants import SCORE_TOLERANCE
 from ketamech.core.environment import available_threads, short_hash
 from ketamech.core.execution import LOCAL_EXECUTOR, Executor
-from ketamech.core.progress import context_until
 from ketamech.dosing.dose_events import DoseEvent, Quantity, parameter_lookup
 from ketamech.simulation.ensemble import Ensemble, Integration
 from ketamech.simulation.model import Model, load_model
@@ -104,24 +101,10 @@ class TrialRun:
         return dataset_as_arrays(dataset(self.simulate_replicates(enrolled), enrolled, self.seed))
 
     def simulate_groups(self, groups: Sequence[Sequence[int]]) -> Iterator[Arrays]:
-        """The same for several groups of replicates, two at a time, each on half of the threads.
-
-        So patients of one group are drawn, and its tables made, while the other is solved. A last group without a
-        partner has all threads.
-        """
-        half, pairs, ended = replace(self, threads=-(-self.threads // 2)), len(groups) // 2, Event()
-        runs = [*[half] * (2 * pairs), self]
-        with ThreadPoolExecutor(min(2, self.threads)) as pool:
-            results = deque(
-                pool.submit(context_until(ended).run, run.simulate_group, group)
-                for run, group in zip(runs, groups, strict=False)
-            )
-            try:
-                while results:
-                    yield results.popleft().result()
-            finally:
-                ended.set()
-                pool.shutdown(cancel_futures=True)
+        """The same for several groups of replicates, two at a time."""
+        return in_pairs(
+            lambda group, threads: replace(self, threads=threads).simulate_group(group), groups, self.threads
+        )
 
     def enrol_replicates(self, numbers: Sequence[int]) -> list[Enrolment]:
         """Enrolment of some replicates. Replicate 0 has the median of the posterior, replicate r its draw r - 1."""

@@ -346,11 +346,21 @@ def test_doses_go_on_for_as_long_as_is_looked(model):
     assert found[:, 1] == pytest.approx(found[:, 0], rel=0.05)
 
 
+@pytest.mark.parametrize("starts", [None, (8, 16)], ids=["whole", "resumed"])
+def test_progress_counts_the_patients_of_all_chunks(model, starts):
+    told = []
+    parts = list(cohort(model, patients=20, chunk=8, threads=2).chunks(told.append, starts))
+    assert sum(part.sizes["patient"] for part in parts) == (12 if starts else 20)
+    assert told == sorted(told)
+    assert told[-1] == 20
+    assert starts is None or told[0] > 8
+
+
 def test_many_outputs_at_many_times_make_smaller_chunks(model):
     few = cohort(model, patients=5000)
     many = Cohort(model, few.scenario, 5000, model.layout.output_names, np.linspace(0, 672, 2000))
-    assert few.chunk_size == 4096
-    assert many.chunk_size * len(many.outputs) * 2000 * 8 <= 2**27
+    assert few.chunk_size == 2048
+    assert many.chunk_size * len(many.outputs) * 2000 * 8 <= 2**26
     assert many.chunk_size >= 1
 
 
