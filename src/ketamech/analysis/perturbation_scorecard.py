@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from ketamech.analysis.scorecard_targets import bounds
-from ketamech.core import require_known, unit
+from ketamech.core import InputError, require_known, unit
 from ketamech.core.constants import PROTOCOL_TOLERANCE
 from ketamech.core.csv_table import CsvRow, parts, read_table
 from ketamech.core.environment import DATA
@@ -30,6 +30,7 @@ from ketamech.simulation.scenario import Scenario, perturbation_parameters
 from ketamech.simulation.simulate import events_of_scenario
 
 PATH = DATA / "perturbations" / "rows.csv"
+PREDICTIONS = DATA / "perturbations" / "predictions.csv"
 SINGLE_EXPERIMENT = DATA / "perturbations" / "single_experiment.csv"
 COLUMNS = (
     "evidence", "species", "regimen", "with", "settings", "output", "reduction", "when", "statistic", "observed",
@@ -115,6 +116,19 @@ def load_perturbation_targets(path: Path = PATH) -> tuple[PerturbationTarget, ..
     )
 
 
+def load_predictions() -> tuple[PerturbationTarget, ...]:
+    """Every reading of data/perturbations/predictions.csv: written down before it was compared, and never fitted.
+
+    Raises InputError for a row of the evidence that a parameter may be calibrated to.
+    """
+    rows, evidence = load_perturbation_targets(PREDICTIONS), load_evidence()
+    fitted = sorted({row.evidence for row in rows if evidence[row.evidence].use != "context"})
+    if fitted:
+        what = f"{', '.join(fitted)} may be used for calibration, so comparing it is no prediction"
+        raise InputError(what, key="use", expected="context")
+    return rows
+
+
 def _row(row: CsvRow, evidence: str) -> PerturbationTarget:
     species = row.one_of("species", SPECIES)
     if row["undecided"]:
@@ -164,9 +178,13 @@ class FactorialArms:
 
 
 def score_perturbations(
-    model: Model | None = None, overrides: Mapping[str, float] | None = None, *, threads: int = 2
+    model: Model | None = None,
+    overrides: Mapping[str, float] | None = None,
+    *,
+    rows: tuple[PerturbationTarget, ...] | None = None,
+    threads: int = 2,
 ) -> pd.DataFrame:
-    """Simulate every row of data/perturbations/rows.csv; `overrides`: parameter values (canonical) used in every arm.
+    """Simulate `rows`, or every row of data/perturbations/rows.csv; `overrides`: values (canonical) used in every arm.
 
     An override replaces the values of the tables and of the species; a value set by a row replaces the override. One
     line per row: evidence, reference, species, regimen, with, output, when, statistic, observed, predicted (direction),
@@ -177,7 +195,7 @@ def score_perturbations(
     replaced_values = dict(overrides or {})
     for name in replaced_values:
         require_known(name, model.parameters, f"there is no parameter '{name}'", key=name)
-    rows = load_perturbation_targets()
+    rows = load_perturbation_targets() if rows is None else rows
     curves = _curves(model, rows, replaced_values, threads)
     return pd.DataFrame([_line(row, curves) for row in rows])
 
@@ -197,16 +215,24 @@ def tally_by_evidence(lines: pd.DataFrame) -> pd.DataFrame:
 
 
 def perturbation_counts(lines: pd.DataFrame) -> str:
-    """A sentence with the numbers of right, wrong and undecided rows, of sizes inside their band, and the kappas."""
-    rows, sentences = tally_by_evidence(lines), []
+    """A sentence with the numbers of right, wrong and undecided rows, of sizes inside their band, and the kappas.
+
+    Rows of data/perturbations/predictions.csv are a group of their own and in no other.
+    """
+    tally, sentences = tally_by_evidence(lines), []
+    predicted = tally.evidence.isin({row.evidence for row in load_predictions()})
+    rows = tally[~predicted]
     perturbing = rows[rows.evidence.isin(_of_stage_perturbation(rows.evidence))]
     dedicated = {name for term in load_single_experiment_terms() for name in term.evidence}
     for word, part in (
-        ("all rows", rows),
+        ("rows written down before they were compared", tally[predicted]),
+        ("all other rows", rows),
         ("rows of stage perturbation", perturbing),
         ("of these, rows to which no parameter was calibrated", perturbing[~perturbing.evidence.isin(_calibrated())]),
         ("of these, rows without a term of their own", perturbing[~perturbing.evidence.isin(dedicated)]),
     ):
+        if part.empty:
+            continue
         counts = {name: int((part.verdict == name).sum()) for name in ("right", "wrong", "undecided")}
         sized = [value for value in part.inside if value is not None]
         readings = lines[lines.evidence.isin(part.evidence)]

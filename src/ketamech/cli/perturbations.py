@@ -21,11 +21,15 @@ def perturbations(out: ResultFolder = Path("runs/perturbations"), png: FigurePng
 
     Perturbations are blockers, gene deletions and other interventions; wrong predictions are printed first.
     A row is right if its direction is. `inside` states whether its size lies in the published interval or, where the
-    row codes only significance, in the acceptance band that was set before the comparison. The counts are repeated
-    without the terms of data/perturbations/single_experiment.csv, which exist for one experiment each. Writes
-    perturbations.csv and perturbations.svg.
+    row codes only significance, in the acceptance band that was set before the comparison. Rows that were written down
+    before they were compared, and to which nothing is fitted (data/perturbations/predictions.csv), are counted apart.
+    The counts are repeated without the terms of data/perturbations/single_experiment.csv, which exist for one
+    experiment each. Writes perturbations.csv and perturbations.svg.
     """
+    import pandas as pd
+
     from ketamech.analysis.perturbation_scorecard import (
+        load_predictions,
         perturbation_counts,
         score_perturbations,
         tally_by_evidence,
@@ -37,8 +41,10 @@ def perturbations(out: ResultFolder = Path("runs/perturbations"), png: FigurePng
     model = terminal.model()
     console = terminal.progress()
     with console.status("Running the experiments ..."):
-        rows = score_perturbations(model)
-        reduced_rows = score_perturbations(model, without_single_experiment_terms())
+        rows, reduced_rows = (
+            pd.concat([score_perturbations(model, values, rows=targets) for targets in (None, load_predictions())])
+            for values in (None, without_single_experiment_terms())
+        )
     reduced_summary = f"Without the terms that exist for one experiment: {perturbation_counts(reduced_rows)}"
     summary = f"{perturbation_counts(rows)}.\n{reduced_summary}"
     metadata = terminal.provenance("perturbations", model)
