@@ -1,4 +1,4 @@
-"""Scorecard of published perturbations (data/perturbations/rows.csv): predicted and observed direction of each."""
+"""Scorecard of published perturbations (data/perturbations/rows.csv, predictions.csv): direction of each."""
 
 from __future__ import annotations
 
@@ -116,12 +116,12 @@ def load_perturbation_targets(path: Path = PATH) -> tuple[PerturbationTarget, ..
     )
 
 
-def load_predictions() -> tuple[PerturbationTarget, ...]:
+def load_predictions(path: Path = PREDICTIONS) -> tuple[PerturbationTarget, ...]:
     """Every reading of data/perturbations/predictions.csv: written down before it was compared, and never fitted.
 
     Raises InputError for a row of the evidence that a parameter may be calibrated to.
     """
-    rows, evidence = load_perturbation_targets(PREDICTIONS), load_evidence()
+    rows, evidence = load_perturbation_targets(path), load_evidence()
     fitted = sorted({row.evidence for row in rows if evidence[row.evidence].use != "context"})
     if fitted:
         what = f"{', '.join(fitted)} may be used for calibration, so comparing it is no prediction"

@@ -15,7 +15,7 @@ import pandas as pd
 
 FILE = Path(__file__).with_suffix(".csv")
 COLUMNS = ("table", "id", "verdict")
-PASSES = {"scorecard": "inside", "criteria": "reached", "perturbations": "right"}
+PASSES = {"scorecard": "inside", "criteria": "reached", "perturbations": "right", "predictions": "right"}
 
 
 def scorecard_verdicts(rows: pd.DataFrame) -> list[tuple[str, str, str]]:
@@ -31,10 +31,10 @@ def criteria_verdicts(table: pd.DataFrame) -> list[tuple[str, str, str]]:
     return [("criteria", name, words[bool(value)]) for name, value in zip(limited.goal, limited.reached, strict=True)]
 
 
-def perturbation_verdicts(lines: pd.DataFrame) -> list[tuple[str, str, str]]:
-    """(table, id, verdict) of every reading of the perturbation scorecard."""
+def perturbation_verdicts(lines: pd.DataFrame, table: str = "perturbations") -> list[tuple[str, str, str]]:
+    """(table, id, verdict) of every reading of the perturbation scorecard, or of the `predictions` in it."""
     ids = lines.evidence + " " + lines.output + " " + lines.when + " " + lines.statistic
-    return [("perturbations", name, verdict) for name, verdict in zip(ids, lines.verdict, strict=True)]
+    return [(table, name, verdict) for name, verdict in zip(ids, lines.verdict, strict=True)]
 
 
 def not_passed(verdicts: Iterable[tuple[str, str, str]]) -> list[tuple[str, str, str]]:
@@ -55,7 +55,7 @@ def expected(table: str) -> list[tuple[str, str, str]]:
 
 def main() -> None:
     """Run the three scorecards and write the file."""
-    from ketamech.analysis.perturbation_scorecard import score_perturbations
+    from ketamech.analysis.perturbation_scorecard import load_predictions, score_perturbations
     from ketamech.analysis.scorecard import scorecard
     from ketamech.simulation.model import load_model
 
@@ -65,6 +65,7 @@ def main() -> None:
         *scorecard_verdicts(card.rows),
         *criteria_verdicts(card.criteria),
         *perturbation_verdicts(score_perturbations(model)),
+        *perturbation_verdicts(score_perturbations(model, rows=load_predictions()), "predictions"),
     ]
     with FILE.open("w", encoding="utf-8", newline="") as stream:
         writer = csv.writer(stream, lineterminator="\n")
