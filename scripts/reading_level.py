@@ -1,17 +1,23 @@
-"""Reading level of the plain text of the story: Flesch-Kincaid grade, SMOG and Dale-Chall of each chapter and of all.
+"""Reading level of the plain text of the story: Flesch-Kincaid grade, SMOG and Dale-Chall of each chapter, summary and all.
 
     python scripts/reading_level.py
 
 Needs textstat. Exits with 1 where a chapter is above a bound: grade 8, SMOG 9, Dale-Chall 8.
 """
 
+import re
 import sys
 
 import textstat
 
-from ketamech.app.routes.metadata import load_story_texts
+from ketamech.app.routes.metadata import TableRow, load_story_texts
 
 BOUNDS = {"Flesch-Kincaid": 8, "SMOG": 9, "Dale-Chall": 8}
+# Like the numbers in the summary, in words: numerals are familiar words of Dale and Chall, and textstat counts them as hard.
+SUMMARY_VALUES = {name: "ten" for name in ("before", "score", "without")} | {
+    name: "ten of a hundred" for name in ("sites", "blocked_interneuron")
+}
+CHANGE = "ten percent more"
 
 
 def plain_texts() -> dict[str, str]:
@@ -23,7 +29,15 @@ def plain_texts() -> dict[str, str]:
             found.setdefault(str(row["chapter"]), []).append(str(row["text"]))
     for row in tables["guesses"]:
         found[str(row["chapter"])].append(f"{row['question']} {row['hint']} {row['lesson']}")
+    found["summary"] = summary_texts(tables["summary"], [str(row["by"]) for row in tables["ways"]])
     return {chapter: " ".join(texts) for chapter, texts in found.items()}
+
+
+def summary_texts(rows: list[TableRow], ways: list[str]) -> list[str]:
+    """The statements of the summary, each with its numbers, and once for each way that it can name."""
+    texts = [re.sub(r"\d+", "ten", str(row["text"])) for row in rows]
+    filled = [re.sub(r"{(?!way})(\w+)}", lambda name: SUMMARY_VALUES.get(name[1], CHANGE), text) for text in texts]
+    return [text.replace("{way}", way) for text in filled for way in (ways if "{way}" in text else ways[:1])]
 
 
 def reading_level(text: str) -> dict[str, float]:

@@ -26,7 +26,7 @@ COLUMNS = (
 )  # fmt: skip
 LESSON = DATA / "exercises" / "lesson.csv"
 LESSON_COLUMNS = ("part", "minutes", "chapter", "exercise", "text")
-LESSON_PARTS = ("aim", "before", "step", "evidence")
+LESSON_PARTS = ("aim", "before", "step", "order", "evidence")
 CONTROL, NO_PERTURBATION = "control", "no perturbation"
 HORIZON = "8 days"
 
@@ -61,7 +61,8 @@ class Exercise:
 
 @dataclass(frozen=True)
 class LessonRow:
-    """A part of the lesson: an aim, what pupils know before, a step with its `minutes`, or a word on the evidence.
+    """A part of the lesson: an aim, what pupils know before, a step with its `minutes`, an event of the chain in its
+    order, or a word on the evidence.
 
     A step may name a chapter of the story and an exercise by their ids.
     """

@@ -254,11 +254,11 @@ def test_back_closes_what_is_open_before_it_leaves_the_page(browser, address):
     settle(page)
     assert page.evaluate("document.querySelector('#signalling h2').getBoundingClientRect().top < innerHeight")
     for _ in range(4):
-        if "exercises" in page.url:
+        if page.url.endswith("/exercises"):
             break
-        page.evaluate("history.back()")  # `go_back` waits for a load, which a step inside the page has not
-        page.wait_for_timeout(800)
-    assert "exercises" in page.url
+        page.evaluate("void setTimeout(() => history.back())")  # answers before the page is left
+        until(page, lambda here=page.url: page.url != here)
+    assert page.url.endswith("/exercises")
     page.close()
 
 
@@ -313,6 +313,20 @@ def test_numbers_of_the_ten_people_do_not_run_together(story):
     story.wait_for_selector("#ten-people .ten-person", state="attached")
     for row in (1, 2):
         assert story.evaluate(TOUCHING, f"#ten-people .people-row:nth-child({row}) .ten-person span") == []
+
+
+@at_sizes("phone")
+@pytest.mark.parametrize("hours", [2 / 3, 72])
+def test_the_habenula_is_named_in_the_drawing_of_a_phone(story, hours):
+    story.evaluate(CLOCK, ["set", hours])
+    settle(story)
+    frame, stage = (story.locator(name).bounding_box() for name in (".synapse .inset .frame", ".stage"))
+    name = story.locator(".synapse .inset .label text").bounding_box()
+    for box in (frame, name):
+        assert box["x"] >= stage["x"]
+        assert box["x"] + box["width"] <= stage["x"] + stage["width"]
+        assert stage["y"] <= box["y"] <= stage["y"] + stage["height"] - box["height"]
+    assert story.locator(".synapse .inset .label").is_visible()
 
 
 @at_sizes("phone")

@@ -7,7 +7,7 @@ import re
 import pytest
 from browser_helpers import LINK_CONTENT, findings, fits_the_width, open_story, open_workbench, settle, until
 
-from ketamech.analysis.exercises import load_exercises
+from ketamech.analysis.exercises import load_exercises, load_lesson
 
 BAR_NOTE = "getComputedStyle(document.querySelector('#time-bar'), '::after').content"
 ARM = "esketamine 56 mg nasal on day 1, then 56 to 84 mg by response and tolerability on days 4, 8"
@@ -258,13 +258,19 @@ def test_contributions_follow_the_selected_time(page, address):
 def test_the_exercises_show_their_answers_and_open_in_the_workbench(page, address):
     page.goto(f"{address}/exercises")
     page.wait_for_selector("#exercises details")
-    assert page.locator("#exercises > li").count() == len(load_exercises())
+    page.wait_for_selector("#order")
+    assert page.locator("#exercises > li").count() == len(load_exercises()) + 1
+    events = [row.text for row in load_lesson() if row.part == "order"]
+    shown = page.locator("#order ol li").all_inner_texts()
+    assert shown != events, "the list does not give the order away"
+    letters = page.locator("#order .answer").text_content().split()
+    assert [shown["ABCDEFG".index(letter)] for letter in letters] == events
     assert not page.locator("#exercises .answer").first.is_visible()
     page.get_by_role("button", name="Show all answers").click()
     assert "ng/mL" in page.locator("#exercises .answer").first.inner_text()
     assert fits_the_width(page)
     assert findings(page) == []
-    page.get_by_label("Your answer to exercise 1").fill("7 percent")
+    page.get_by_label("Your answer to exercise 1", exact=True).fill("7 percent")
     page.get_by_role("link", name="Simulate it in the workbench").last.click()
     page.wait_for_selector("#panel path.curve")
     assert page.locator(".case").count() == 2
@@ -279,7 +285,7 @@ def test_the_exercises_show_their_answers_and_open_in_the_workbench(page, addres
     assert "A habenula off" in legend
     assert "B habenula on" in legend
     page.goto(f"{address}/exercises")
-    assert page.get_by_label("Your answer to exercise 1").input_value() == "7 percent", "what was typed is still there"
+    assert page.get_by_label("Your answer to exercise 1", exact=True).input_value() == "7 percent", "what was typed is still there"
     assert page.console_errors == []
 
 

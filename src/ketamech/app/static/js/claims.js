@@ -64,6 +64,28 @@ function leanOf(claim, groups) {
   return `${lean}: ${words.join(", ")}`;
 }
 
+// What weighs on each side and why that makes the verdict, without numbers of weight: for the plain level.
+export function verdictWords(claim) {
+  const papers = (rows) => new Set(rows.map(({ citation }) => citation)).size;
+  const isRecord = ({ strength }) => strength === "record";
+  const side = (name, rows) => {
+    const kinds = GROUPS.map(({ id, is }) => [papers(rows.filter((row) => is(row) && !isRecord(row))), `in ${id}`]);
+    const counts = [...kinds, [papers(rows.filter(isRecord)), "in official records"]].filter(([count]) => count);
+    return counts.length ? `Results ${name} it: ${list(counts.map((count) => count.join(" ")))}.` : `No result speaks ${name} it.`;
+  };
+  const sides = [side("for", claim.evidence_for), side("against", claim.evidence_against)].join(" ");
+  return `${sides} Trials in people weigh the most, and small studies less. ${whyWords(claim)}`;
+}
+
+function whyWords(claim) {
+  const balance = balanceOf(claim);
+  const weighs = balance > 0 ? "for" : "against";
+  const { verdict } = claim;
+  if (verdict === "supported" || verdict === "contradicted") return `At least three quarters of the weight is ${weighs} it, and that is enough: so it is ${verdict}.`;
+  if (Math.abs(balance) < LEAN) return verdict === "mixed" ? "Neither side has three quarters of the weight: so it is mixed." : "There is too little to go by: so it is not supported.";
+  return `Most of the weight is ${weighs} it, but too little of that is from people: so it is ${verdict === "mixed" ? "mixed" : "not supported, and not yet contradicted"}.`;
+}
+
 const icon = (id) =>
   svgElement("svg", { viewBox: "0 0 24 24" }, svgElement("path", { d: ICONS[id], "stroke-linejoin": "round" }));
 const capital = (text) => text.charAt(0).toUpperCase() + text.slice(1);
@@ -100,7 +122,13 @@ export function leanBar(claim) {
     svgElement("line", { class: "lean-middle", x1: 100, x2: 100, y1: 3, y2: 19 }),
     svgElement("path", { class: "lean-mark", d: `M${mark - 5} 11L${mark} 1L${mark + 5} 11L${mark} 21Z` }),
   );
-  const text = (side, weight) => element("span", { text: `weight ${side}: ${Number(weight.toFixed(1))}` });
+  const text = (side, weight) =>
+    element(
+      "span",
+      {},
+      element("span", { "data-until": "plain", text: side }),
+      element("span", { "data-from": "student", text: `weight ${side}: ${Number(weight.toFixed(1))}` }),
+    );
   return element(
     "div",
     { class: "lean-bar" },

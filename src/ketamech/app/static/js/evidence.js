@@ -1,7 +1,7 @@
 // Evidence: badges in the text, and the dialog they open (a claim with its verdict, or published values with their sources).
 
 import { errorMessage, getJson } from "./api.js";
-import { balanceOf, claimClass, claimContent, leanBar, leanWords } from "./claims.js";
+import { balanceOf, claimClass, claimContent, leanBar, leanWords, verdictWords } from "./claims.js";
 import { button, closeButton, element, errorBox, find, findAll, loading, paragraph } from "./dom.js";
 import { formatNumber, formatWithUnit, publishedValue } from "./format.js";
 
@@ -100,7 +100,8 @@ function openClaim(claim) {
   openDialog(claim.statement, [
     element("p", {}, badge, ` ${capital(leanWords(claim))}. The claim appears in: ${claim.encountered_as}.`),
     leanBar(claim),
-    paragraph(`Basis of the verdict: ${claim.reason}.`, "secondary"),
+    element("p", { "data-until": "plain", text: verdictWords(claim) }),
+    element("p", { class: "secondary", "data-from": "student", text: `Basis of the verdict: ${claim.reason}.` }),
     claim.note && paragraph(claim.note),
     element("h3", { text: "Model result" }),
     inModel,

@@ -29,6 +29,22 @@ function exerciseNode(exercise, i) {
   );
 }
 
+// The events of the chain, to be put in order; `i`: the place of this task among the exercises.
+function orderNode(parts, i) {
+  const events = parts.filter(({ part }) => part === "order").map(({ text }) => text);
+  const shown = [...events].sort((a, b) => a.localeCompare(b));
+  const letters = events.map((text) => String.fromCharCode(65 + shown.indexOf(text)));
+  return element(
+    "li",
+    { id: "order" },
+    element("h2", { text: `${i + 1}. Which comes first?` }),
+    paragraph("Put these events in their order, from the dose to a month later: write the letters in a row."),
+    element("ol", { type: "A" }, shown.map((text) => element("li", { text }))),
+    answerField(i),
+    element("details", {}, element("summary", { text: "Answer" }), paragraph(letters.join(" "), "answer")),
+  );
+}
+
 // The cases of the exercise at the time that it asks about, with the figure that it is read from in view.
 function workbenchAddress({ id, scenarios, group, hours, label }) {
   const view = { exercise: id, "curves.group": group, ...(hours && { time: Number(hours.toPrecision(3)) }) };
@@ -108,7 +124,9 @@ find("#exercises").replaceChildren(element("li", {}, loading("Simulating the exe
 getJson("/api/exercises").then(
   async (exercises) => {
     find("#exercises").replaceChildren(...exercises.map(exerciseNode));
-    find("#lesson").append(...lessonNodes(await getJson("/api/lesson"), exercises));
+    const lesson = await getJson("/api/lesson");
+    find("#exercises").append(orderNode(lesson, exercises.length));
+    find("#lesson").append(...lessonNodes(lesson, exercises));
     find("#lesson").hidden = false;
     document.getElementById(location.hash.slice(1))?.scrollIntoView();
   },

@@ -75,6 +75,7 @@ export class Figure {
     return element(
       "div",
       { class: "save-buttons" },
+      saveWord(),
       save("SVG", "the figure", saveAs("svg")),
       save("PNG", "the figure", saveAs("png")),
       save("CSV", "the numbers", () => saveRows(this.title, this.rows())),
@@ -82,6 +83,9 @@ export class Figure {
     );
   }
 }
+
+// What the names of file formats beside it are for.
+const saveWord = () => element("span", { class: "save-word", "aria-hidden": "true", text: "Save" });
 
 // A marker in the colour and shape of a colour index.
 export function marker(index, x, y, colour = null) {
@@ -255,14 +259,18 @@ function saveFigure(figure, kind) {
   image.src = `data:image/svg+xml;charset=utf-8,${encodeURIComponent(text)}`;
 }
 
-// Buttons that save a drawing which is no figure; `drawing` resolves to its { svg, title, legend, note, shownTime, size }.
+// Buttons that save a drawing which is no figure; `drawing` hands its { svg, title, legend, note, shownTime, size } to a
+// function, with numbers in place of names where it is asked for that.
 export function drawingButtons(drawing) {
-  const save = async (kind) => {
-    const { title, note, ...others } = await drawing();
-    saveFigure({ title, titleNode: { textContent: title }, note: { textContent: note }, ...others }, kind);
-  };
+  const save = (kind, isNameless = false) =>
+    drawing(({ title, note, ...others }) => saveFigure({ title, titleNode: { textContent: title }, note: { textContent: note }, ...others }, kind), isNameless);
   const buttons = ["SVG", "PNG"].map((kind) => linkButton(kind, () => save(kind.toLowerCase()), { "aria-label": `Save the drawing as ${kind}` }));
-  return element("div", { class: "save-buttons" }, buttons);
+  const nameless = linkButton("No names", () => save("png", true), {
+    class: "link-button nameless",
+    "aria-label": "Save the drawing as PNG with numbers in place of names",
+    title: "For a class: numbers in place of names",
+  });
+  return element("div", { class: "save-buttons" }, saveWord(), buttons, nameless);
 }
 
 const ROW = 16;

@@ -20,7 +20,8 @@ import { Ways } from "./ways.js";
 import { FallBar, WaysRibbon } from "./ways-ribbon.js";
 
 const PRESENT = 0.1; // of the peak in the brain
-const LOW_SCREEN = 928; // px
+const LOW_SCREEN = 1072; // px, as in the stylesheet
+const LOWEST_SCREEN = 830;
 const RAT =
   "A rat is simulated, as in most studies of cells. It has no mood score; everything in the drawing is computed for it.";
 const NO_RATING = "The MADRS score exists for people only; a rat is simulated now.";
@@ -30,7 +31,7 @@ export class Hero {
   // `showBands` gets the bands of the simulated people, also where they are removed.
   constructor(tables, { state, runs, scene, openEvidence, showBands, withTerms }) {
     Object.assign(this, { tables, state, scene, openEvidence, showBands, bands: tables.severity, points: [], people: null });
-    this.figure = new MoodFigure({ bands: tables.severity, openEvidence, withTerms, height: innerHeight < LOW_SCREEN ? 226 : 266 });
+    this.figure = new MoodFigure({ bands: tables.severity, openEvidence, withTerms, height: innerHeight < LOWEST_SCREEN ? 186 : innerHeight < LOW_SCREEN ? 226 : 266 });
     find("#mood-figure").append(this.figure.node);
     const height = Math.min(420, Math.max(300, innerHeight - 420)); // on a low screen the legend needs room below
     this.largeFigure = new MoodFigure({ bands: tables.severity, openEvidence, withTerms, height, narrowHeight: 190 });
@@ -38,7 +39,7 @@ export class Hero {
     scene.moodSentence = (hours) => (this.found ? `After ${formatTimeLong(hours)}: ${this.sentenceAt(hours)}` : "");
     this.ways = new Ways(tables.ways, { state, runs });
     this.ribbon = new WaysRibbon(this.ways, find("#ways"), withTerms);
-    new Summary(tables, this);
+    new Summary(tables, this, withTerms);
     scene.stage.after(new FallBar(this.ways, withTerms).node);
     find("#dose-control").append(storyDoseSlider(state, { withRoutes: true }));
     selectedTime.whileNear(find("#mood-now"), { onChange: () => this.showSentence() });

@@ -78,8 +78,7 @@ async function start() {
   scene = new Scene(find("#scene"), metadata.story.bindings);
   address = new StoryAddress(state, VIEW);
   linkFigures(address, state, trackInfo);
-  find(".scene-values > div").prepend(drawingButtons(sceneDrawing));
-  find(".scene-values .values-kind").textContent = " as a table; save the drawing";
+  find(".scene-head").append(drawingButtons(sceneDrawing));
   setUpReadingLevel(() => address.replace());
   setPictureSource(() => ({ treatment: [state.description, ...state.changes].join("; "), version: metadata.version }));
   const runs = new MoodRuns(state);
@@ -149,17 +148,44 @@ function addFigure(key, figure) {
   viewObserver.observe(figure.node);
 }
 
-// The level that the scene shows, to be saved, at its full height: without the values below it.
-async function sceneDrawing() {
-  find(".scene-values").open = false;
-  await nextFrame();
-  await nextFrame();
+// Hands the level that the scene shows to `use`, at the height that it has without the table below it, which stays open; as
+// a sheet to label where it is `isNameless`.
+function sceneDrawing(use, isNameless) {
+  const [place, values] = [find("#scene"), find(".scene-values > div")];
+  const { scrollTop } = place;
+  const hide = (isHidden) => {
+    values.hidden = isHidden;
+    scene.fit();
+  };
+  hide(true);
   const svg = find(".drawing[data-state=shown]") ?? find(".stage-mood .figure > svg");
   const { clientWidth, clientHeight } = find(".stage");
   const size = svg.matches(".drawing") ? [clientWidth, clientHeight] : null; // the curve has that of its view box
   const shownTime = `${formatTimeLong(selectedTime.hours)} after the start. ${find("#scene-sentence").textContent}`;
   const note = "Drawn from computed curves, not to scale.";
-  return { svg, title: scene.title, note, legend: find(".scene-legend"), shownTime, size };
+  const drawn = { svg, title: scene.title, note, legend: find(".scene-legend"), shownTime, size };
+  if (isNameless && size) {
+    const names = new NamesOf(svg);
+    use({ ...drawn, title: `${drawn.title}, to label`, note: `Write at each number one of these names: ${names.words}.`, legend: element("ul", {}) });
+    names.restore();
+  } else use(drawn);
+  hide(false);
+  place.scrollTop = scrollTop;
+}
+
+// Numbers stand in place of the names in a drawing, until they are restored.
+class NamesOf {
+  constructor(svg) {
+    const isShown = (text) => text.textContent && getComputedStyle(text.parentNode).display !== "none" && !text.querySelector("[data-id=value]");
+    this.former = findAll(".label text", svg).filter(isShown).map((text) => ({ text, parts: [...text.childNodes] }));
+    const names = this.former.map(({ parts }) => parts.map(({ textContent }) => textContent).join(" "));
+    this.words = [...new Set(names)].sort((a, b) => a.localeCompare(b)).join(", ");
+    this.former.forEach(({ text }, i) => (text.textContent = String(i + 1)));
+  }
+
+  restore() {
+    for (const { text, parts } of this.former) text.replaceChildren(...parts);
+  }
 }
 
 function currentScenario() {

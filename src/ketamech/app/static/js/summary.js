@@ -4,7 +4,7 @@
 import { element, find } from "./dom.js";
 import { formatTimeLong } from "./format.js";
 import { selectedTime } from "./time-slider.js";
-import { LEAST, points } from "./ways.js";
+import { LEAST } from "./ways.js";
 
 const MONTH_FROM = 720; // h
 const MEASURES = {
@@ -15,10 +15,12 @@ const MEASURES = {
 
 export class Summary {
   // `tables`: those of the story; `hero` has the scene with its curves and the ways, which are computed last.
-  constructor({ summary, chapters }, hero) {
-    this.hero = hero;
+  constructor({ summary, chapters }, hero, withTerms) {
+    Object.assign(this, { hero, withTerms });
     this.chapters = new Map(chapters.map((row, i) => [row.id, { ...row, number: i + 1 }]));
-    this.times = [...new Set(summary.map(({ hours }) => hours))].map((hours) => ({ hours, rows: summary.filter((row) => row.hours === hours) }));
+    const timesOf = ({ hours }) => hours;
+    this.times = [...new Set(summary.filter(timesOf).map(timesOf))].map((hours) => ({ hours, rows: summary.filter((row) => row.hours === hours) }));
+    this.scores = summary.filter((row) => !timesOf(row));
     this.list = element("ol", {});
     this.place = find("#summary");
     this.place.append(this.list);
@@ -34,32 +36,39 @@ export class Summary {
   line(hours, rows) {
     const { bindings } = this.hero.scene;
     const frame = bindings.at(hours);
-    const shown = rows.filter((row) => applies(row, frame));
+    const value = ({ measure, shows }) => MEASURES[measure](frame, shows);
+    const shown = rows.filter((row) => isWithin(value(row), row));
     if (!shown.length || !(frame.peak("ketamine") > 0)) return null;
-    const seen = shown.flatMap(({ shows }) => bindings.rows.get(shows).measured_in.replace(", scaled to people", "").split(/, | and /));
     const chapters = [...new Set(shown.map(({ chapter }) => chapter))].map((id) => this.chapters.get(id));
-    const links = chapters.flatMap(({ id, number, short }) => [", ", element("a", { href: `#${id}`, text: `${number} ${short}` })]).slice(1);
+    const links = chapters.flatMap(({ id, number, short }) => [" · ", element("a", { href: `#${id}`, text: `${number} ${short}` })]);
     return element(
       "li",
       {},
       timeButton(hours),
-      ` ${shown.map((row) => filled(row, frame)).join(" ")} `,
-      element("strong", { text: this.moodAt(hours) }),
-      element("small", {}, `Seen in ${[...new Set(seen)].join(", ")}. Chapters: `, links),
+      this.withTerms(` ${shown.map((row) => filled(row, frame)).join(" ")} `),
+      element("strong", { text: this.scoreAt(hours) }),
+      element("small", {}, `Seen in ${seenIn(shown.map(({ shows }) => bindings.rows.get(shows).measured_in))}`, links),
     );
   }
 
   // The score beside that without the drug, and which way brings most of the difference.
-  moodAt(hours) {
+  scoreAt(hours) {
     const { ways, state } = this.hero;
     if (state.species) return "";
     const [score, without] = this.hero.scoresAt(hours).map(Math.round);
-    const first = `Mood score ${score}, without the drug ${without}`;
     const { drug, ways: values } = ways.pointsAt(hours);
-    if (drug < LEAST) return `${first}.`;
     const most = values.indexOf(Math.max(...values));
-    return `${first}; of the ${points(drug)} points between them ${points(values[most])} come from ${ways.rows[most].by}.`;
+    const share = drug < LEAST ? -1 : values[most] / drug;
+    const words = { score, without, way: ways.rows[most].by };
+    return this.scores.find((row) => isWithin(share, row)).text.replace(/{(\w+)}/g, (_, name) => words[name]);
   }
+}
+
+// Each species or source once, those of the first statement first: "cells, rats and people".
+function seenIn(cells) {
+  const all = [...new Set(cells.flatMap((cell) => cell.replace(", scaled to people", "").split(/, | and /)))];
+  const names = all.filter((name) => !all.some((other) => other !== name && name.endsWith(` ${other}`))); // "some scans of people" beside "people"
+  return names.length < 2 ? names.join("") : `${names.slice(0, -1).join(", ")} and ${names.at(-1)}`;
 }
 
 // The clock goes to the time of a line.
@@ -70,9 +79,9 @@ function timeButton(hours) {
   return button;
 }
 
-function applies({ shows, measure, from, to }, frame) {
-  const value = MEASURES[measure](frame, shows);
-  return Number.isFinite(value) && (from === "" || value >= from) && (to === "" || value < to); // a rat has no rating of people
+// A rat has no rating of people: no number lies within any bounds then.
+function isWithin(value, { from, to }) {
+  return Number.isFinite(value) && (from === "" || value >= from) && (to === "" || value < to);
 }
 
 function filled({ text, shows }, frame) {

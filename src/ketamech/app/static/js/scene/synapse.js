@@ -227,7 +227,7 @@ function build() {
       rect(20, 570, 172, 56, 8, "frame"),
       habenulaBursts.rest,
       habenulaBursts.extra.nodes,
-      label(30, 592, ["Habenula"], { sizes: "wide medium" }),
+      label(30, 592, ["Habenula"], { sizes: "wide medium narrow narrow-late" }),
     ),
     interneuronGrid.rings,
     spineGrid.rings,
