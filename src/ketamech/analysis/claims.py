@@ -13,7 +13,7 @@ from ketamech.analysis.scorecard_targets import MEASURE_COLUMNS, fitted_rows, me
 from ketamech.core import UnknownNameError, closest_match, require_known
 from ketamech.core.csv_table import CsvRow, parts, read_table, rows_by
 from ketamech.core.environment import DATA
-from ketamech.evidence import Evidence, Observation, load_evidence
+from ketamech.evidence import Evidence, Observation, evidence_id, load_evidence
 from ketamech.simulation.model import Model
 from ketamech.simulation.observable import Observable, TimeCourse, names_in
 
@@ -96,6 +96,10 @@ class Claim:
         """The evidence for, or against."""
         return tuple(item for item in self.evidence_items if item.side == side)
 
+    def verdict(self, rule: Rule) -> ClaimVerdict:
+        """What the evidence says by a rule."""
+        return claim_verdict(self.evidence_items, self.evidence_level, rule)
+
     def arms(self) -> set[str]:
         """Every arm of the figure and of the tests."""
         return {*self.figure.curves.values(), *(test.arm for test in self.tests)}
@@ -148,7 +152,7 @@ class Rule:
         weight = self[item.weight_name]
         if is_small_study(item, self["small.persons"]):
             weight *= self["small.factor"]
-        return weight * (self["recalled.factor"] if item.row.reading_source == "recalled" else 1.0)
+        return weight * (self["recalled.factor"] if item.row.is_recalled else 1.0)
 
 
 @dataclass(frozen=True)
@@ -284,7 +288,7 @@ def _test(row: CsvRow, arms: Mapping[str, Protocol]) -> ClaimTest:
 
 
 def _evidence_item(row: CsvRow, evidence: Evidence, fitted: frozenset[str]) -> EvidenceItem:
-    observation = evidence[row.known("evidence", evidence.observations, "an id of data/evidence/*.csv")]
+    observation = evidence[evidence_id(row, evidence)]
     strength = row.one_of("strength", STRENGTHS)
     if (strength in IN_HUMANS) != _is_in_humans(observation) or (strength == "in vitro") != is_in_vitro(observation):
         raise row.error("strength", f"'{row['evidence']}' is no such study", expected=_expected(observation))
@@ -309,7 +313,7 @@ def _expected(row: Observation) -> str:
 
 
 def _point(row: CsvRow, evidence: Evidence, ids: Mapping[str, CsvRow]) -> FigurePoint:
-    observation = evidence[row.known("evidence", evidence.observations, "an id of data/evidence/*.csv")]
+    observation = evidence[evidence_id(row, evidence)]
     drawn = dict.fromkeys(part.partition("=")[2].strip() for part in ids[row["claim"]].listed("curves"))
     arm = row.known("arm", drawn, "an arm that the figure of this claim draws")
     return FigurePoint(observation, arm, row.number("hours"), row.number("factor"), row.number("offset"), row["why"])
@@ -365,10 +369,8 @@ def _evaluate(
 ) -> ClaimResult:
     rule, _ = load_rule()
     others = load_rule_variants(rule).values()
-    verdict = claim_verdict(claim.evidence_items, claim.evidence_level, rule)
-    same = [
-        claim_verdict(claim.evidence_items, claim.evidence_level, other).verdict == verdict.verdict for other in others
-    ]
+    verdict = claim.verdict(rule)
+    same = [claim.verdict(other).verdict == verdict.verdict for other in others]
     units = model.layout.units
     test_results = tuple(
         TestResult(

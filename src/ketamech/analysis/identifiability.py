@@ -30,7 +30,6 @@ from ketamech.model.system import System
 from ketamech.parameters import Parameter
 from ketamech.simulation.ensemble import Ensemble
 from ketamech.simulation.model import Model
-from ketamech.simulation.observable import names_in
 from ketamech.simulation.simulate import events_of_scenario
 from ketamech.trials.rating_scales import load_scales
 
@@ -307,7 +306,7 @@ def scored_arms(model: Model) -> ArmTable:
     protocols = load_protocols()
     for target in load_targets(load_evidence(), protocols):
         protocol = protocols[target.protocol]
-        outputs = tuple(dict.fromkeys(name for text in target.measure.output.split("|") for name in names_in(text)))
+        outputs = target.measure.output_names
         hours = () if set("<>") & set(target.measure.time) else re.findall(r"[\d.]+", target.measure.time)
         read = tuple(sorted({float(hour) for hour in hours} or {0.1 * protocol.horizon, protocol.horizon}))
         arm = ConclusionArm(protocol.scenario(model.parameters), outputs, read)

@@ -15,7 +15,7 @@ from ketamech.core.environment import DATA
 from ketamech.core.statistics import percentiles
 from ketamech.parameters import load_brain_areas
 from ketamech.population.cohort import Cohort
-from ketamech.simulation.ensemble import baseline_of
+from ketamech.simulation.ensemble import OK, baseline_of
 from ketamech.simulation.model import Model
 from ketamech.simulation.scenario import Scenario
 
@@ -79,7 +79,7 @@ def predict_network(
         threads=threads, chunk=draws,
     )  # fmt: skip
     curves = next(cohort.chunks())
-    solved = curves["solve_status"].values == "ok"
+    solved = curves["solve_status"].values == OK
     if not solved.any():
         raise InputError("no draw could be solved", key="--draws", expected="a scenario that can be simulated")
     return NetworkPrediction(curves.isel(patient=solved), int((~solved).sum()))

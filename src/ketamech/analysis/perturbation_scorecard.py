@@ -20,7 +20,7 @@ from ketamech.core.environment import DATA
 from ketamech.dosing.dose_events import without_expectancy
 from ketamech.dosing.perturbations import DOSABLE_KINDS, read_perturbations
 from ketamech.dosing.regimen import Regimen, require_species_kinetics
-from ketamech.evidence import load_evidence
+from ketamech.evidence import evidence_ids, load_evidence
 from ketamech.parameters import HUMAN, SPECIES, ParameterTable, load_parameters, load_species
 from ketamech.simulation.ensemble import Ensemble, Subject
 from ketamech.simulation.model import Model, load_model
@@ -286,13 +286,12 @@ class SingleExperimentTerm:
 @cache
 def load_single_experiment_terms() -> tuple[SingleExperimentTerm, ...]:
     """Every term of data/perturbations/single_experiment.csv. Raises InputError for an unknown parameter or row."""
-    table, ids = load_parameters(), load_evidence().observations
+    table, evidence = load_parameters(), load_evidence()
     terms = []
     for row in read_table(SINGLE_EXPERIMENT, ("parameter", "neutral", "evidence", "why")):
         name = row.known("parameter", table, "a parameter of the tables")
-        rows = row.listed_known("evidence", ids, "ids of data/evidence", what="no evidence row")
         neutral = row.number("neutral") * unit(table[name].unit).factor
-        terms.append(SingleExperimentTerm(name, neutral, rows, row["why"]))
+        terms.append(SingleExperimentTerm(name, neutral, evidence_ids(row, evidence), row["why"]))
     return tuple(terms)
 
 

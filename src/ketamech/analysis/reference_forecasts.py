@@ -55,11 +55,11 @@ class ReferenceForecast:
     date: str
 
 
-def reference_forecasts(rows: Sequence[ScoredRow], today: str = "") -> list[ReferenceForecast]:
+def reference_forecasts(rows: Sequence[ScoredRow]) -> list[ReferenceForecast]:
     """The forecasts of every scored row from the rows of all other trials."""
     scored = [row for row in rows if not row.reason]
     differences = differences_from_control(rows)
-    made = today or date.today().isoformat()
+    made = date.today().isoformat()
     forecasts = []
     for row in scored:
         borrowed, others = _comparison_class(row, [other for other in scored if other.trial != row.trial])

@@ -24,7 +24,7 @@ from ketamech.core.units import DAY
 from ketamech.dosing.dose_events import control_events
 from ketamech.dosing.regimen import Regimen
 from ketamech.dosing.treatment import Treatment
-from ketamech.evidence import load_evidence
+from ketamech.evidence import evidence_ids, load_evidence
 from ketamech.population.random_draws import adherence_function, draw_parameters
 from ketamech.population.virtual_population import load_population
 from ketamech.simulation.ensemble import Trajectories
@@ -81,9 +81,8 @@ def load_studied_regimens() -> tuple[StudiedRegimen, ...]:
 
 
 def _studied(row: CsvRow) -> StudiedRegimen:
-    known = load_evidence().observations
     row.required("evidence", "ids of data/evidence")
-    ids = row.listed_known("evidence", known, "ids of data/evidence", what="no evidence row")
+    ids = evidence_ids(row, load_evidence())
     (treatment,) = Regimen.parse(row.required("regimen", "a regimen")).treatments
     return StudiedRegimen(treatment, row.is_yes("control"), ids, row["why"])
 

@@ -25,7 +25,7 @@ from ketamech.analysis.reference_protocols import DIRECTORY
 from ketamech.core import InputError
 from ketamech.core.csv_table import CsvRow, read_constants, read_records, read_table
 from ketamech.core.environment import DATA
-from ketamech.evidence import RATIOS, Evidence, Observation, log_standard_error, standard_error
+from ketamech.evidence import RATIOS, Evidence, Observation, evidence_id, log_standard_error, standard_error
 from ketamech.parameters import Parameter
 from ketamech.parameters.load_parameters import expanded_ids
 from ketamech.simulation.observable import Observable
@@ -82,7 +82,7 @@ def load_targets(
     """
     targets = []
     for row in read_table(path, COLUMNS):
-        name = row.known("evidence", evidence.observations, "an id of data/evidence/*.csv")
+        name = evidence_id(row, evidence)
         if evidence[name].use != "calibrate" and evidence[name].has_public_source:
             raise row.error("evidence", f"'{name}' is a context row", expected="a row to calibrate on")
         protocol = row.known("protocol", protocols, "an id of protocols.csv")
@@ -182,7 +182,7 @@ def z(simulated: float, row: Observation, low: float, high: float) -> Verdict:
 def interval(simulated: float, row: Observation, low: float, high: float) -> Verdict:
     """Inside the printed range, or inside the band `low`..`high` (printed unit) where the table gives one."""
     if math.isnan(low) and math.isnan(high):
-        low, high = (math.nan if bound is None else bound for bound in (row.spread.low, row.spread.high))
+        low, high = row.spread.limits
     return inside(simulated, low, high, row.value)
 
 

@@ -316,9 +316,7 @@ def _printed_band(target: Target, row: Observation) -> tuple[float, float]:
         no_change = limit("no_change")
         sides = {1.0: (1 + no_change, math.inf), -1.0: (-math.inf, 1 - no_change)}
         return sides.get(row.value, (1 - no_change, 1 + no_change))
-    low, high = target.low, target.high
-    if not target.has_band:
-        low, high = (math.nan if bound is None else bound for bound in (row.spread.low, row.spread.high))
+    low, high = (target.low, target.high) if target.has_band else row.spread.limits
     return (-math.inf if math.isnan(low) else low), (math.inf if math.isnan(high) else high)
 
 

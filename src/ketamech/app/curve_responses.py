@@ -30,7 +30,7 @@ from ketamech.report.published_points import PublishedPoint, is_partly_model, pu
 from ketamech.report.run_description import describe_run
 from ketamech.report.summary import curve_values, drug_values
 from ketamech.report.tracks import Track, TrackCurve, load_tracks
-from ketamech.simulation.ensemble import Subject, require_solved, run_subjects
+from ketamech.simulation.ensemble import OK, Subject, require_solved, run_subjects
 from ketamech.simulation.model import Model
 from ketamech.simulation.output_ranges import exists_in, require_outputs
 from ketamech.simulation.output_times import curve_times
@@ -112,7 +112,7 @@ def population_of(app_state: AppState, request: PopulationRequest) -> dict[str, 
     if request.reference is not None:
         reference = scenario_of(request.reference, model)
         parts.append(solved(reference, times - first_start + min(treatment_times(reference), default=0.0)))
-    reasons = [str(reason) for part in parts for reason in part["solve_status"].values if reason != "ok"]
+    reasons = [str(reason) for part in parts for reason in part["solve_status"].values if reason != OK]
     failures = Counter(reason.split(" at ")[0] for reason in reasons)
     values = drug_values(model.parameters)
 

@@ -44,7 +44,7 @@ async def solved_response(app_state: AppState, key: Any, make: Callable[[AppStat
 
 
 def as_json(value: Any) -> bytes:
-    """Compact JSON."""
+    """JSON without blanks; NaN is refused."""
     if isinstance(value, BaseModel):
         return value.model_dump_json().encode()
     return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()

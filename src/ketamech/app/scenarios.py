@@ -34,7 +34,7 @@ def scenario_of(keys: ScenarioFile, model: Model) -> Scenario:
         scenario = scenario_from_keys(keys, model.parameters, NAME, {})
     except InputError as problem:
         raise problem.replace(file=None) from None  # a request has no file
-    count = sum(len(treatment.starts(scenario.horizon)) for treatment in scenario.regimen.treatments)
+    count = scenario.regimen.dose_count(scenario.horizon)
     if count > MAX_OCCASIONS:
         message = f"{count} doses exceed the limit of the page"
         raise InputError(message, key="treatments", expected=f"at most {MAX_OCCASIONS}; the command line takes 5000")

@@ -63,7 +63,7 @@ from ketamech.trials.analysis.sample_size import (
 from ketamech.trials.design import PLACEBO, Arm, Trial, double_dummy, is_control, matched_placebo
 from ketamech.trials.posterior_draws import load_posterior, posterior_hash
 from ketamech.trials.run_trial import joined_replicates, run_trial
-from ketamech.trials.trial_reader import TRIALS, load_trial, shipped_trial
+from ketamech.trials.trial_reader import load_trial, shipped_trial, shipped_trial_names
 
 FILE, ARMS, LAST_DAY = "trial.yaml", "arms: ", 730
 UNITS = {  # of statistics that are not in the unit of the scale
@@ -84,7 +84,7 @@ TITRATION_WORD, TOLERABILITY, TOLERABILITY_VISITS = "tolerability", "CADSS <= 40
 
 def shipped_trials() -> list[dict[str, Any]]:
     """The trials of the package, sorted by author and year of their first paper; those without a paper come last."""
-    trials = {path.stem: shipped_trial(path.stem) for path in TRIALS.glob("*.yaml")}
+    trials = {name: shipped_trial(name) for name in shipped_trial_names()}
     rows = [
         {"name": name, "title": _cited(trial), "arms": [arm.name for arm in trial.arms], "patients": trial.patients}
         for name, trial in trials.items()
@@ -215,7 +215,7 @@ def _primary_day(request: TrialRequest, trial: Trial) -> int:
 
 
 def _dose_count(arm: Arm, trial: Trial) -> int:
-    return sum(len(treatment.starts(trial.horizon)) for treatment in arm.regimen.treatments)
+    return arm.regimen.dose_count(trial.horizon)
 
 
 @dataclass(frozen=True)
@@ -238,7 +238,7 @@ class TrialTask:
         trial, file = planned_trial(app_state, request)
         doses = 0
         for name, regimen in trial.regimens.items():
-            n_doses = sum(len(treatment.starts(trial.horizon)) for treatment in regimen.treatments) if regimen else 0
+            n_doses = regimen.dose_count(trial.horizon) if regimen else 0
             if n_doses > MAX_OCCASIONS:
                 raise LimitExceeded(f"{n_doses} doses of arm '{name}'", f"at most {MAX_OCCASIONS} until the last visit")
             doses = max(doses, n_doses)

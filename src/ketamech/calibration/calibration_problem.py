@@ -47,6 +47,7 @@ MAX_DISTANCE_SD = 6.0  # SD of the prior; no simulation beyond
 MAX_MAP_DISTANCE_SD = 4.0  # SD of the prior; the search for the mode stays within
 MAX_STEP_TRIES = 4  # each with three times the damping
 StepProgress = Callable[[int, str], None]
+MODE_SEARCH = "log posterior"  # how the text of each step of the search for the posterior mode begins
 
 
 def no_progress(done: int, words: str) -> None:
@@ -299,7 +300,7 @@ class CalibrationProblem:
                     x, simulated, value, damping = there, new, reached, damping / 3
                     break
                 damping *= 3
-            progress(number + 1, f"log posterior {value:.1f}")
+            progress(number + 1, f"{MODE_SEARCH} {value:.1f}")
         return x
 
     @cached_property

@@ -17,7 +17,6 @@ from ketamech.trials.design import Trial
 
 SAME_TIME = 1.2  # largest ratio of two times of a rating that count as the same
 LISTED = 3  # SDs of one paper that are listed one by one
-RECALLED = "recalled"
 
 
 @dataclass(frozen=True)
@@ -72,7 +71,7 @@ def _spread(paper: str, rows: Sequence[tuple[Observation, float]]) -> PublishedS
         tuple(float(sd) for _, sd in rows),
         tuple(int(row.n or 0) for row, _ in rows),
         tuple(row.id for row, _ in rows),
-        any(row.reading_source == RECALLED for row, _ in rows),
+        any(row.is_recalled for row, _ in rows),
     )
 
 

@@ -15,7 +15,7 @@ from ketamech.core.csv_table import CsvRow, read_table
 from ketamech.core.environment import DATA
 from ketamech.core.units import DAY
 from ketamech.evidence import Evidence, Observation, load_evidence, standard_error
-from ketamech.trials.analysis.treatment_effects import baselines, scores
+from ketamech.trials.analysis.treatment_effects import baselines, scores, visit_names
 from ketamech.trials.trial_reader import shipped_trial
 
 DIRECTORY = DATA / "calibration"
@@ -200,7 +200,7 @@ def _share(kind: str, row: ClinicalTarget, part: np.ndarray) -> float:
 
 
 def _visit_indices(dataset: xr.Dataset, row: ClinicalTarget) -> list[int]:
-    names = [str(v).split(": ")[-1] for v in dataset["visit"].values]
+    names = visit_names(dataset)
     if row.visit == "any":
         return [k for k in range(len(names)) if k not in set(baselines(dataset))]
     return [k for k, name in enumerate(names) if name == row.visit]

@@ -16,7 +16,7 @@ from ketamech.calibration.clinical_targets import ClinicalTarget, load_clinical_
 from ketamech.core import InputError
 from ketamech.evidence import standard_error
 from ketamech.population.weights import effective_size, tilted_weights, weighted_mean_and_sd
-from ketamech.trials.analysis.treatment_effects import scores
+from ketamech.trials.analysis.treatment_effects import scores, visit_names
 from ketamech.trials.trial_reader import shipped_trial
 
 SD_OF_MOMENT = {"baseline mean": "baseline SD", "mean": "SD", "change": "SD of change"}
@@ -107,8 +107,7 @@ def weigh_arms(dataset: xr.Dataset, arms: list[PublishedArm]) -> Iterator[Weight
 def weigh_arm(dataset: xr.Dataset, arm: PublishedArm, place: int = 0) -> WeightedArm:
     """Weights of the patients of an arm in one replicate, by its index."""
     values, bases, groups = scores(dataset, arm.scale)
-    names = [str(name).split(": ")[-1] for name in dataset["visit"].values]
-    visit = names.index(arm.visit)
+    visit = visit_names(dataset).index(arm.visit)
     score, base = values[place, :, visit], bases[place, :, visit]
     rated = np.isfinite(score) & np.isfinite(base) & (groups[place, :, visit] == arm.arm)
     patients = np.flatnonzero(rated)

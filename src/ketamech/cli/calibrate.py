@@ -252,10 +252,12 @@ def _tree(task: CalibrationProblem, posterior: Posterior, metadata: dict[str, st
 @contextmanager
 def _progress(total: int) -> Iterator[Callable[[int, str], None]]:
     """A progress bar; the search for the most probable point has no total and counts as zero."""
+    from ketamech.calibration.calibration_problem import MODE_SEARCH
+
     with terminal.progress_bar("Points", total) as update:
 
         def progress(count: int, text: str) -> None:
-            is_searching = text.startswith("misfit")
+            is_searching = text.startswith(MODE_SEARCH)
             label = f"{'Searching the most probable point' if is_searching else 'Points'}: {text}"
             update(0 if is_searching else count, label=label)
 

@@ -70,7 +70,7 @@ def design(
     from ketamech.analysis import regimen_search
     from ketamech.dosing.regimen import Regimen
     from ketamech.exchange.output_folder import replace_folder
-    from ketamech.exchange.result_metadata import write_table
+    from ketamech.exchange.result_metadata import write_csv_and_parquet
     from ketamech.report.analysis_figures import draw_front
     from ketamech.trials.posterior_draws import load_posterior, posterior_hash
 
@@ -92,8 +92,7 @@ def design(
             )  # fmt: skip
         with replace_folder(out) as draft:
             metadata = terminal.provenance("design", model, seed)
-            write_table(table, draft / "design.csv", metadata)
-            write_table(table, draft / "design.parquet", metadata)
+            write_csv_and_parquet(table, draft, "design", metadata)
             first_figure = draw_front(draft, table)[0].relative_to(draft)
     _print(table, patients)
     terminal.print_open_hint(out / first_figure)

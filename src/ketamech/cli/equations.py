@@ -46,6 +46,5 @@ def equations(out: Out = None, outputs: Outputs = False) -> None:
     if out is None:
         terminal.print_line(text, fold=False)
         return
-    out.parent.mkdir(parents=True, exist_ok=True)
-    out.write_text(text, encoding="utf-8")
+    terminal.write_text(out, text)
     terminal.print_note(f"Written: {out}")

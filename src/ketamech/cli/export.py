@@ -166,7 +166,7 @@ def _sedml(loaded: LoadedScenario, to: Path) -> None:
     outputs, species = shown_outputs(model, loaded.group), species_ids(model.layout.states)
     text = write_sedml(loaded.title, model_path.name, outputs, time_courses(loaded.horizon), species=species)
     _exported(loaded, model_path)
-    _write(to, text)
+    terminal.write_text(to, text)
     summary = f"a simulation of {model_path.name} with {len(outputs)} outputs"
     _report(to, loaded, summary, [MODEL_LOST, *_doses_lost(loaded)])
 
@@ -257,18 +257,13 @@ WRITERS: dict[str, Callable[[LoadedScenario, Path], None]] = {
 }  # fmt: skip
 
 
-def _write(to: Path, text: str) -> None:
-    to.parent.mkdir(parents=True, exist_ok=True)
-    to.write_text(text, encoding="utf-8")
-
-
 def _write_folder(to: Path, files: dict[str, str]) -> None:
     """Write all files or, if one fails, none."""
     from ketamech.exchange.output_folder import atomic_folder
 
     with atomic_folder(to) as draft:
         for path, text in files.items():
-            _write(draft / path, text)
+            terminal.write_text(draft / path, text)
 
 
 def _report(to: Path, loaded: LoadedScenario | None, summary: str, remarks: list[str]) -> None:

@@ -16,6 +16,7 @@ from ketamech.cli.long_run import long_run
 from ketamech.cli.options import Drug, PkModel, Resume, Seed, Threads, listed_names, listed_numbers, with_options
 from ketamech.core import InputError
 from ketamech.core.environment import available_threads, short_hash
+from ketamech.core.yaml_lines import YAML_SUFFIXES
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -67,7 +68,6 @@ Bins = Annotated[
 Stratify = Annotated[str, typer.Option(help="Predictive check: a column of the table, one panel per value")]
 Corrected = Annotated[bool, typer.Option("--corrected", help="Predictive check: correct for predictions")]
 Out = Annotated[Path | None, typer.Option("--out", "-o", help="Folder for the results [default: runs/fit-<table>]")]
-PROBLEMS = (".yaml", ".yml")
 FitFolder = Annotated[
     Path | None, typer.Option("--fit", help="Folder of a group fit, whose posterior is checked [default: the tables]")
 ]
@@ -177,7 +177,7 @@ def fit(options: FitOptions) -> None:
 
       ketamech fit scenario.petab/v1/problem.yaml --estimates pypesto.hdf5
     """
-    if options.data.suffix.lower() in PROBLEMS:
+    if options.data.suffix.lower() in YAML_SUFFIXES:
         if key := next((key for key, value in options.without_problem.items() if value), None):
             raise InputError("a PEtab problem states its own data and noise", key=key, expected="no such option")
         _fit_problem(options)

@@ -10,6 +10,7 @@ import typer
 from ketamech.cli import terminal
 from ketamech.cli.options import Drug
 from ketamech.core import InputError, require_known
+from ketamech.core.yaml_lines import YAML_SUFFIXES
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -38,7 +39,7 @@ Steps = Annotated[int, typer.Option(min=1, help="Model: number of steps from 0 t
 Tolerance = Annotated[
     float, typer.Option(min=1e-13, max=0.1, help="Model: relative tolerance of the solver, of each value and its scale")
 ]
-MODELS, SIMULATIONS, PROBLEM, PROBLEMS = (".xml", ".sbml"), (".sedml", ".omex"), "problem.yaml", (".yaml", ".yml")
+MODELS, SIMULATIONS, PROBLEM = (".xml", ".sbml"), (".sedml", ".omex"), "problem.yaml"
 ARCHIVE = ".omex"
 
 
@@ -70,7 +71,7 @@ def import_(
 
     if to is not None and to.suffix.lower() == ARCHIVE:
         return _resaved(file, to)
-    if to is not None and to.suffix.lower() == ".csv" and file.suffix.lower() in (*PROBLEMS, *SIMULATIONS):
+    if to is not None and to.suffix.lower() == ".csv" and file.suffix.lower() in (*YAML_SUFFIXES, *SIMULATIONS):
         return _simulated(file, to)
     if _reads_scenarios(file, to):
         return _scenarios(file, to, subject)
@@ -134,7 +135,7 @@ def _values(file: Path) -> dict[str, pd.DataFrame]:
     from ketamech.exchange.sedml_simulation import SedmlFile
 
     with terminal.progress().status("Compiling and running the model ..."):
-        problem = file.suffix.lower() in PROBLEMS
+        problem = file.suffix.lower() in YAML_SUFFIXES
         return {"": simulate_petab(file)} if problem else SedmlFile(file).reports()
 
 
@@ -154,7 +155,7 @@ def _write_values(values: pd.DataFrame, to: Path) -> None:
 
 def _reads_scenarios(file: Path, to: Path | None) -> bool:
     """Whether to read scenarios: from simulations and problems always, from a model if --to is a scenario file."""
-    scenario = to is not None and to.suffix.lower() in (".yaml", ".yml")
+    scenario = to is not None and to.suffix.lower() in YAML_SUFFIXES
     return file.suffix.lower() in SIMULATIONS or file.name == PROBLEM or (scenario and file.suffix.lower() in MODELS)
 
 

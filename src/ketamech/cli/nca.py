@@ -242,7 +242,7 @@ def _scenario_profiles(options: NcaOptions) -> tuple[str, Path, Profiles]:
 def _write(profiles: Profiles, rules: NcaRules, folder: Path, title: str, options: NcaOptions) -> None:
     from ketamech.core.environment import environment
     from ketamech.exchange.output_folder import atomic_folder
-    from ketamech.exchange.result_metadata import write_table
+    from ketamech.exchange.result_metadata import write_csv_and_parquet
     from ketamech.report.analysis_figures import draw_profiles
     from ketamech.simulation.nca_tables import adpp, analysed, statistics, wide_table
 
@@ -254,8 +254,7 @@ def _write(profiles: Profiles, rules: NcaRules, folder: Path, title: str, option
     metadata |= {"notes": "; ".join(profiles.notes)}
     with atomic_folder(folder) as draft:
         for name, table in tables.items():
-            write_table(table, draft / f"{name}.csv", metadata)
-            write_table(table, draft / f"{name}.parquet", metadata)
+            write_csv_and_parquet(table, draft, name, metadata)
         if options.figures:
             rows_by_subject = [list(group) for _, group in groupby(sorted(rows, key=_subject), key=_subject)]
             for group in rows_by_subject[:MAX_FIGURES]:

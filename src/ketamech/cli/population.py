@@ -68,7 +68,7 @@ def population(
       ketamech population --patients 500 --plausible "mood.madrs at 24 h = 5..45"
     """
     from ketamech.exchange.output_folder import atomic_folder
-    from ketamech.exchange.result_metadata import write_table
+    from ketamech.exchange.result_metadata import write_csv_and_parquet
     from ketamech.parameters import load_parameters
     from ketamech.population.virtual_population import load_population
     from ketamech.population.weights import effective_size
@@ -93,8 +93,7 @@ def population(
     title = f"{len(table)} virtual patients: {population}"
     provenance = metadata | {"command_line": terminal.command_line(), "disclaimer": DISCLAIMER}
     with atomic_folder(out) as draft:
-        write_table(table, draft / "people.parquet", provenance)
-        write_table(table, draft / "people.csv", provenance)
+        write_csv_and_parquet(table, draft, "people", provenance)
         paths = [out / path.name for path in draw_people(draft, table, title, shown_columns)]
         (draft / "summary.json").write_text(json.dumps(provenance, indent=1), encoding="utf-8")
     terminal.table(_summary(table), title=title)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from ketamech.core import InputError, require_known
@@ -14,7 +13,7 @@ if TYPE_CHECKING:
     from ketamech.parameters import ParameterTable
     from ketamech.simulation.scenario import Scenario
 
-__all__ = ["TABLE_SUFFIXES", "doses", "is_table", "one_of", "refuse_for_table", "scenario", "settings"]
+__all__ = ["TABLE_SUFFIXES", "doses", "is_table", "one_of", "refuse_additions", "scenario", "settings"]
 
 
 def scenario(
@@ -40,15 +39,7 @@ def scenario(
                 raise
             example = problem.type_this and f'--perturb "{problem.type_this}"'
             raise problem.replace(key="--perturb", type_this=example) from None
-    refuse_for_table(
-        {
-            "--species": species,
-            "--perturb": perturb,
-            "--variant": variant,
-            "--person": person,
-            "--set": parameter_values,
-        }
-    )
+    refuse_additions(species, perturb, variant, person, parameter_values)
     from ketamech.nonmem.subjects import scenario_of
     from ketamech.parameters import load_parameters
 
@@ -73,16 +64,20 @@ def settings(options: list[str] | None, option: str) -> dict[str, str]:
     return settings
 
 
-def refuse_for_table(options: Mapping[str, object]) -> None:
+def refuse_additions(
+    species: object, perturb: object, variant: object, person: object, parameter_values: object
+) -> None:
     """Raise InputError for an option with a value that a dose table states in a column or does not have."""
-    columns = {
-        "--species": "a column SPECIES",
-        "--person": "a column such as WEIGHT or AGE",
-        "--set": "a column of the full name",
-    }
-    for key, value in options.items():
+    other = "a regimen in words or a scenario file"
+    options = (
+        ("--species", species, "a column SPECIES"),
+        ("--perturb", perturb, other),
+        ("--variant", variant, other),
+        ("--person", person, "a column such as WEIGHT or AGE"),
+        ("--set", parameter_values, "a column of the full name"),
+    )
+    for key, value, expected in options:
         if value:
-            expected = columns.get(key, "a regimen in words or a scenario file")
             raise InputError(f"{key} is not for a dose table", key=key, expected=expected)
 
 

@@ -32,5 +32,4 @@ def schema(out: Out = None, trial: Trial = False) -> None:
     if out is None:
         terminal.print_line(text, fold=False)
     else:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        out.write_text(text, encoding="utf-8")
+        terminal.write_text(out, text)

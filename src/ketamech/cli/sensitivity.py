@@ -86,7 +86,7 @@ def _analyse(
 ) -> list[Path]:
     """Write tables and figures into `out` and print the tables; returns the figures."""
     from ketamech.analysis import sensitivity as sensitivity_analysis
-    from ketamech.exchange.result_metadata import write_table
+    from ketamech.exchange.result_metadata import write_csv_and_parquet, write_table
     from ketamech.report.analysis_figures import draw_convergence, draw_indices, draw_tornado
     from ketamech.report.provenance import provenance_of
 
@@ -112,8 +112,7 @@ def _analyse(
         write_table(convergence, out / "convergence.csv", metadata)
         paths += draw_convergence(out, convergence, f"{problem.title}\nSobol: total index, from ever more points")
     for name, table in tables.items():
-        write_table(table, out / f"{name}.csv", metadata)
-        write_table(table, out / f"{name}.parquet", metadata)
+        write_csv_and_parquet(table, out, name, metadata)
         top_rows = table.groupby("endpoint", sort=False).head(8)
         terminal.table(top_rows, title=f"{name}, {problem.kind}")
         if table.attrs["failed"]:

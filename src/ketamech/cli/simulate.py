@@ -13,6 +13,12 @@ if TYPE_CHECKING:
     from ketamech.cli.simulate_cohort import Records
 
 CURVES, MAX_ROWS = "curves.csv", 12
+OF_MANY_PATIENTS = (
+    "population", "seed", "outputs", "times", "output_interval", "varying", "threads", "chunk", "tolerance", "device",
+    "scheduler", "resume", "dry_run",
+)  # fmt: skip
+OF_TABLES = ("replicates", "every_record")
+OF_SCENARIOS = ("outputs", "times", "output_interval")
 
 
 @with_options(SimulateOptions)
@@ -50,19 +56,6 @@ def simulate(options: SimulateOptions) -> None:
 
       ketamech simulate "racemic 0.5 mg/kg IV over 40 min" --patients 1000 --population trd
     """
-    run(options)
-
-
-OF_MANY_PATIENTS = (
-    "population", "seed", "outputs", "times", "output_interval", "varying", "threads", "chunk", "tolerance", "device",
-    "scheduler", "resume", "dry_run",
-)  # fmt: skip
-OF_TABLES = ("replicates", "every_record")
-OF_SCENARIOS = ("outputs", "times", "output_interval")
-
-
-def run(options: SimulateOptions) -> None:
-    """Simulate virtual patients, a dose table or one scenario. Raises InputError for options that do not apply."""
     from ketamech.cli.scenario_argument import is_table
 
     if not options.report and (options.png or options.patients is not None):
@@ -80,13 +73,10 @@ def run(options: SimulateOptions) -> None:
 
 def _simulate_table(options: SimulateOptions) -> None:
     """Simulate every subject of a dose table, or the only one with a report."""
-    from ketamech.cli.scenario_argument import refuse_for_table
+    from ketamech.cli.scenario_argument import refuse_additions
     from ketamech.cli.simulate_cohort import Records, simulate_table
 
-    refuse_for_table({
-        "--species": options.species, "--perturb": options.perturb, "--variant": options.variant,
-        "--person": options.person, "--set": options.set_,
-    })  # fmt: skip
+    refuse_additions(options.species, options.perturb, options.variant, options.person, options.set_)
     records = Records.read(options)
     applied = records.applied_options
     others = {k: v for k, v in options.given(*OF_MANY_PATIENTS, *OF_TABLES).items() if k not in applied}

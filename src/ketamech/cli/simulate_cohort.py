@@ -185,14 +185,14 @@ def cohort_summary(curves: xr.Dataset, scenario: Scenario, chosen_times: np.ndar
     time. Values that are negligible for an output are 0.
     """
     from ketamech.parameters.concentration_units import shown
-    from ketamech.report.analysis_figures import extremes, percentiles
+    from ketamech.report.analysis_figures import cohort_percentiles, extremes
 
     indices = _shown_places(curves["time"].values, scenario, chosen_times)
     rows: list[dict[str, object]] = []
     for name in map(str, curves.data_vars):
         factor, unit = shown(name, curves[name].attrs["units"])
         extremum_name, peaks, median_time = extremes(curves, name)
-        percentile_table = percentiles(curves, name, SHARES, indices).T
+        percentile_table = cohort_percentiles(curves, name, SHARES, indices).T
         row = {
             f"{curves['time'].values[i]:.4g}": values_at for i, values_at in zip(indices, percentile_table, strict=True)
         }
@@ -210,13 +210,13 @@ def cohort_bands(curves: xr.Dataset) -> pd.DataFrame:
     import pandas as pd
 
     from ketamech.parameters.concentration_units import shown
-    from ketamech.report.analysis_figures import percentiles
+    from ketamech.report.analysis_figures import cohort_percentiles
 
     hours, tables = curves["time"].values, []
     for name in map(str, curves.data_vars):
         if curves[name].dims == ("patient", "time"):
             factor, unit = shown(name, curves[name].attrs["units"])
-            bands = factor * percentiles(curves, name, SHARES, range(len(hours)))
+            bands = factor * cohort_percentiles(curves, name, SHARES, range(len(hours)))
             columns = {f"{share} %": band for share, band in zip(SHARES, bands, strict=True)}
             tables.append(pd.DataFrame({"output": name, "unit": unit, "time (h)": hours, **columns}))
     return pd.concat(tables, ignore_index=True)
@@ -355,6 +355,7 @@ def simulate_table(records: Records, options: SimulateOptions, unused_options: M
     from ketamech.exchange.output_folder import atomic_folder
     from ketamech.exchange.result_metadata import write_table
     from ketamech.report.provenance import provenance_of_many
+    from ketamech.simulation.ensemble import OK
 
     table = records.table
     for name, value in unused_options.items():
@@ -383,7 +384,7 @@ def simulate_table(records: Records, options: SimulateOptions, unused_options: M
         table_of_records.head(SHOWN).rename(columns=headers),
         title=f"{table.path.name}: {len(table_of_records)} records",
     )
-    n_failed = int((table_of_records["solve_status"] != "ok").sum())
+    n_failed = int((table_of_records["solve_status"] != OK).sum())
     times = f", {records.replicates.count} replicates" if records.replicates else ""
     console.print(f"{len(table.subjects)} subjects{times}; {n_failed} records without a value.")
     terminal.print_open_hint(folder / FILE)

@@ -267,10 +267,15 @@ def refuse_file(folder: Path) -> None:
         raise InputError(f"'{folder}' is a file", expected="a folder to write to", type_this="--out runs/NAME")
 
 
-def write_scenario(to: Path, text: str) -> None:
-    """Write a scenario file, and print the command that simulates it."""
+def write_text(to: Path, text: str) -> None:
+    """Write a text file, in a new folder where needed."""
     to.parent.mkdir(parents=True, exist_ok=True)
     to.write_text(text, encoding="utf-8")
+
+
+def write_scenario(to: Path, text: str) -> None:
+    """Write a scenario file, and print the command that simulates it."""
+    write_text(to, text)
     print_note(f"Written: {to}. Next: ketamech simulate {to}")
 
 

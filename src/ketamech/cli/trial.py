@@ -16,6 +16,7 @@ from ketamech.cli.options import Equations, Resume, Scheduler, Threads, fraction
 from ketamech.cli.terminal import require_extra
 from ketamech.core import InputError, closest_match
 from ketamech.core.environment import available_threads
+from ketamech.core.yaml_lines import YAML_SUFFIXES
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -330,7 +331,7 @@ def _folders(out: Path | None, names: list[str]) -> list[Path]:
 def _named_trial(file: Path) -> tuple[str, Trial]:
     from ketamech.trials.trial_reader import load_trial, shipped_trial
 
-    if file.suffix in (".yaml", ".yml") or file.is_file():
+    if file.suffix in YAML_SUFFIXES or file.is_file():
         return re.sub(r"[^a-z0-9]+", "-", file.stem.lower()), load_trial(file)
     if file.is_dir() and file.name not in _shipped_names(False):
         raise InputError(f"'{file}' is a folder", expected="a trial file (YAML), or the name of a shipped trial")
@@ -340,11 +341,11 @@ def _named_trial(file: Path) -> tuple[str, Trial]:
 def _shipped_names(with_published_arms: bool) -> list[str]:
     """Names of the shipped trials, or of those that have published arms."""
     from ketamech.calibration.published_arms import published_arms
-    from ketamech.trials.trial_reader import TRIALS
+    from ketamech.trials.trial_reader import shipped_trial_names
 
     if with_published_arms:
         return sorted({arm.trial for arm in published_arms()})
-    return sorted(path.stem for path in TRIALS.glob("*.yaml"))
+    return shipped_trial_names()
 
 
 def _arms_of_trial(name: str) -> list[PublishedArm]:

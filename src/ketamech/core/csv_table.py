@@ -66,12 +66,6 @@ class CsvRow:
         """The parts of a cell that are joined by ';'."""
         return parts(self.cells[column])
 
-    def listed_known(
-        self, column: str, choices: Collection[str], expected: str, *, what: str = "no"
-    ) -> tuple[str, ...]:
-        """The parts of a cell that are joined by ';', each of which must be one of `choices`; raises InputError."""
-        return tuple(self.known(column, choices, expected, name=one, what=what) for one in self.listed(column))
-
     def settings(self, column: str, known: Collection[str] | None = None) -> dict[str, float]:
         """{name: number} of a cell "name=number; name=number". Raises InputError, also for a name not in `known`."""
         settings = {}

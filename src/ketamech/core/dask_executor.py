@@ -24,6 +24,7 @@ from ketamech.core import environment as environment_module
 from ketamech.core.checkpoint import Arrays
 from ketamech.core.environment import environment, short_hash
 from ketamech.core.errors import InputError
+from ketamech.core.execution import UnitFunction
 
 REPLY_SECONDS, WORKER_WAIT_SECONDS = 10.0, 30.0  # s to wait for a reply of the scheduler, and for its first workers
 RECONNECT_SECONDS, POLL_SECONDS = 120.0, 10.0  # s to wait for workers when all are lost, and between two checks
@@ -32,7 +33,7 @@ LAST_WAITS_SECONDS = 0.1  # s for Dask's waits of a few milliseconds, which cann
 UNITS_AHEAD = 3  # units for each thread of the workers that may be ahead of the oldest unfinished one
 SAME_ENVIRONMENT = "the same versions and processors on every machine"
 WORKER_COMMAND = "dask worker ADDRESS on some machine"
-UnitFunction = Callable[[Any], Arrays]
+INSTALL = 'pip install "ketamech[distributed]"'
 Reply = TypeVar("Reply")
 
 
@@ -46,7 +47,7 @@ def connect(address: str) -> Iterator[DaskCluster]:
         import distributed  # noqa: F401
     except ImportError:
         what = "a cluster needs Dask"
-        raise InputError(what, key="--scheduler", type_this='pip install "ketamech[distributed]"') from None
+        raise InputError(what, key="--scheduler", type_this=INSTALL) from None
     loop = EventLoop("cluster")
     try:
         client = _client(loop, address)
@@ -106,8 +107,7 @@ def _check_workers(loop: EventLoop, client: Any) -> None:
     for worker, reply in replies.items():
         if isinstance(reply, ModuleNotFoundError):
             what = f"the worker at '{worker}' has no module '{reply.name}'"
-            type_this = 'pip install "ketamech[distributed]"'
-            raise InputError(what, key="--scheduler", expected="KetaMech on every machine", type_this=type_this)
+            raise InputError(what, key="--scheduler", expected="KetaMech on every machine", type_this=INSTALL)
         if isinstance(reply, Exception):
             what = f"the worker at '{worker}' cannot unpickle objects of this process: {reply}"
             raise InputError(what, key="--scheduler", expected=SAME_ENVIRONMENT)

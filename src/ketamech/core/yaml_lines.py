@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 from ketamech.core import InputError, UnknownNameError
 from ketamech.core.atomic_files import read_text
 
+YAML_SUFFIXES = (".yaml", ".yml")
 MAX_FILE_BYTES = 1_000_000
 MAX_DEPTH = 20
 Path_ = tuple[str | int, ...]

@@ -24,7 +24,7 @@ from ketamech.dosing.lexicon import Lexicon, Meaning, route_words
 from ketamech.dosing.parse import parse
 from ketamech.dosing.parsed_values import Amount, Phrase, Span
 from ketamech.dosing.treatment import MAX_DOSES, Phase
-from ketamech.evidence import load_evidence
+from ketamech.evidence import evidence_ids, load_evidence
 from ketamech.parameters import ParameterTable, load_parameters
 
 PERTURB = "perturb"
@@ -117,7 +117,7 @@ def _perturbation(row: CsvRow, table: ParameterTable) -> Perturbation:
         tuple(_read_dose_form(row, part) for part in row.listed("doses")),
         row.number_or("at", 0.0),
         row.known("kept_up_by", table, "a rate, 1/h", what="no parameter") if row["kept_up_by"] else "",
-        _evidence(row),
+        evidence_ids(row, load_evidence()),
         row.required("why", "one plain line"),
     )
 
@@ -133,11 +133,6 @@ def _read_dose_form(row: CsvRow, text: str) -> PerturbationDose:
 @cache
 def _routes() -> Lexicon:
     return Lexicon(route_words(), unknown_perturbation_error)
-
-
-def _evidence(row: CsvRow) -> tuple[str, ...]:
-    known = load_evidence().observations
-    return row.listed_known("evidence", known, "ids of data/evidence", what="no evidence row")
 
 
 def perturbation(word: str) -> Perturbation:

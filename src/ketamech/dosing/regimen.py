@@ -43,6 +43,11 @@ class Regimen:
         """
         return cls(read_treatments(sentence))
 
+    @property
+    def at_steady_state(self) -> bool:
+        """Whether a treatment starts at steady state."""
+        return any(treatment.at_steady_state for treatment in self.treatments)
+
     def steady_state_cycle(self, visit_gap: float) -> tuple[Regimen, float]:
         """The repeated part of a regimen that starts at steady state, and its length (h); (itself, 0) if there is none.
 
@@ -82,6 +87,10 @@ class Regimen:
     def starts(self, until: float) -> list[float]:
         """Times (h) before `until` at which a dose starts, each once, in order."""
         return sorted({float(at) for treatment in self.treatments for at in treatment.starts(until)})
+
+    def dose_count(self, until: float) -> int:
+        """Number of doses of all treatments that start before `until` (h)."""
+        return sum(len(treatment.starts(until)) for treatment in self.treatments)
 
     def horizon(self) -> float:
         """Default simulated time (h): 28 days, or four weeks beyond the last dose or the end of its infusion.

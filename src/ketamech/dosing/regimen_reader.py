@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import cache, lru_cache
 from typing import Any
@@ -88,9 +88,14 @@ class Sentence:
         if reduced is None and self.is_adaptive:
             what = f"adaptive dosing is for trial files only: '{shorten_text(self.text)}'"
             raise InputError(what, key="schedule", expected="one frequency", type_this="then weekly")
-        first = first_day if first_day is not None else 0 if self.names_day_zero else 1
-        builder = _TreatmentBuilder(self.text, first, bool(reduced), highest)
+        number = int(not self.names_day_zero) if first_day is None else first_day
+        builder = _TreatmentBuilder(self.text, number, bool(reduced), highest)
         return tuple(treatment for part in self.parts for treatment in builder.treatments(part))
+
+
+def first_day(sentences: Iterable[Sentence]) -> int:
+    """The number of the first day of a course: 0 where a sentence names a day 0, else 1."""
+    return 0 if any(sentence.names_day_zero for sentence in sentences) else 1
 
 
 def parse_sentence(text: str) -> Sentence:

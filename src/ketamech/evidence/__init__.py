@@ -2,9 +2,8 @@
 
 from collections.abc import Iterable
 
-from ketamech.core.csv_table import CsvRow, read_table
 from ketamech.evidence.evidence import Evidence, Reference, format_listing, format_row
-from ketamech.evidence.load_evidence import load_evidence
+from ketamech.evidence.load_evidence import evidence_id, evidence_ids, load_evidence
 from ketamech.evidence.observation import (
     RATIOS,
     Observation,
@@ -22,17 +21,17 @@ def cite(ids: Iterable[str], evidence: Evidence | None = None) -> list[Reference
 
 __all__ = [
     "RATIOS",
-    "CsvRow",
     "Evidence",
     "Observation",
     "Reference",
     "Spread",
     "cite",
+    "evidence_id",
+    "evidence_ids",
     "format_listing",
     "format_row",
     "load_evidence",
     "log_standard_error",
     "parse_spread",
-    "read_table",
     "standard_error",
 ]

@@ -15,14 +15,13 @@ from typing import TYPE_CHECKING, Any
 
 from ketamech.core import InputError, require_known
 from ketamech.core.atomic_files import read_json
-from ketamech.evidence.observation import Observation
+from ketamech.evidence.observation import RECALLED, Observation
 
 if TYPE_CHECKING:
     import pandas as pd
 
 
 IDENTIFIERS = ("DOI", "PMID", "PMCID")
-RECALLED = "recalled"
 
 
 @dataclass(frozen=True)

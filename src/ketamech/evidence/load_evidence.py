@@ -150,6 +150,19 @@ def load_evidence(directory: str | Path | None = None) -> Evidence:
     return _shipped() if directory is None else _read(Path(directory))
 
 
+def evidence_id(row: CsvRow, known: Evidence) -> str:
+    """The id in the column `evidence` of another table. Raises InputError for an id that no evidence row has."""
+    return row.known("evidence", known.observations, "an id of data/evidence/*.csv")
+
+
+def evidence_ids(row: CsvRow, known: Evidence) -> tuple[str, ...]:
+    """The ids, joined by ';', in the column `evidence` of another table. Raises InputError as `evidence_id` does."""
+    expected, what = "ids of data/evidence", "no evidence row"
+    return tuple(
+        row.known("evidence", known.observations, expected, name=name, what=what) for name in row.listed("evidence")
+    )
+
+
 @cache
 def _shipped() -> Evidence:
     return _read(DIRECTORY)

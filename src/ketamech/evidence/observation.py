@@ -20,6 +20,7 @@ _INTERVALS = (
     ("range", re.compile(r"^(?:range\s+)?" + _NUMBER_PAIR + "$")),
 )
 _DIGITISING = "digitising error"
+RECALLED = "recalled"  # the reading source of a number that was written from memory
 _WIDTHS = (
     ("sd", re.compile(r"^SD\s+" + NUMBER)),
     ("se", re.compile(r"(?:^SE|\bSE about)\s+" + NUMBER)),
@@ -50,6 +51,12 @@ class Spread:
     low: float | None
     high: float | None
     text: str
+
+    @property
+    def limits(self) -> tuple[float, float]:
+        """The ends of the interval; NaN where there is none."""
+        low, high = (math.nan if bound is None else bound for bound in (self.low, self.high))
+        return low, high
 
 
 def parse_spread(text: str, value: float) -> Spread:
@@ -134,6 +141,11 @@ class Observation:
     def compounds(self) -> tuple[str, ...]:
         """The compounds, or other treatments, that `drug` stands for, by one name each."""
         return load_compounds().get(self.drug, (self.drug,))
+
+    @property
+    def is_recalled(self) -> bool:
+        """Whether the number was written from memory and is not confirmed."""
+        return self.reading_source == RECALLED
 
     @property
     def has_public_source(self) -> bool:

@@ -28,6 +28,7 @@ from ketamech.core.checkpoint import CHECKPOINT_FOLDER, Checkpoint, read_journal
 from ketamech.core.environment import short_hash
 from ketamech.exchange.output_folder import store_errors
 from ketamech.exchange.result_metadata import csv_metadata, sidecar_path
+from ketamech.simulation.ensemble import OK
 
 ZARR, FAILURES, STATE = "cohort.zarr", "failures.csv", "cohort.json"
 CHECKSUM_KEY = "seal"  # key of the checksum of cohort.json
@@ -83,7 +84,7 @@ def write_cohort(
                 pieces.record(ARRAY_FORMAT, _create_arrays(folder, data, patients, chunk, pieces.about))
             paths = write_chunk(folder, data, chunk)
             status = data["solve_status"].values
-            failed = [[int(data["patient"].values[i]), str(status[i])] for i in np.flatnonzero(status != "ok")]
+            failed = [[int(data["patient"].values[i]), str(status[i])] for i in np.flatnonzero(status != OK)]
             pieces.record(_chunk_name(int(data["patient"].values[0])), paths, {"failed": failed})
             _write_state(folder, pieces, patients, firsts)
     return _write_state(folder, pieces, patients, firsts)
@@ -173,7 +174,7 @@ def write_chunk(folder: Path, data: xr.Dataset, chunk: int) -> list[Path]:
         group[str(name)][rows, :] = data[name].values
     group["patient"][rows] = data["patient"].values
     group["solve_steps"][rows] = data["solve_steps"].values
-    group["solved"][rows] = (data["solve_status"].values == "ok").astype("i1")
+    group["solved"][rows] = (data["solve_status"].values == OK).astype("i1")
     chunk_index = str(first // chunk)
     paths = [folder / ZARR / str(name) / "c" / chunk_index / "0" for name in data.data_vars]
     paths += [folder / ZARR / name / "c" / chunk_index for name in ("patient", "solve_steps", "solved")]

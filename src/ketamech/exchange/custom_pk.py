@@ -91,12 +91,12 @@ class CustomPk:
         return pharmacokinetics
 
 
-def load_kinetics_model(path: Path | str, parameters: ParameterTable | None = None) -> Model:
+def load_kinetics_model(path: Path | str) -> Model:
     """The model with the kinetics of a file: of an SBML model, or a population model with `compartments`.
 
     Raises InputError for missing or unknown outputs.
     """
-    table = parameters or load_parameters()
+    table = load_parameters()
     if is_population_pk(Path(path)):
         return load_population_pk(Path(path), table)[0]
     kinetics = read_kinetics(Path(path))

@@ -6,8 +6,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 from ketamech.core import InputError
-from ketamech.exchange.model_text import antimony_text, doses_table, is_doses_table, mrgsolve_text, rxode2_text
+from ketamech.exchange.antimony import antimony_text
 from ketamech.exchange.omex import build_archive, write_archive
+from ketamech.exchange.rxode2_mrgsolve import doses_table, is_doses_table, mrgsolve_text, rxode2_text
 from ketamech.exchange.sbml.exporter import PatientModel, course_model, sbml_text
 from ketamech.nonmem.write import doses_csv
 from ketamech.simulation.model import Model

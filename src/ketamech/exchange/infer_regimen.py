@@ -13,6 +13,7 @@ from dataclasses import replace
 from itertools import islice
 
 from ketamech.core import InputError
+from ketamech.core.units import MINUTE
 from ketamech.dosing.dose_events import ANTICIPATION, BELIEF, dose_events, without_expectancy
 from ketamech.dosing.regimen import Regimen
 from ketamech.dosing.treatment import MAX_DOSES, MAX_HORIZON_H, MAX_LAG_H, Phase, Treatment
@@ -47,7 +48,7 @@ LOSSY_FEATURES: Mapping[str, Callable[[Scenario], bool]] = {  # {feature: whethe
     "body weight and other parameters that no equation holds":
         lambda scenario: bool(scenario.values) or is_weight_based(scenario.regimen),
     "a start at steady state: the amounts are exported without the schedule, so that reading it is refused":
-        lambda scenario: any(t.at_steady_state for t in scenario.regimen.treatments),
+        lambda scenario: scenario.regimen.at_steady_state,
 }  # fmt: skip
 
 
@@ -236,7 +237,6 @@ def _round_number(number: float, tolerance: float) -> float:
 
 
 VISIT = "placebo"
-MINUTE = 1 / 60
 MAX_SESSION_DELAY_H = 2.0  # h; a visit this long before a dose belongs to the dose, which has a lag
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from ketamech.core import convert
-from ketamech.dosing.dose_events import micromoles
+from ketamech.dosing.dose_events import micromoles, parameter_lookup
 from ketamech.dosing.treatment import Treatment
 from ketamech.parameters import ParameterTable
 from ketamech.parameters.concentration_units import parent_enantiomers, shown
@@ -201,13 +201,10 @@ def _amount(
     treatment: Treatment, values: Mapping[str, float], parameters: ParameterTable, *, per_kilogram: bool
 ) -> tuple[float, str]:
     """One dose in mg of free base, or in mg/kg."""
-
-    def number(name: str) -> float:
-        return float(values[name] if name in values else parameters[name].canonical)
-
+    number = parameter_lookup(parameters, values)
     molar_mass = treatment.substance.molar_mass
     assert molar_mass is not None
     milligrams = convert(float(micromoles(treatment, number)), "umol", "mg", molar_mass=parameters[molar_mass].value)
     if per_kilogram and PER_KG in treatment.unit:
-        return milligrams / number("person.weight"), f"mg{PER_KG}"
+        return milligrams / float(number("person.weight")), f"mg{PER_KG}"
     return milligrams, "mg"

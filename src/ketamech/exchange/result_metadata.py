@@ -43,6 +43,12 @@ def write_table(
         sidecar_path(path).write_text(csv_metadata(path.name, metadata), encoding="utf-8")
 
 
+def write_csv_and_parquet(table: pd.DataFrame, folder: Path, name: str, metadata: Mapping[str, object]) -> None:
+    """Write NAME.csv and NAME.parquet into a folder, see `write_table`."""
+    for suffix in ("csv", "parquet"):
+        write_table(table, folder / f"{name}.{suffix}", metadata)
+
+
 def _csv_of_rows(rows: Rows) -> str:
     """CSV text of rows; a number that is missing is an empty cell."""
     text = io.StringIO(newline="")

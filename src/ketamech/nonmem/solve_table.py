@@ -29,7 +29,7 @@ from ketamech.nonmem.subjects import (
 from ketamech.parameters.concentration_units import shown
 from ketamech.population.cohort import drawn_values
 from ketamech.population.random_draws import adherence
-from ketamech.simulation.ensemble import Ensemble, Trajectories
+from ketamech.simulation.ensemble import OK, Ensemble, Trajectories
 from ketamech.simulation.model import Model, load_model
 from ketamech.simulation.output_ranges import exists_in, group_of
 from ketamech.simulation.simulate import DEFAULT_OUTPUTS, simulate_scenario
@@ -245,7 +245,7 @@ def curves_of(table: DoseTable, model: Model, outputs: Sequence[str]) -> xr.Data
     first, last = (np.array([[of(times)] for times in observed]) for of in (min, max))
     delay = np.array([[pre_dose_delay(occasion)] for _, occasion in occasions])
     solved = _solve(occasions, model, names, np.clip(hours - begin, 0.0, last - begin) + delay)
-    if all(reason != "ok" for reason in solved.reasons):
+    if all(reason != OK for reason in solved.reasons):
         raise SolverError(f"the table could not be solved: {solved.reasons[0]}")
     values = solved.values.copy()
     values[(hours < first) | (hours > last)] = np.nan

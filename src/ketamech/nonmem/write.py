@@ -29,7 +29,7 @@ Record = dict[str, Any]
 
 
 def doses_csv(
-    regimen: Regimen, horizon: float, values: Mapping[str, float], parameters: ParameterTable, *, name: str = "1",
+    regimen: Regimen, horizon: float, values: Mapping[str, float], parameters: ParameterTable, *,
     species: str = HUMAN,
 ) -> str:  # fmt: skip
     """The regimen of one subject as a table: one record per schedule, a last record (EVID 0) at the `horizon` (h).
@@ -53,7 +53,7 @@ def doses_csv(
     writer = csv.DictWriter(text, (*HEADER, *constants), restval=".", lineterminator="\n")
     writer.writeheader()
     for row in rows:
-        writer.writerow({"ID": name, **{k: _cell(v) for k, v in row.items()}, **constants})
+        writer.writerow({"ID": 1, **{k: _cell(v) for k, v in row.items()}, **constants})
     return text.getvalue()
 
 

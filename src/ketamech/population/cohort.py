@@ -138,9 +138,9 @@ class Cohort:
         """The chunk that begins with patient `first`, encoded as arrays."""
         return dataset_as_arrays(self.solve_patients(self._chunk_ids(first)))
 
-    def solve_patients(self, patient_ids: Sequence[int], progress: CountProgress | None = None) -> xr.Dataset:
+    def solve_patients(self, patient_ids: Sequence[int]) -> xr.Dataset:
         """Dataset with dims (patient, time) of some patients of the cohort, by number."""
-        return self._solve_chunk(*self._draw_chunk(patient_ids), self.threads, progress)
+        return self._solve_chunk(*self._draw_chunk(patient_ids), self.threads)
 
     def _chunk_ids(self, first: int) -> Sequence[int]:
         return range(first, min(first + self.chunk_size, self.patients))
@@ -162,7 +162,7 @@ class Cohort:
         )
 
     def _solve_chunk(
-        self, patient_ids: Sequence[int], ensemble: Ensemble, threads: int, progress: CountProgress | None
+        self, patient_ids: Sequence[int], ensemble: Ensemble, threads: int, progress: CountProgress | None = None
     ) -> xr.Dataset:
         curves = ensemble.solve(
             self.times, self.outputs, tolerance=self.tolerance, threads=threads, device=self.device,

@@ -34,6 +34,7 @@ from ketamech.population.population_tables import (
     BASE_POPULATION,
     MarginalDistribution,
     PeopleTables,
+    Value,
     load_tables,
     marginal,
 )
@@ -47,7 +48,6 @@ FILE = DATA / "people" / "natural_course.csv"
 LOAD, EVENT_LOAD, ONSET = "course.load", "course.event_load", "course.onset"
 REVERSION = "course.reversion_rate"
 WARM_UP = 40  # weeks; a mean-reverting load then no longer depends on its first value
-Value = Callable[[str], float]
 MAX_SHARE_OUTSIDE = 0.01  # of either tail of a stated distribution, beyond the range of its variable: set to its edge
 RANGE_TAIL = 1e-4  # share of either tail of a distribution of the tables that does not count to the range
 

@@ -16,14 +16,14 @@ from matplotlib.figure import Figure
 
 from ketamech.analysis.network import QUANTILES, NetworkPrediction, load_readouts
 from ketamech.analysis.regimen_search import WITHOUT
-from ketamech.core import statistics
 from ketamech.core.constants import DISCLAIMER
 from ketamech.core.environment import short_hash
+from ketamech.core.statistics import percentiles
 from ketamech.parameters import load_brain_areas
 from ketamech.parameters.concentration_units import shown
 from ketamech.report.number_format import number
 from ketamech.report.palette import BLUE, DARK_GREY, ERROR_BAR_COLOUR, OKABE_ITO, OUTLINE_COLOUR, UNSTUDIED_COLOUR
-from ketamech.report.style import POINTS, SETTINGS, draw, figure_file, log_time_axis, page, panel_page
+from ketamech.report.style import MARKS, POINTS, SETTINGS, draw, figure_file, log_time_axis, page, panel_page
 from ketamech.report.svg_canvas import LINE_STEP
 from ketamech.report.text_width import text_width, wrapped
 from ketamech.simulation.nca_tables import AnalysedProfile
@@ -32,7 +32,6 @@ MAX_PARAMETERS_IN_PANEL = 15
 MAX_REGIMENS_LISTED = 30  # beside the figure of the front
 FRONT_WIDTH, FRONT_HEIGHT, PANELS_SHARE = 13.0, 5.6, 0.78  # of this figure, inches; share of its width
 LIST_SIZE, LIST_INDENT = 5.5, "     "
-MARKS = "osD^vPX"  # of drug and route
 ABOVE_ERROR_BARS = 3  # matplotlib draws the marks of error bars above those of lines
 
 
@@ -165,7 +164,7 @@ COLOUR, WIDTH, ROW = BLUE, 8.0, 2.4
 MAX_TIMES_DRAWN, BLOCK_BYTES = 600, 2**27  # times in a figure; bytes per block
 
 
-def percentiles(curves: xr.Dataset, name: str, shares: Sequence[float], places: Sequence[int]) -> np.ndarray:
+def cohort_percentiles(curves: xr.Dataset, name: str, shares: Sequence[float], places: Sequence[int]) -> np.ndarray:
     """Percentiles [share, place] of one output of a cohort (dims patient, time) at some of its times.
 
     Failed patients are left out; NaN when all failed. Times are read in blocks to bound the memory.
@@ -218,7 +217,7 @@ def cohort_figure(path: Path, curves: xr.Dataset, title: str) -> Path:
         for axes, name in zip(np.atleast_1d(figure.subplots(len(names), 1, sharex=True)), names, strict=True):
             factor, unit = shown(name, curves[name].attrs["units"])
             axes.set_ylabel(name if unit == "1" else f"{name}\n({unit})")
-            _bands(axes, days, factor * percentiles(curves, name, SHARES, time_indices))
+            _bands(axes, days, factor * cohort_percentiles(curves, name, SHARES, time_indices))
         axes.set_xlabel("days")
         axes.legend(loc="best", fontsize=7, frameon=False)
         figure.text(0.99, 0.005, DISCLAIMER, ha="right", size=6)
@@ -359,8 +358,8 @@ def _area_bands(axes: Axes, prediction: NetworkPrediction, name: str, label: str
     """Median, 50 % and 90 % bands of the draws."""
     times = prediction.curves["time"].values[1:]
     changes = 100 * prediction.relative_change(name)[:, 1:]
-    limits = dict(zip(QUANTILES, statistics.percentiles(changes, QUANTILES, axis=0), strict=True))
-    for low_p, high_p, opacity in ((5, 95, 0.18), (25, 75, 0.35)):
+    limits = dict(zip(QUANTILES, percentiles(changes, QUANTILES, axis=0), strict=True))
+    for low_p, high_p, opacity in BANDS:
         axes.fill_between(times, limits[low_p], limits[high_p], color=OKABE_ITO[0], alpha=opacity, lw=0)
     axes.plot(times, limits[50], color=OKABE_ITO[0], lw=1.6)
     axes.axhline(0, color=DARK_GREY, lw=0.6)

@@ -237,7 +237,7 @@ class QuotedEvidence:
         row = self.item.row
         counted_unit = f" {row.unit}" if row.unit in UNITS_OF_STUDIES else ""
         persons = f", n = {row.n_text}{counted_unit}" if row.n_text else ""
-        recalled = ", from memory" if row.reading_source == "recalled" else ""
+        recalled = ", from memory" if row.is_recalled else ""
         fitted = ", also used to fit the model" if self.item.is_fitted else ""
         return f"{self.item.strength}, weight {self.weight}{persons}{recalled}{fitted}"
 

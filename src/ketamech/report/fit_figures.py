@@ -24,7 +24,7 @@ from ketamech.parameters.concentration_units import molar_masses
 from ketamech.report.palette import BAND_GREY, CENSORED_COLOUR, OKABE_ITO, RULE_GREY, TEXT_COLOUR
 from ketamech.report.style import draw, page, panel_page
 
-MAX_PERSONS, POINTS = 24, 150  # panels of individual fits; times of a curve
+MAX_PERSONS, CURVE_TIMES = 24, 150  # panels of individual fits; times of a curve
 MAX_DOSED_PERSONS, SHOWN_RATIO = 8, 20.0  # persons in the figure of doses; range of doses about the dose that was found
 MEASURED, BELOW, PERSON, GROUP = TEXT_COLOUR, RULE_GREY, OKABE_ITO[0], OKABE_ITO[1]
 
@@ -202,7 +202,7 @@ class _Curves:
 
     def __init__(self, fit: Fit) -> None:
         predictor = fit.predictor
-        self.fit, self.times = fit, predictor.dense_times(POINTS)
+        self.fit, self.times = fit, predictor.dense_times(CURVE_TIMES)
         self.values, slopes = curve_sensitivities(predictor, fit.mode, self.times)
         covariance = fit.person_covariance[fit.data.person_of_occasion]
         self.sd = np.sqrt(np.einsum("ontp,opq,ontq->ont", slopes, covariance, slopes))

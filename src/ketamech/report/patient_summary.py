@@ -21,7 +21,7 @@ from ketamech.report.page_templates import counts, plain_words, render
 from ketamech.report.palette import CONTROL_COLOUR, NOTE_COLOUR, PAGE_GRID_COLOUR, TEXT_COLOUR, WARNING_COLOUR
 from ketamech.report.run_description import RunDescription
 from ketamech.report.run_folder import RunReport
-from ketamech.report.style import SETTINGS, log_time_axis
+from ketamech.report.style import POINTS, SETTINGS, log_time_axis
 from ketamech.report.summary import EXTREMUM, SummaryRow, curve_values, drug_values
 from ketamech.report.text_width import wrapped
 from ketamech.report.tracks import DIRECTORY, Track, load_groups, load_tracks
@@ -44,7 +44,7 @@ TABLE = DIRECTORY / "patient_page.csv"
 PANELS = 4
 MIN_TICK_RATIO = 10.0  # labels of closer ticks overlap
 PANEL_LEFT, PANEL_RIGHT, PANEL_GAP, TITLE_SHARE = 0.09, 0.97, 0.09, 0.30  # of the sheet; of a row
-LEFT, RIGHT, TOP, BOTTOM, POINTS, LINE, GAP = 0.06, 0.95, 0.965, 0.045, 72.0, 1.42, 0.007
+LEFT, RIGHT, TOP, BOTTOM, LINE, GAP = 0.06, 0.95, 0.965, 0.045, 1.42, 0.007
 
 
 @dataclass(frozen=True)

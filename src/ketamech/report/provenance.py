@@ -13,7 +13,8 @@ from typing import Any
 
 from ketamech.core import unit
 from ketamech.core.constants import DISCLAIMER, PAPERS
-from ketamech.core.environment import DATA, package_version, short_hash
+from ketamech.core.environment import package_version, short_hash
+from ketamech.evidence.load_evidence import DIRECTORY as EVIDENCE
 from ketamech.parameters import ParameterTable
 from ketamech.report.run_description import RunDescription
 from ketamech.simulation.citations import papers_behind
@@ -23,7 +24,6 @@ from ketamech.simulation.scenario import Scenario
 PACKAGES = (
     "ketamech", "numpy", "scipy", "numba", "sympy", "pandas", "pyarrow", "xarray", "zarr", "matplotlib", "jinja2",
 )  # fmt: skip
-_EVIDENCE = DATA / "evidence"
 _PATH = re.compile(r"(?<![\w.])(?:[A-Za-z]:)?[/\\](?:[^/\\\s'\"]+[/\\])+([^/\\\s'\"]+)")
 
 
@@ -38,7 +38,7 @@ def provenance(run: RunDescription, model: Model, command_line: str) -> dict[str
         "platform": f"{platform.system()} {platform.machine()}",
         "equations": model.layout.fingerprint,
         "parameters": _hash_of_values(model.parameters),
-        "evidence": _hash_of_files(_EVIDENCE),
+        "evidence": _hash_of_files(EVIDENCE),
         "scenario": short_hash(run.source),
         "changed_parameters": dict(_changed_parameters(run, model)),
         "disclaimer": DISCLAIMER,

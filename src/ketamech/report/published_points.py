@@ -13,14 +13,14 @@ from ketamech.analysis.scorecard_targets import Target, fitted_rows, load_target
 from ketamech.core import unit
 from ketamech.dosing.dose_events import DoseEvent, without_expectancy
 from ketamech.evidence import Evidence, Observation
-from ketamech.report.run_description import RunDescription
+from ketamech.report.run_description import OCCASION_GAP, RunDescription
 from ketamech.simulation.curves import AnyCurves
 from ketamech.simulation.ensemble import baseline_of
 from ketamech.simulation.model import Model
 from ketamech.simulation.observable import names_in, value_of
 
 SAME_PERSON = ("person.asian", "person.japanese", "pathway.", "perturbation.")
-MAX_AGE_DIFFERENCE, MAX_OCCASION_GAP = 15.0, 0.75  # years; h between two doses of one occasion
+MAX_AGE_DIFFERENCE = 15.0  # years
 BASELINE_MEASURES = ("change", "fall", "rise")  # measures that count from the level before the dose
 AT_REST = 1e-9  # canonical unit: a level before the dose below it is zero
 MODEL_PARTS = {"change": "level", "fall": "level", "rise": "ratio", "of_rest": "ratio"}
@@ -73,7 +73,7 @@ def _hours_in_common(protocol: Protocol, run: RunDescription, model: Model, pers
     """
     if not _same_person(protocol, run, model, person):
         return 0.0
-    protocol_events = drug_events_in_order(e for e in protocol.events(model.parameters) if e.time <= protocol.horizon)
+    protocol_events = drug_events_of_protocol(protocol, model)
     run_events = drug_events_in_order(run.dose_events)
     if (
         not protocol_events
@@ -82,7 +82,7 @@ def _hours_in_common(protocol: Protocol, run: RunDescription, model: Model, pers
     ):
         return 0.0
     next_time = run_events[len(protocol_events)].time if len(run_events) > len(protocol_events) else math.inf
-    return next_time if next_time - run_events[len(protocol_events) - 1].time >= MAX_OCCASION_GAP else 0.0
+    return next_time if next_time - run_events[len(protocol_events) - 1].time >= OCCASION_GAP else 0.0
 
 
 def _same_person(protocol: Protocol, run: RunDescription, model: Model, run_values: Mapping[str, float]) -> bool:
@@ -96,6 +96,11 @@ def _same_person(protocol: Protocol, run: RunDescription, model: Model, run_valu
         elif name == "person.age" and abs(value - run_values[name]) > MAX_AGE_DIFFERENCE * unit("year").factor:
             return False
     return True
+
+
+def drug_events_of_protocol(protocol: Protocol, model: Model) -> list[DoseEvent]:
+    """Dose events up to the horizon of a protocol without expectancy, in order of time."""
+    return drug_events_in_order(e for e in protocol.events(model.parameters) if e.time <= protocol.horizon)
 
 
 def drug_events_in_order(events: Iterable[DoseEvent]) -> list[DoseEvent]:
@@ -180,7 +185,7 @@ def how_drawn(target: Target, row: Observation) -> str:
         steps.append(f"measured in {row.species}")
     if "bipolar" in row.population:
         steps.append("people with bipolar depression")
-    if row.reading_source == "recalled":
+    if row.is_recalled:
         steps.append("recalled, not confirmed")
     return "; ".join(steps)
 

@@ -16,6 +16,7 @@ from ketamech.simulation.scenario import Scenario
 from ketamech.simulation.simulate import subjects
 
 CONTROL = "control"
+OCCASION_GAP = 0.75  # h between two doses: below it, they are one occasion
 
 
 @dataclass(frozen=True)
@@ -64,12 +65,12 @@ class RunDescription:
         """Start of the first treatment (h)."""
         return min((event.time for event in self.dose_events if event.time >= 0), default=0.0)
 
-    def occasions(self, max_gap: float = 0.75) -> list[tuple[float, float]]:
-        """Start and end (h) of every treatment occasion; entries closer than `max_gap` hours are one occasion."""
+    def occasions(self) -> list[tuple[float, float]]:
+        """Start and end (h) of every treatment occasion; entries closer than OCCASION_GAP are one."""
         occasions: list[tuple[float, float]] = []
         for entry in sorted((event for event in self.dose_events if event.time >= 0), key=lambda event: event.time):
             end = entry.time + (entry.duration if entry.compartment.split(".")[-1].startswith("central") else 0.0)
-            if occasions and entry.time - occasions[-1][1] < max_gap:
+            if occasions and entry.time - occasions[-1][1] < OCCASION_GAP:
                 occasions[-1] = (occasions[-1][0], max(occasions[-1][1], end))
             else:
                 occasions.append((entry.time, end))

@@ -35,6 +35,7 @@ from ketamech.report.summary import (
 )
 from ketamech.simulation.citations import cited_evidence, used_parameters
 from ketamech.simulation.curves import AnyCurves
+from ketamech.simulation.ensemble import OK
 from ketamech.simulation.model import Model
 from ketamech.simulation.scenario import Scenario
 
@@ -189,7 +190,7 @@ def _page(report: RunReport, timelines: list[dict[str, Any]], panels: list[dict[
         "report.html.j2",
         run=report.run,
         plain=plain_words(report.run, float(report.dataset.variables["time"].values[-1]), changed),
-        failed=[patient for patient in solver_status(report.dataset) if patient["solve"] != "ok"],
+        failed=[patient for patient in solver_status(report.dataset) if patient["solve"] != OK],
         groups=[(group, list(rows)) for group, rows in groupby(lines, key=lambda line: line.group)],
         moments=times_shown,
         compared=compared_times(lines),

@@ -23,6 +23,7 @@ from matplotlib.figure import Figure  # the backend must be chosen first
 
 P = ParamSpec("P")
 POINTS, TITLE_SIZE = 72.0, 10.0  # points per inch; of the title of a page
+MARKS = "osD^vPX"  # of groups, in turn
 SETTINGS: dict[Any, Any] = {
     "font.size": 9,
     "axes.edgecolor": GRID_COLOUR,
@@ -84,12 +85,17 @@ def page(width: float, height: float, title: str, *, right: float = 1.0) -> Figu
 def log_time_axis(
     axes: Axes, first: float, last: float, *, min_ratio: float = 2.0, long: bool = False
 ) -> None:  # fmt: skip
-    """A logarithmic time axis (h) with the ticks of `time_ticks`."""
+    """A logarithmic time axis (h) from `first` to `last` with the ticks of `time_ticks`."""
+    log_time_ticks(axes, first, last, min_ratio=min_ratio, long=long)
+    axes.set_xlim(first, last)
+
+
+def log_time_ticks(axes: Axes, first: float, last: float, *, min_ratio: float = 2.0, long: bool = False) -> None:
+    """A logarithmic time axis (h) with the ticks of `time_ticks`, whose limits are those of the curves."""
     ticks = time_ticks(first, last, min_ratio=min_ratio, long=long)
     axes.set_xscale("log")
     axes.set_xticks(list(ticks), list(ticks.values()), fontsize=7)
     axes.minorticks_off()
-    axes.set_xlim(first, last)
 
 
 def panel_page(count: int, columns: int, width: float, row: float, title: str, rest: float = 0.8) -> tuple[Figure, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +17,11 @@ from matplotlib.figure import Figure
 
 from ketamech.core.constants import DISCLAIMER
 from ketamech.core.statistics import interval
-from ketamech.exchange.result_metadata import write_table
+from ketamech.exchange.result_metadata import write_csv_and_parquet, write_table
 from ketamech.report.number_format import number
 from ketamech.report.page_templates import render
 from ketamech.report.palette import RULE_GREY, bar_style, line_style
-from ketamech.report.style import draw, page
+from ketamech.report.style import MARKS, draw, page
 from ketamech.report.text_width import wrapped
 from ketamech.simulation.nca_tables import adpp, wide_table
 from ketamech.trials.analysis.analyse import TrialAnalysis, adpc, adqs, adsl
@@ -38,7 +39,6 @@ from ketamech.trials.rating_scales import load_scales
 TITLE = "Differences between arms with 95 % interval and p"
 MAX_REPLICATES_IN_TABLES = 5
 ARM_OFFSET = 0.03  # share of the distance between two visits
-MARKS = "osD^vPX"
 LEGEND_WIDTH, LEGEND_SIZE, MAX_LEGEND_COLUMNS = 420.0, 7.0, 4  # width: of the figure of relapse, points
 Row = dict[str, object]
 
@@ -77,19 +77,20 @@ def difference_rows(trial_analysis: TrialAnalysis, trial: Trial, alpha: float = 
             part = table[table["arm"] == arm] if len(table) else table
             if not len(part):
                 continue
-
-            def better(difference: float, arm: str = arm, is_lower_better: bool | None = is_lower_better) -> str:
-                """The better arm; the lower one on a scale without a better direction; what is carried over."""
-                if is_lower_better is None:
-                    return f"{'lower' if difference < 0 else 'higher'} after {arm}"
-                better_arm = arm if (difference < 0) == is_lower_better else trial_analysis.reference
-                return f"{better_arm} is {'lower' if direction == 'none' else 'better'}"
-
+            better = partial(_better_arm, arm, trial_analysis.reference, is_lower_better, direction == "none")
             row: Row = {"comparison": f"{endpoint}, {arm} minus {trial_analysis.reference}"}
             is_single = len(part) == 1
             numbers = _one_replicate(part.iloc[0], better, alpha) if is_single else _replicates(part, better, alpha)
             rows.append(row | numbers | {"analysis": method})
     return _same_columns(rows, _significant_column(alpha))
+
+
+def _better_arm(arm: str, reference: str, is_lower_better: bool | None, has_no_better: bool, difference: float) -> str:
+    """The better arm; the lower one on a scale without a better direction (`has_no_better`); what is carried over."""
+    if is_lower_better is None:
+        return f"{'lower' if difference < 0 else 'higher'} after {arm}"
+    better_arm = arm if (difference < 0) == is_lower_better else reference
+    return f"{better_arm} is {'lower' if has_no_better else 'better'}"
 
 
 def _significant_column(alpha: float) -> str:
@@ -197,8 +198,7 @@ def write_trial(
     metadata = {str(name): value for name, value in dataset.attrs.items()}
     tables = {name: table for name, table in tables.items() if len(table)}
     for name, table in tables.items():
-        write_table(table, folder / f"{name}.csv", metadata)
-        write_table(table, folder / f"{name}.parquet", metadata)
+        write_csv_and_parquet(table, folder, name, metadata)
     if power is not None:
         write_table(power, folder / "power.csv", metadata)
     figures = _figures(analysis, trial, power, dataset.sizes["replicate"])

@@ -18,8 +18,7 @@ from ketamech.analysis.skill_rows import NEGATED
 from ketamech.core.constants import Z95
 from ketamech.core.units import DAY
 from ketamech.report.palette import DARK_GREY, FINE_GRID_COLOUR, GREY, OKABE_ITO
-from ketamech.report.style import draw, page, panel_page
-from ketamech.report.time_axis import time_ticks
+from ketamech.report.style import draw, log_time_ticks, page, panel_page
 
 if TYPE_CHECKING:
     from ketamech.analysis.trial_scorecard import TrialScorecard
@@ -273,10 +272,7 @@ def _time_panel(
     differences = [d if d.dose == dose else replace(d, name=f"{d.name}, {d.dose_text}") for d in published
              if d.curve == curve]  # fmt: skip
     _points(axes, differences, [difference.hour for difference in differences], factor=1.06)
-    ticks = time_ticks(FIRST_TIME, LAST_TIME)
-    axes.set_xscale("log")
-    axes.set_xticks(list(ticks), list(ticks.values()), fontsize=7)
-    axes.minorticks_off()
+    log_time_ticks(axes, FIRST_TIME, LAST_TIME)
     axes.set_title(label, fontsize=8, loc="left")
     axes.set_xlabel("time since the first dose", fontsize=8)
 

@@ -386,6 +386,14 @@ class Ensemble:
         reasons, steps = first.reasons.copy(), np.zeros(self.size, dtype=int)
         return Integration(self, first, patients, self.events, outputs, tolerance, threads, device, reasons, steps)
 
+    def checked_times(self, times: np.ndarray) -> np.ndarray:
+        """Output times (h). Raises InputError for invalid ones, and before 0 h for patients at steady state."""
+        checked = validate_times(times, self.size)
+        if self.cycle is not None and checked.min() < 0:
+            what = "output times before 0 h of patients at steady state"
+            raise InputError(what, key="times", expected="times of 0 h or later")
+        return checked
+
     def solve(
         self, times: np.ndarray, outputs: Sequence[str] | None = None, *, tolerance: float = TOLERANCE,
         threads: int = 1, device: str = "cpu", progress: Callable[[int], None] | None = None,
@@ -395,10 +403,7 @@ class Ensemble:
         Times may begin before 0 h, but not for patients at steady state. `tolerance` applies to the steady state too.
         Raises InputError for invalid times, UnknownNameError for an unknown output.
         """
-        checked = validate_times(times, self.size)
-        if self.cycle is not None and checked.min() < 0:
-            what = "output times before 0 h of patients at steady state"
-            raise InputError(what, key="times", expected="times of 0 h or later")
+        checked = self.checked_times(times)
         integration = self.start(checked[..., 0], outputs, tolerance=tolerance, threads=threads, device=device)
         return integration.advance(times, outputs, progress)
 

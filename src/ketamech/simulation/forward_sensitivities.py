@@ -17,7 +17,7 @@ import xarray as xr
 from ketamech.core import InputError, require_known
 from ketamech.dosing.dose_events import Quantity
 from ketamech.engine import EventTable, Kernel
-from ketamech.engine.solve import TOLERANCE, validate_times
+from ketamech.engine.solve import TOLERANCE
 from ketamech.engine.tangent_solve import EventTangents, solve_with_tangents, steady_state_with_tangents
 from ketamech.engine.tangents import Tangents
 from ketamech.simulation.ensemble import (
@@ -57,10 +57,7 @@ def sensitivities(
     Raises UnknownNameError for an unknown parameter, InputError for one that acts nowhere, and where the number of dose
     events changes with a parameter, or parameters of the ensemble change with time.
     """
-    checked = validate_times(times, ensemble.size)
-    if ensemble.cycle is not None and checked.min() < 0:
-        what = "output times before 0 h of patients at steady state"
-        raise InputError(what, key="times", expected="times of 0 h or later")
+    checked = ensemble.checked_times(times)
     if ensemble.changes:
         what = "parameters that change with time have no exact derivatives"
         raise InputError(what, key="parameters", expected="constant parameters, or central differences")

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from ketamech.core import InputError
 from ketamech.core.data_frames import DataFrame
 from ketamech.core.errors import FRAME
-from ketamech.core.yaml_lines import Path_, YamlSource, read_yaml, read_yaml_text
+from ketamech.core.yaml_lines import YAML_SUFFIXES, Path_, YamlSource, read_yaml, read_yaml_text
 from ketamech.dosing.drugs import drug, route
 from ketamech.dosing.lexicon import MAX_TEXT_LENGTH
 from ketamech.dosing.parse import parse_duration
@@ -25,7 +25,7 @@ from ketamech.dosing.perturbations import (
     read_perturbations,
 )
 from ketamech.dosing.regimen import Regimen
-from ketamech.dosing.regimen_reader import Sentence, parse_sentence
+from ketamech.dosing.regimen_reader import Sentence, first_day, parse_sentence
 from ketamech.dosing.treatment import MAX_HORIZON_H, Treatment
 from ketamech.parameters import HUMAN, ParameterTable, Species, load_parameters, load_species
 from ketamech.simulation.model_variants import ModelVariant, model_variant
@@ -46,7 +46,6 @@ if TYPE_CHECKING:
 Settings = Mapping[str, float | str]
 NO_SETTINGS: Settings = {}
 NO_FILE = YamlSource(None, {})
-SUFFIXES = (".yaml", ".yml")
 TABLE_SUFFIXES = (".csv", ".tsv", ".dat", ".prn", ".nm", ".tab", ".txt")
 
 
@@ -100,11 +99,11 @@ def scenario_from_keys(
     """The checked scenario of valid keys. `lines` may be empty where there is no file. Raises InputError."""
     file = YamlSource(path, lines)
     sentences = [_sentence(item, i, file) for i, item in enumerate(parsed.treatments)]
-    first_day = 0 if any(sentence.names_day_zero for sentence in sentences) else 1
+    first = first_day(sentences)
     listed = [
         (i, treatment)
         for i, (item, sentence) in enumerate(zip(parsed.treatments, sentences, strict=True))
-        for treatment in _treatments(item, sentence, first_day, i, file)
+        for treatment in _treatments(item, sentence, first, i, file)
     ]
     regimen = Regimen(tuple(treatment for _, treatment in listed))
     animal = file.with_location(("species",), partial(load_species, species or parsed.species))
@@ -344,7 +343,7 @@ def _folder_error(text: str) -> InputError | None:
 
 
 def _names_a_file(text: str) -> bool:
-    if text.lower().endswith(SUFFIXES):
+    if text.lower().endswith(YAML_SUFFIXES):
         return True
     try:
         return Path(text).is_file()

@@ -315,6 +315,11 @@ class Observable:
             return float(contrast * self.factor)
 
     @property
+    def output_names(self) -> tuple[str, ...]:
+        """The outputs in the expressions, each once."""
+        return tuple(dict.fromkeys(name for text in self.output.split("|") for name in names_in(text)))
+
+    @property
     def stated_hours(self) -> set[float]:
         """The times (h) in `time`: as output times they are read without interpolation. Empty for a condition."""
         stated = self.time and not set("<>") & set(self.time)

@@ -139,7 +139,7 @@ def perturbation_parameters(
 def check_no_early_events(regimen: Regimen, perturbations: Iterable[AppliedPerturbation]) -> None:
     """Raise InputError for a perturbation before the start of a regimen at steady state."""
     early = [perturbation for perturbation in perturbations if perturbation.time < 0 and perturbation.target_states]
-    if early and any(treatment.at_steady_state for treatment in regimen.treatments):
+    if early and regimen.at_steady_state:
         what = f"'{early[0].text}' comes before the start of a regimen at steady state"
         expected, example = "a time of 0 h or later", f"{early[0].perturbation.name} at 0 h"
         raise InputError(what, key="with", expected=expected, type_this=example)

@@ -6,17 +6,16 @@ from pathlib import Path
 from typing import Any
 
 from ketamech.core import InputError, convert
+from ketamech.core.yaml_lines import YAML_SUFFIXES
 from ketamech.parameters import HUMAN, ParameterTable
 from ketamech.parameters.species_tables import own_values
 from ketamech.simulation.scenario import Scenario, is_weight_based
 from ketamech.simulation.scenario_schema import keys_as_yaml
 
-SUFFIXES = (".yaml", ".yml")
-
 
 def refuse_target(target: Path) -> None:
     """Raise InputError for a target that is no YAML file."""
-    if target.suffix.lower() not in SUFFIXES or target.is_dir():
+    if target.suffix.lower() not in YAML_SUFFIXES or target.is_dir():
         raise InputError(f"cannot write '{target}'", expected="a file ending in .yaml", type_this="--to scenario.yaml")
 
 

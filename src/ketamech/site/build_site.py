@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ketamech.app.app_state import AppState
-from ketamech.app.browser.engine_files import ENGINE_FILES, compact_json, engine_file
+from ketamech.app.browser.engine_files import ENGINE_FILES, engine_file
 from ketamech.app.browser.model_tables import PEOPLE
 from ketamech.app.job_tasks import scorecard_work
 from ketamech.app.responses import as_json
@@ -78,7 +78,7 @@ def _evidence_files(app_state: AppState) -> dict[str, bytes]:
     rows = [{**evidence_row(row, app_state), "locator": row.locator} for row in evidence]  # the locator is searched
     results = {name: claim_result(app_state, name).model_dump(mode="json") for name in claims}
     files = {"claims": claims, "claim-results": results, "evidence": rows}
-    return {f"api/{name}.json": compact_json(content) for name, content in files.items()}
+    return {f"api/{name}.json": as_json(content) for name, content in files.items()}
 
 
 def _workbench_files(app_state: AppState) -> dict[str, bytes]:
@@ -92,7 +92,7 @@ def _workbench_files(app_state: AppState) -> dict[str, bytes]:
         "comparison": comparison_basis(app_state).model_dump(mode="json"),
         "lesson": [part.model_dump() for part in lesson_parts()],
     }
-    return stages | {f"api/{name}.json": compact_json(content) for name, content in others.items()}
+    return stages | {f"api/{name}.json": as_json(content) for name, content in others.items()}
 
 
 def _static_files() -> list[str]:
@@ -137,7 +137,7 @@ def _file_list(written: dict[str, bytes]) -> bytes:
     for name in sorted(written):
         content.update(name.encode() + b"\0" + hashlib.sha256(written[name]).digest())
     site = {"version": content.hexdigest()[:16], "files": ["./", *sorted(written)]}
-    return b"self.site = " + compact_json(site) + b";\n"
+    return b"self.site = " + as_json(site) + b";\n"
 
 
 def _size(written: dict[str, bytes]) -> SiteSize:

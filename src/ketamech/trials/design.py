@@ -12,6 +12,7 @@ from ketamech.core import InputError
 from ketamech.core.deprecated_names import LoadedByCall
 from ketamech.core.environment import short_hash
 from ketamech.core.progress import Progress
+from ketamech.core.yaml_lines import YAML_SUFFIXES
 from ketamech.dosing.dose_events import ParameterLookup, Quantity
 from ketamech.dosing.drugs import ACTIVE_PLACEBO, KETAMINE, NO_TREATMENT, PLACEBO_CLASS, drug
 from ketamech.dosing.parsed_values import Condition, Rule, single_conditions
@@ -266,7 +267,7 @@ class Trial(metaclass=LoadedByCall, loader="read"):
         """
         from ketamech.trials.trial_reader import load_trial, shipped_trial
 
-        if isinstance(source, Mapping) or Path(source).suffix in (".yaml", ".yml") or Path(source).is_file():
+        if isinstance(source, Mapping) or Path(source).suffix in YAML_SUFFIXES or Path(source).is_file():
             return load_trial(source)
         return shipped_trial(str(source))
 

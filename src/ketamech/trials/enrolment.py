@@ -24,7 +24,7 @@ from ketamech.dosing.parsed_values import single_conditions
 from ketamech.parameters import ParameterTable
 from ketamech.population.random_draws import patient_streams
 from ketamech.population.virtual_population import VirtualPatients
-from ketamech.simulation.ensemble import Ensemble
+from ketamech.simulation.ensemble import OK, Ensemble
 from ketamech.simulation.model import Model
 from ketamech.trials.decision_rules import Scores, is_met
 from ketamech.trials.design import Eligibility, Trial, belief_size
@@ -269,7 +269,7 @@ def _rate_candidates(
     times = np.unique([-rules.screening, 0.0])
     curves = ensemble.solve(times, outputs, tolerance=tolerance, threads=threads)
     rated = {name: _ratings(trial, name, enrolled, curves.of(trial.scales[name].output)) for name in rules.scales}
-    eligible = np.asarray(curves.reasons == "ok")
+    eligible = np.asarray(curves.reasons == OK)
     for rule in rules.include:
         for column in range(len(times)):
             eligible &= is_met(trial, rule, rated, column)[0]

@@ -11,6 +11,7 @@ import xarray as xr
 
 from ketamech.core.units import GRAMS_PER_MOLE
 from ketamech.parameters import ParameterTable
+from ketamech.simulation.ensemble import OK
 from ketamech.simulation.nca import areas
 from ketamech.trials.decision_rules import DecisionRules, Scores
 from ketamech.trials.design import Trial
@@ -76,7 +77,7 @@ class TrialState:
             np.concatenate([e.dropout_uniforms for e in enrolled]),
             planned, times,
             np.full((*times.shape, len(rating.outputs)), np.nan),
-            np.full(len(hours), "ok", dtype=object),
+            np.full(len(hours), OK, dtype=object),
             {n: np.concatenate([e.baseline_ratings[n] for e in enrolled]) for n in enrolled[0].baseline_ratings},
             np.full(len(hours), np.nan),
             np.zeros(times.shape, dtype=bool),

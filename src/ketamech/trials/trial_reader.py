@@ -57,9 +57,14 @@ def load_trial(source: str | Path | Mapping[str, Any], table: ParameterTable | N
 @cache
 def shipped_trial(name: str) -> Trial:
     """A shipped trial by name. Raises InputError for an unknown one."""
-    files = {path.stem: path for path in sorted(TRIALS.glob("*.yaml"))}
-    require_known(name, files, f"no trial '{name}' is shipped", expected=", ".join(files))
-    return load_trial(files[name])
+    names = shipped_trial_names()
+    require_known(name, names, f"no trial '{name}' is shipped", expected=", ".join(names))
+    return load_trial(TRIALS / f"{name}.yaml")
+
+
+def shipped_trial_names() -> list[str]:
+    """Names of the shipped trials in alphabetical order."""
+    return sorted(path.stem for path in TRIALS.glob("*.yaml"))
 
 
 def _trial(file: SourceFile, keys: TrialFile, source: str) -> Trial:

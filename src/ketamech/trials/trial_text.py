@@ -19,7 +19,7 @@ from ketamech.dosing.parse_errors import shorten_text
 from ketamech.dosing.parsed_values import Condition, Rule
 from ketamech.dosing.perturbations import AppliedPerturbation, read_perturbations
 from ketamech.dosing.regimen import Regimen
-from ketamech.dosing.regimen_reader import Sentence, parse_sentence, regimen_lexicon
+from ketamech.dosing.regimen_reader import Sentence, first_day, parse_sentence, regimen_lexicon
 from ketamech.dosing.treatment import MAX_HORIZON_H, Treatment
 from ketamech.parameters import ParameterTable
 from ketamech.simulation.scenario import validate
@@ -146,7 +146,7 @@ def _is_titrated(text: str) -> bool:
 
 
 def _treatments(sentences: list[Sentence], *, reduced: bool, highest: bool = False) -> tuple[Treatment, ...]:
-    first = 0 if any(sentence.names_day_zero for sentence in sentences) else 1
+    first = first_day(sentences)
     return tuple(
         treatment
         for sentence in sentences
@@ -190,7 +190,7 @@ class SourceFile(YamlSource):
 
     def check_regimen(self, where: Path_, regimen: Regimen) -> Regimen:
         """The regimen, if the typical patient can receive all of it from a drug-free start. Raises InputError."""
-        if any(treatment.at_steady_state for treatment in regimen.treatments):
+        if regimen.at_steady_state:
             what = "a start at steady state: all patients of a trial are drug-free at baseline"
             expected = "doses that lead there, and a visit after them"
             raise self.error(where, what, expected, type_="... daily for 4 weeks")

@@ -16,6 +16,7 @@ from ketamech.core import InputError
 from ketamech.core.checkpoint import open_checkpoint
 from ketamech.core.execution import Executor
 from ketamech.exchange import cross_simulator_check
+from ketamech.exchange.antimony import antimony_text
 from ketamech.exchange.cross_simulator_check import (
     ARCHIVE_ENGINES,
     compare_archives,
@@ -23,7 +24,6 @@ from ketamech.exchange.cross_simulator_check import (
     simulate_copasi,
     simulate_roadrunner,
 )
-from ketamech.exchange.model_text import antimony_text
 from ketamech.exchange.omex import MODEL, SIMULATION, build_archive, read_archive, write_archive
 from ketamech.exchange.petab import (
     OBSERVABLE_FORMULAS,

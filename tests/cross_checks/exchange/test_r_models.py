@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from ketamech.exchange.import_scenarios import dosed_states
-from ketamech.exchange.model_text import doses_table, mrgsolve_text, rxode2_text
 from ketamech.exchange.route_templates import InputProfile
+from ketamech.exchange.rxode2_mrgsolve import doses_table, mrgsolve_text, rxode2_text
 from ketamech.exchange.sbml.exporter import course_model
 from ketamech.exchange.sbml.ids import own_name, sbml_id
 from ketamech.model.rates_and_jacobian import plain_function

@@ -1117,8 +1117,12 @@ def test_a_claim_says_its_verdict_in_words_and_higher_levels_in_numbers(page, ad
     dialog = page.locator("dialog[open]")
     words = dialog.locator("[data-until=plain]", has_text="Results for it")
     numbers = dialog.locator("[data-from=student]", has_text="Basis of the verdict")
-    assert words.inner_text().startswith("Results for it: 1 in cells. Results against it: 1 in people and 1 in animals.")
-    assert words.inner_text().endswith("too little of that is from people: so it is not supported, and not yet contradicted.")
+    assert words.inner_text().startswith(
+        "Results for it: 1 in cells. Results against it: 1 in people and 1 in animals."
+    )
+    assert words.inner_text().endswith(
+        "too little of that is from people: so it is not supported, and not yet contradicted."
+    )
     assert numbers.is_hidden()
     assert "weight" not in dialog.locator(".lean-bar").inner_text()
     page.keyboard.press("Escape")

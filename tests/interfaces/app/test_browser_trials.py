@@ -285,7 +285,9 @@ def test_the_exercises_show_their_answers_and_open_in_the_workbench(page, addres
     assert "A habenula off" in legend
     assert "B habenula on" in legend
     page.goto(f"{address}/exercises")
-    assert page.get_by_label("Your answer to exercise 1", exact=True).input_value() == "7 percent", "what was typed is still there"
+    assert page.get_by_label("Your answer to exercise 1", exact=True).input_value() == "7 percent", (
+        "what was typed is still there"
+    )
     assert page.console_errors == []
 
 

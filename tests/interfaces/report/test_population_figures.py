@@ -11,12 +11,12 @@ import pytest
 import xarray as xr
 
 from ketamech.analysis.regimen_search import WITHOUT
-from ketamech.report.analysis_figures import cohort_figure, draw_front, draw_people, extremes, percentiles
+from ketamech.report.analysis_figures import cohort_figure, cohort_percentiles, draw_front, draw_people, extremes
 from ketamech.report.palette import UNSTUDIED_COLOUR
 from ketamech.report.style import draw, page
 from ketamech.report.trial_folder import power_figure, relapse_figure
 
-MODULE = sys.modules[percentiles.__module__]
+MODULE = sys.modules[cohort_percentiles.__module__]
 
 
 def cohort(solved, times=7):
@@ -33,8 +33,8 @@ def test_percentiles_leave_failures_out_however_much_is_read_at_once(monkeypatch
     monkeypatch.setattr(MODULE, "BLOCK_BYTES", room)
     curves = cohort([1] * 40 + [0] * 10)
     known = np.percentile(curves["mood.madrs"].values[:40], (5, 50, 95), axis=0)
-    assert (percentiles(curves, "mood.madrs", (5, 50, 95), range(7)) == known).all()
-    assert (percentiles(curves, "mood.madrs", (5, 50, 95), [6, 2]) == known[:, [6, 2]]).all()
+    assert (cohort_percentiles(curves, "mood.madrs", (5, 50, 95), range(7)) == known).all()
+    assert (cohort_percentiles(curves, "mood.madrs", (5, 50, 95), [6, 2]) == known[:, [6, 2]]).all()
 
 
 @pytest.mark.parametrize("room", [1, 8 * 50 * 3, 2**27])
@@ -52,14 +52,14 @@ def test_the_peak_of_each_patient_is_found_however_much_is_read_at_once(monkeypa
 @pytest.mark.filterwarnings("error")
 def test_a_cohort_in_which_every_patient_failed_is_still_drawn(tmp_path):
     curves = cohort([0, 0])
-    assert np.isnan(percentiles(curves, "mood.madrs", (5, 50), [0, 1])).all()
+    assert np.isnan(cohort_percentiles(curves, "mood.madrs", (5, 50), [0, 1])).all()
     assert np.isnan(extremes(curves, "mood.madrs")[1]).all()
     assert "<svg" in cohort_figure(tmp_path / "bands.svg", curves, "nobody").read_text(encoding="utf-8")
 
 
 def test_a_picture_of_thousands_of_times_reads_a_hundred(tmp_path, monkeypatch):
     read = []
-    monkeypatch.setattr(MODULE, "percentiles", lambda c, n, s, p: read.extend(p) or np.zeros((len(s), len(p))))
+    monkeypatch.setattr(MODULE, "cohort_percentiles", lambda c, n, s, p: read.extend(p) or np.zeros((len(s), len(p))))
     cohort_figure(tmp_path / "bands.svg", cohort([1] * 3, times=5000), "long")
     assert len(read) == MODULE.MAX_TIMES_DRAWN
     assert (read[0], read[-1]) == (0, 4999)

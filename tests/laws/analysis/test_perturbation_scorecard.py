@@ -218,7 +218,9 @@ def test_nothing_is_set_to_a_prediction(tmp_path):
     papers = {evidence[name].reference for name in ids}
     assert not {row.id for row in evidence.observations.values() if row.reference in papers} - ids
     fitted = tmp_path / "predictions.csv"
-    fitted.write_text(PREDICTIONS.read_text(encoding="utf-8").replace("yang13-mtor-5,", "walker13-lps,"), encoding="utf-8")
+    fitted.write_text(
+        PREDICTIONS.read_text(encoding="utf-8").replace("yang13-mtor-5,", "walker13-lps,"), encoding="utf-8"
+    )
     with pytest.raises(InputError, match="walker13-lps may be used for calibration"):
         load_predictions(fitted)
 

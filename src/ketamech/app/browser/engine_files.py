@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections import deque
 from collections.abc import Callable
@@ -23,7 +22,7 @@ from ketamech.app.browser.model_tables import (
     scenario_tables,
 )
 from ketamech.app.curve_responses import curves_by_sum, sorted_sum
-from ketamech.app.responses import NotFound
+from ketamech.app.responses import NotFound, as_json
 from ketamech.app.routes.scenario import MAX_RECORDS, MAX_ROWS_OF_SUBJECT, MAX_SUBJECTS
 from ketamech.core import InputError, unit
 from ketamech.core.units import TIME_UNIT_SPELLINGS, format_dimensions
@@ -56,7 +55,7 @@ from ketamech.report.published_points import (
     MAX_AGE_DIFFERENCE,
     SAME_PERSON,
     SHAPE_OF_STATISTIC,
-    drug_events_in_order,
+    drug_events_of_protocol,
     how_drawn,
     is_drawable,
     is_translated,
@@ -238,7 +237,7 @@ def _has_times(target: Target) -> bool:
 
 
 def _protocol(protocol: Protocol, model: Model) -> dict[str, Any]:
-    events = drug_events_in_order(e for e in protocol.events(model.parameters) if e.time <= protocol.horizon)
+    events = drug_events_of_protocol(protocol, model)
     rows = [(float(e.time), e.compartment, float(e.amount), float(e.duration)) for e in events]
     return {"events": rows, "values": protocol.values(model.parameters)}
 
@@ -289,12 +288,7 @@ def engine_file(app_state: AppState, name: str) -> bytes:
         return code
     if name == "people.bin":
         return people_tables(app_state.model)[1]
-    return compact_json(_TABLES[name](app_state))
-
-
-def compact_json(content: Any) -> bytes:
-    """JSON without blanks; NaN is refused."""
-    return json.dumps(content, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
+    return as_json(_TABLES[name](app_state))
 
 
 MEDIA_TYPES = {"json": "application/json", "wasm": "application/wasm", "bin": "application/octet-stream"}

@@ -33,7 +33,7 @@ from ketamech.engine.solve import (
 )
 from ketamech.parameters import HUMAN, SPECIES, Parameter, load_species
 from ketamech.parameters.species_tables import SPECIES_ALIASES
-from ketamech.population.random_draws import draw_parameters
+from ketamech.population.cohort import drawn_values
 from ketamech.report.summary import drug_values
 from ketamech.report.tracks import Track, load_tracks
 from ketamech.simulation import output_times
@@ -127,14 +127,9 @@ def endpoint_table(model: Model) -> list[dict[str, Any]]:
 
 def people_tables(model: Model) -> tuple[dict[str, Any], bytes]:
     """Parameter draws of virtual patients: names with their spread, and values [name, patient] as 32-bit floats."""
-    table, layout = model.parameters, model.layout
-    doses = tuple(name for name in table if name not in set(layout.parameter_names))
-    drawn = dict[str, np.ndarray]()
-    for block, names in enumerate((layout.parameter_names, doses)):
-        drawn |= dict(zip(names, draw_parameters(table, names, SEED, range(PEOPLE), block=block).T, strict=True))
-    varied = {name: values for name, values in drawn.items() if table[name].spread.kind != "fixed"}
+    varied = drawn_values(model, model.parameters, SEED, range(PEOPLE))
     matrix = np.array(list(varied.values()), dtype="<f4")
-    kinds = {name: table[name].spread.kind for name in varied}
+    kinds = {name: model.parameters[name].spread.kind for name in varied}
     return {"patients": PEOPLE, "seed": SEED, "spreads": kinds}, matrix.tobytes()
 
 

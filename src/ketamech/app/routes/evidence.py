@@ -11,7 +11,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel, ConfigDict, Field
 
-from ketamech.analysis.claims import Claim, Rule, claim_verdict, evaluate_claims, load_arms, load_claims, load_rule
+from ketamech.analysis.claims import Claim, Rule, evaluate_claims, load_arms, load_claims, load_rule
 from ketamech.analysis.robustness import load_robustness
 from ketamech.analysis.scorecard import difference_error
 from ketamech.app.app_state import AppState, Queue
@@ -20,7 +20,7 @@ from ketamech.core.csv_table import parts
 from ketamech.evidence import Observation, Reference
 from ketamech.report.model_page import ChainLayout, chain_layout
 from ketamech.report.number_format import rounded_number
-from ketamech.trials.trial_reader import TRIALS, shipped_trial
+from ketamech.trials.trial_reader import shipped_trial, shipped_trial_names
 
 MAX_ROWS, MAX_LISTED_VALUES = 400, 100
 FILTERS = ("species", "drug", "use", "reading_source")
@@ -327,7 +327,7 @@ def _papers(app_state: AppState, names: Iterable[str]) -> list[StagePaper]:
 
 def comparison_basis(app_state: AppState) -> ComparisonBasis:
     """The error of simulated differences between published arms, and the arms of the trials of the program."""
-    trials = [shipped_trial(path.stem) for path in sorted(TRIALS.glob("*.yaml"))]
+    trials = [shipped_trial(name) for name in shipped_trial_names()]
     arms = [
         ComparedArms(title=trial.title, arms=[list(arm.regimen.sentences(exact=False)) for arm in trial.arms])
         for trial in trials
@@ -344,7 +344,7 @@ def claims_of(app_state: AppState) -> dict[str, dict[str, Any]]:
 
 
 def _claim(claim: Claim, rule: Rule, app_state: AppState) -> dict[str, Any]:
-    verdict = claim_verdict(claim.evidence_items, claim.evidence_level, rule)
+    verdict = claim.verdict(rule)
     evidence = {
         f"evidence_{side}": [
             {

@@ -34,7 +34,6 @@ from ketamech.report.number_format import unit_in_words
 from ketamech.report.summary import drug_values
 from ketamech.report.tracks import load_tracks
 from ketamech.simulation.model_variants import load_model_variants
-from ketamech.simulation.observable import names_in
 from ketamech.simulation.parameter_overrides import bounds
 
 PRESETS = DATA / "presets"
@@ -267,7 +266,7 @@ def _tracks(app_state: AppState) -> list[TrackInfo]:
     subjects: dict[str, set[str]] = defaultdict(set)
     for target in load_targets(app_state.evidence, load_protocols()):
         subject = _subject(app_state.evidence[target.evidence])
-        for name in (name for text in target.measure.output.split("|") for name in names_in(text)):
+        for name in target.measure.output_names:
             subjects[name].add(subject)
     tracks = []
     for track in load_tracks().values():

@@ -127,8 +127,6 @@ def write_sbml(
     events: Events,
     *,
     name: str = "ketamech",
-    notes: Sequence[str] = (),
-    species: str = HUMAN,
     always_infused: Collection[int] = (),
     without_annotations: bool = False,
 ) -> str:
@@ -144,7 +142,7 @@ def write_sbml(
     doses = dose_changes(system, start, events)
     doses.inflows.update({i: 0.0 for i in always_infused if i not in doses.inflows})
     values = dict(zip(system.inputs, inputs.tolist(), strict=True))
-    return sbml_text(PatientModel(system, values, doses, name, tuple(notes), species), bare=without_annotations)
+    return sbml_text(PatientModel(system, values, doses, name), bare=without_annotations)
 
 
 def sbml_text(patient: PatientModel, *, bare: bool = False) -> str:

@@ -94,8 +94,7 @@ class _SbmlImporter:
         """The size of a compartment: 1, with a note, where the file states none."""
         identifier = compartment.getId()
         is_stated = compartment.isSetSize() or identifier in self.ruled or identifier in self.initial
-        is_flat = compartment.isSetSpatialDimensions() and compartment.getSpatialDimensions() == 0
-        if not is_stated and not is_flat:
+        if not is_stated and not _is_flat(compartment):
             self.result.notes.append(f"compartment '{identifier}' has no size; 1 is used")
         return float(compartment.getSize()) if compartment.isSetSize() else 1.0
 
@@ -211,16 +210,14 @@ class _SbmlImporter:
     def _concentration(self, species: Any, amount: sympy.Expr) -> None:
         """The concentration of a species whose id means its amount."""
         compartment = self.model.getCompartment(species.getCompartment())
-        is_flat = compartment.isSetSpatialDimensions() and compartment.getSpatialDimensions() == 0
-        if species.getHasOnlySubstanceUnits() and not is_flat:
+        if species.getHasOnlySubstanceUnits() and not _is_flat(compartment):
             size = self.result.symbol_of_id[species.getCompartment()]
             self.result.concentrations[species.getId()] = amount / size
 
     def _volume(self, species: Any) -> sympy.Expr:
         """The volume that turns a concentration into an amount; 1 where the id means the amount."""
         compartment = self.model.getCompartment(species.getCompartment())
-        is_flat = compartment.isSetSpatialDimensions() and compartment.getSpatialDimensions() == 0
-        if species.getHasOnlySubstanceUnits() or is_flat:
+        if species.getHasOnlySubstanceUnits() or _is_flat(compartment):
             return sympy.Integer(1)
         return self.result.symbol_of_id[species.getCompartment()]
 
@@ -427,6 +424,11 @@ def _refuse_errors(names: Any, document: Any, path: Path) -> None:
         harmless |= package is not None and package[1].removesuffix("_L2") in IGNORED_PACKAGES
         if error.getSeverity() >= names.LIBSBML_SEV_ERROR and not harmless:
             raise InputError(_error_text(error), file=path, line=error.getLine() or None, expected="a valid SBML model")
+
+
+def _is_flat(compartment: Any) -> bool:
+    """Whether a compartment has no extent, so that it holds no concentrations."""
+    return bool(compartment.isSetSpatialDimensions() and compartment.getSpatialDimensions() == 0)
 
 
 def _error_text(error: Any) -> str:

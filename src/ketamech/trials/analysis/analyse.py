@@ -14,6 +14,7 @@ import pandas as pd
 import xarray as xr
 
 from ketamech.dosing.drugs import KETAMINE
+from ketamech.simulation.ensemble import OK
 from ketamech.simulation.nca import NcaDose
 from ketamech.simulation.nca_tables import AnalysedProfile, ConcentrationProfile, analysed
 from ketamech.trials.analysis.crossover import (
@@ -132,7 +133,7 @@ def exposure_of_visits(dataset: xr.Dataset, names: tuple[str, ...]) -> list[Anal
     dose = NcaDose(missing_reason=NO_DOSE)
     profiles = []
     for name in (level for level in names if level in dataset):
-        unit = str(dataset[name].attrs.get("units", ""))
+        unit = _unit(dataset, name)
         for i, level in enumerate(dataset[name].values[0]):
             keys = {"TRTP": str(dataset["arm"].values[0, i, 0])}
             subject = f"{dataset['replicate'].values[0]}-{dataset['patient'].values[i]}"
@@ -261,7 +262,7 @@ def analyse(dataset: xr.Dataset, trial: Trial) -> TrialAnalysis:
         time_to_relapse(dataset, order=_groups(trial)) if trial.relapse else None,
         exposure_of_visits(dataset, LEVELS),
         _dropout_shares(dataset),
-        float((dataset["solve_status"].values != "ok").mean()),
+        float((dataset["solve_status"].values != OK).mean()),
         event_shares(dataset, trial),
         ancova(dataset, scale, last, reference) if paired else none,
         carry_over(dataset, scale, reference) if paired else none,

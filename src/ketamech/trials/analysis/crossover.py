@@ -13,11 +13,10 @@ import xarray as xr
 from ketamech.core import InputError
 from ketamech.trials.analysis.repeated_measures import (
     COLUMNS,
-    NUMBERS,
-    NotEstimableError,
+    NOT_ESTIMATED,
     RepeatedMeasures,
     coefficient_test,
-    fit_repeated_measures,
+    fit_or_reason,
 )
 from ketamech.trials.analysis.treatment_effects import (
     COMPARISON_COLUMNS,
@@ -29,6 +28,7 @@ from ketamech.trials.analysis.treatment_effects import (
     covariance_table,
     least_squares,
     scores,
+    visit_names,
 )
 
 
@@ -68,7 +68,7 @@ def period_changes(dataset: xr.Dataset, scale: str, visit: str) -> tuple[np.ndar
 
     Raises InputError for a visit that no period has.
     """
-    names = [str(name).split(": ")[-1] for name in dataset["visit"].values]
+    names = visit_names(dataset)
     places = [k for k, name in enumerate(names) if name == visit]
     if not places:
         raise InputError(f"there is no visit '{visit}'", key="visit", expected=", ".join(dict.fromkeys(names)))
@@ -131,7 +131,7 @@ def mixed_model(dataset: xr.Dataset, scale: str, reference: str, replicate: int 
     Satterthwaite degrees of freedom. A patient rated in one period only counts, too. Columns as those of `mmrm`; n is
     the number of patients rated on one of the two arms or both.
     """
-    names = dict.fromkeys(str(name).split(": ")[-1] for name in dataset["visit"].values)
+    names = dict.fromkeys(visit_names(dataset))
     sequences = sequence_names(dataset)[replicate]
     rows = []
     for visit in (name for name in names if name != "baseline"):
@@ -144,13 +144,10 @@ def mixed_model(dataset: xr.Dataset, scale: str, reference: str, replicate: int 
         design = _design(period, sequences[patient], arm[known], others)
         data = RepeatedMeasures(change[known], design, patient, period, exchangeable=True)
         reason = _too_few(data, len(set(sequences[patient])))
-        try:
-            fit = None if reason else fit_repeated_measures(data)
-        except NotEstimableError as problem:
-            fit, reason = None, str(problem)
+        fit, reason = (None, reason) if reason else fit_or_reason(data)
         for i, name in enumerate(others):
             column = design.shape[1] - len(others) + i
-            numbers, why = coefficient_test(fit, column) if fit else (dict.fromkeys(NUMBERS, float("nan")), reason)
+            numbers, why = coefficient_test(fit, column) if fit else (NOT_ESTIMATED, reason)
             n = int((known & np.isin(arm, (name, reference))).any(axis=1).sum())
             rows.append({"arm": name, "visit": visit, **numbers, "n": n, "reason": why})
     return pd.DataFrame(rows, columns=COLUMNS)

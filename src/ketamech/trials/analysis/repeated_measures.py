@@ -147,6 +147,14 @@ def fit_repeated_measures(data: RepeatedMeasures) -> MixedModelFit:
     return MixedModelFit(coefficients, covariance, sigma, value, derivatives, errors)
 
 
+def fit_or_reason(data: RepeatedMeasures) -> tuple[MixedModelFit | None, str]:
+    """The fit, or why there is none."""
+    try:
+        return fit_repeated_measures(data), ""
+    except NotEstimableError as problem:
+        return None, str(problem)
+
+
 @dataclass(frozen=True)
 class _SigmaParameters:
     """Free parameters of Sigma: where the search begins; `sigma` gives Sigma and, from the slope of the likelihood by
@@ -270,7 +278,7 @@ def error_information(data: RepeatedMeasures, sigma: np.ndarray) -> np.ndarray:
 
 
 COLUMNS = ["arm", "visit", "difference", "low", "high", "p", "se", "df", "n", "reason"]
-NUMBERS = COLUMNS[2:8]
+NOT_ESTIMATED = dict.fromkeys(COLUMNS[2:8], float("nan"))
 
 
 @dataclass(frozen=True)
@@ -303,13 +311,13 @@ def mmrm(dataset: xr.Dataset, scale: str, reference: str, replicate: int = 0) ->
     NaN, and `reason` says why.
     """
     rated = _ratings(dataset, scale, reference, replicate)
-    fit, reason = _fitted(rated)
+    reason = _unidentified(rated)
+    data = RepeatedMeasures(rated.change, rated.design, rated.patient, rated.time)
+    fit, reason = (None, reason) if reason else fit_or_reason(data)
     lines = []
     for a, name in enumerate(rated.others):
         for j, k in enumerate(rated.visits):
-            numbers, why = (
-                coefficient_test(fit, rated.column(a, j)) if fit else (dict.fromkeys(NUMBERS, float("nan")), reason)
-            )
+            numbers, why = coefficient_test(fit, rated.column(a, j)) if fit else (NOT_ESTIMATED, reason)
             n = int(((rated.time == j) & ((rated.arm == name) | (rated.arm == reference))).sum())
             lines.append({"arm": name, "visit": str(dataset["visit"].values[k]), **numbers, "n": n, "reason": why})
     return pd.DataFrame(lines, columns=COLUMNS)
@@ -322,7 +330,7 @@ def coefficient_test(fit: MixedModelFit, column: int) -> tuple[dict[str, float],
     weights = np.zeros(len(fit.coefficients))
     weights[column] = 1.0
     difference, se, df = fit.contrast(weights)
-    numbers = {**dict.fromkeys(NUMBERS, float("nan")), "difference": difference}
+    numbers = {**NOT_ESTIMATED, "difference": difference}
     if not (np.isfinite(se) and se > 0 and np.isfinite(df) and df > 0):
         return numbers, "the error of the difference is not determined"
     reach, p = float(t.ppf(0.975, df)) * se, float(2 * t.sf(abs(difference / se), df))
@@ -343,16 +351,6 @@ def _ratings(dataset: xr.Dataset, scale: str, reference: str, replicate: int) ->
     parts += [here * (arm[patient, place] == name)[:, None] for name in others]
     change = values[patient, place] - base[patient, place]
     return _Ratings(change, np.hstack(parts), patient, time, arm[patient, place], visits, others)
-
-
-def _fitted(rated: _Ratings) -> tuple[MixedModelFit | None, str]:
-    """The fit, or why there is none."""
-    if reason := _unidentified(rated):
-        return None, reason
-    try:
-        return fit_repeated_measures(RepeatedMeasures(rated.change, rated.design, rated.patient, rated.time)), ""
-    except NotEstimableError as problem:
-        return None, str(problem)
 
 
 def _unidentified(rated: _Ratings) -> str:

@@ -307,6 +307,11 @@ def share_interval(counts: np.ndarray, n: np.ndarray) -> tuple[float, float]:
     return float(middle - half), float(middle + half)
 
 
+def visit_names(dataset: xr.Dataset) -> list[str]:
+    """Names of the visits as the trial file has them [visit]: in a crossover without the period before the colon."""
+    return [str(name).split(": ")[-1] for name in dataset["visit"].values]
+
+
 def visit_index(dataset: xr.Dataset, visit: str) -> int:
     """Index of a visit. Raises InputError."""
     names = [str(name) for name in dataset["visit"].values]
