@@ -1,4 +1,4 @@
-"""Reading level of the plain text of the story: Flesch-Kincaid grade, SMOG and Dale-Chall of each chapter, summary and all.
+"""Reading level of the plain text: Flesch-Kincaid grade, SMOG and Dale-Chall of each chapter, the summary and all.
 
     python scripts/reading_level.py
 
@@ -13,7 +13,7 @@ import textstat
 from ketamech.app.routes.metadata import TableRow, load_story_texts
 
 BOUNDS = {"Flesch-Kincaid": 8, "SMOG": 9, "Dale-Chall": 8}
-# Like the numbers in the summary, in words: numerals are familiar words of Dale and Chall, and textstat counts them as hard.
+# Numbers of the summary, in words: numerals are familiar words of Dale and Chall, and textstat counts them as hard.
 SUMMARY_VALUES = {name: "ten" for name in ("before", "score", "without")} | {
     name: "ten of a hundred" for name in ("sites", "blocked_interneuron")
 }

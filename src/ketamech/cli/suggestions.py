@@ -191,7 +191,7 @@ def _extra_words(command: Any, ctx: Any, args: list[str]) -> InputError:
     if len(arguments) == 1 and len(words) > 1:
         return InputError(message, type_this=_command_text([*path, " ".join(words), *options]))
     has_folder = any("--out" in parameter.opts for parameter in command.get_params(ctx))
-    if not arguments and len(words) == 1 and "/" in words[0] and has_folder:
+    if not arguments and len(words) == 1 and "/" in words[0] and not re.search(r"\s", words[0]) and has_folder:
         return InputError(message, type_this=_command_text([*path, "--out", *words, *options]))
     return InputError(message, type_this=_command_text([*path, "--help"]))
 

@@ -147,6 +147,9 @@ def _checksum(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
+AS_TEXT = 'UTF-8; save it again as "CSV UTF-8" or with the encoding UTF-8'
+
+
 def read_text(path: Path, expected: str, most: int = 50_000_000) -> str:
     """The text of a file in UTF-8 with at most `most` bytes. Raises InputError, saying what was `expected`."""
     try:
@@ -158,7 +161,7 @@ def read_text(path: Path, expected: str, most: int = 50_000_000) -> str:
     except UnicodeDecodeError:
         text = "\x00"
     if "\x00" in text:
-        raise InputError("the file is not text", file=path, expected=f"{expected} in UTF-8")
+        raise InputError("the file is not text", file=path, expected=f"{expected} in {AS_TEXT}")
     return text
 
 

@@ -10,6 +10,7 @@ from functools import cache
 from pathlib import Path
 
 from ketamech.core import InputError, closest_match
+from ketamech.core.atomic_files import AS_TEXT
 from ketamech.core.environment import DATA
 from ketamech.core.errors import warn_renamed
 
@@ -178,10 +179,12 @@ def _text(path: Path) -> str:
         text = raw.decode("utf-8-sig")
     except UnicodeDecodeError as problem:
         line = raw[: problem.start].count(b"\n") + 1
-        raise InputError("the file is not text", file=path, line=line, expected="a CSV table in UTF-8") from problem
+        raise InputError(
+            "the file is not text", file=path, line=line, expected=f"a CSV table in {AS_TEXT}"
+        ) from problem
     if "\0" in text:
         line = text[: text.index("\0")].count("\n") + 1
-        raise InputError("the file holds NUL bytes", file=path, line=line, expected="a CSV table in UTF-8")
+        raise InputError("the file holds NUL bytes", file=path, line=line, expected=f"a CSV table in {AS_TEXT}")
     return text
 
 

@@ -119,7 +119,8 @@ def as_fraction(value: float, name: str) -> float:
     if value <= 1:
         return value
     warnings.warn(
-        f"{name} is a fraction: {value / 100:g}, not {value:g} %; a percentage will stop working in the next release",
+        f"{name} {value:g} is read as {value:g} %; type {value / 100:g} or '{value:g} %', because a number above 1 will"
+        " stop working in the next release",
         RenamedWarning,
         stacklevel=3,
     )

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from ketamech.core import InputError, UnknownNameError
-from ketamech.core.atomic_files import read_text
+from ketamech.core.atomic_files import AS_TEXT, read_text
 
 YAML_SUFFIXES = (".yaml", ".yml")
 MAX_FILE_BYTES = 1_000_000
@@ -97,7 +97,7 @@ def spelled(where: Path_) -> str:
 
 def _check_not_empty(text: str, path: Path) -> None:
     if "\x00" in text:
-        raise InputError("the file is not text", file=path, expected="a YAML file in UTF-8")
+        raise InputError("the file is not text", file=path, expected=f"a YAML file in {AS_TEXT}")
     if not text.strip():
         raise InputError("the file is empty", file=path, line=1, expected="title:, treatments:, ...")
 

@@ -327,9 +327,11 @@ class _TreatmentBuilder:
                     item, "can be read in two ways", f"'at {item.value.hours:g} h', or 'over' how long"
                 )
             return (item.value.hours,)
+        hours = item.value.hours(self.first_day) if isinstance(item.value, Days) else tuple(item.value)
+        if len(set(hours)) < len(hours):
+            raise self._item_error(item, "names a time twice", "each time once; one larger dose, or ';' before another")
         if not isinstance(item.value, Days):
-            return tuple(item.value)
-        hours = item.value.hours(self.first_day)
+            return hours
         if min(hours) < 0:
             raise self._item_error(item, "is before the first day", "day 1 or later")
         return hours

@@ -224,6 +224,7 @@ def _strata(data: FitData, stratify: str) -> np.ndarray:
     names = {header.upper(): name for name, header in data.table.columns.items()}
     if stratify.upper() not in names:
         raise InputError(f"the table has no column '{stratify}'", file=data.table.path, key="--stratify",
+                         expected=f"one of {', '.join(data.table.columns.values())}",
                          nearest=closest_match(stratify, data.table.columns.values()))  # fmt: skip
     return np.array([row.row.text(names[stratify.upper()], "missing") for row in data.measurements])
 

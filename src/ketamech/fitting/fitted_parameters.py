@@ -182,7 +182,7 @@ def _full_name(text: str, parameters: ParameterTable, varying: Sequence[str]) ->
     words = {word: name for end, name in last_words.items() for word in end.split("_")}
     nearest = last_words.get(closest_match(last, last_words) or "") or words.get(closest_match(last, words) or "")
     nearest = nearest or closest_match(text, parameters)
-    expected = f"one of {', '.join(exact)}" if exact else None
+    expected = f"one of {', '.join(exact or varying)}"
     raise UnknownNameError(f"there is no parameter '{text}'", key="--parameters", nearest=nearest, expected=expected)
 
 

@@ -179,6 +179,7 @@ def _effect(text: str, parameters: Sequence[FittedParameter], data: FitData) -> 
     name_by_header = {header.upper(): name_of_column for name_of_column, header in data.table.columns.items()}
     if column.upper() not in name_by_header:
         raise InputError(f"the table has no column '{column}'", file=data.table.path, key="--covariate",
+                         expected=f"one of {', '.join(data.table.columns.values())}",
                          nearest=closest_match(column, data.table.columns.values()))  # fmt: skip
     effect = FittedEffect(index, name_by_header[column.upper()], 0.0, 1.0)
     values = covariate_values(data, effect.column)

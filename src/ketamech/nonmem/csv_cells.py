@@ -21,6 +21,8 @@ COMMENT_PREFIXES = ("#", "TABLE NO.")  # comments and titles of NONMEM tables
 PRINTED_NUMBER = re.compile(r"\d+\.\d*(e[-+]?\d{1,2})?", re.I)  # 1.0000E+00 in NONMEM tables
 DECIMAL_COMMA = re.compile(r"[-+]?\d*,\d+(e[-+]?\d{1,2})?", re.I)
 DECIMAL_POINT = re.compile(r"[-+]?\d*\.\d+(e[-+]?\d{1,2})?", re.I)
+SEPARATOR_LINE = re.compile(r'"?sep=.?"?,*\s*', re.I)  # the first line of a table for Excel
+MINUS = "\N{MINUS SIGN}"  # of tables copied from texts
 THOUSANDS = re.compile(r"[-+]?[1-9]\d{0,2},\d{3}")  # 1,000 may mean a thousand or one
 DATES = ("DATE", "DAT1", "DAT2", "DAT3")
 UNIT_COLUMNS = ("DVU", "DVUNIT", "AVALU", "PCSTRESU")  # of the unit of DV
@@ -148,6 +150,8 @@ def cells_of(text: str, path: Path) -> CsvTable:
     without a cell, and those with words in a column C (a comment). Where commas do not separate, decimals may have one.
     """
     lines = [(i, line) for i, line in enumerate(text.splitlines(), 1) if line.strip()]
+    if lines and SEPARATOR_LINE.fullmatch(lines[0][1]):
+        lines = lines[1:]
     header_line, lines = _header(lines)
     if not lines:
         raise InputError("the file is empty", file=path, line=1, expected="ID,TIME,AMT,... and records")
@@ -219,7 +223,7 @@ def _rows(path: Path, lines: list[tuple[int, str]], header: list[str], separator
 
 
 def _row(path: Path, number: int, header: Sequence[str], words: Sequence[str]) -> DoseRow:
-    named_cells = ((name, word) for name, word in zip(header, words, strict=True) if name)
+    named_cells = ((name, re.sub(f"^{MINUS}", "-", word)) for name, word in zip(header, words, strict=True) if name)
     return DoseRow(path, number, {name: word for name, word in named_cells if word.lower() not in MISSING})
 
 

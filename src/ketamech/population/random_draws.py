@@ -53,7 +53,7 @@ def patient_streams(
 
 def _uint64(number: int, what: str) -> int:
     if int(number) != number or not 0 <= number < _WORD:
-        raise InputError(f"{what} {number}", key=what, expected="a whole number of 0 or more")
+        raise InputError(f"{what} {number}", key=what, expected=f"a whole number from 0 to {_WORD - 1}")
     return int(number)
 
 

@@ -445,9 +445,9 @@ class Population(metaclass=LoadedByCall, loader="named"):
 
 def patient_numbers(patients: int, first: int = 0) -> range:
     """The numbers of so many patients from `first` on. Raises InputError for fewer than one."""
-    if patients < 1:
-        raise InputError(f"{patients} patients", key="patients", expected="at least 1")
-    return range(first, first + patients)
+    if int(patients) != patients or patients < 1:
+        raise InputError(f"{patients} patients", key="patients", expected="a whole number, at least 1")
+    return range(first, first + int(patients))
 
 
 def load_population(name: str = "trd", tables: PeopleTables | None = None) -> Population:

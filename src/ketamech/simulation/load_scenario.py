@@ -8,7 +8,7 @@ from bisect import bisect_left
 from collections.abc import Iterable, Mapping
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, SupportsFloat
 
 from ketamech.core import InputError
 from ketamech.core.data_frames import DataFrame
@@ -305,6 +305,10 @@ def settings_only(person: Settings | None, parameter_values: Settings | None) ->
         if settings is not None and not isinstance(settings, Mapping):
             what, example = f"{key} of type {type(settings).__name__}", f'{key}={{"weight": "90 kg"}}'
             raise InputError(what, key=key, expected="names and values", type_this=example if key == "person" else None)
+        for name, value in (settings or {}).items():
+            if not isinstance(value, str | SupportsFloat):
+                what, expected = f"{name} of type {type(value).__name__}", 'a number, or a text such as "90 kg"'
+                raise InputError(what, key=key, expected=expected)
     plain = [
         {n: v if isinstance(v, str) else float(v) for n, v in (part or {}).items()}
         for part in (person, parameter_values)

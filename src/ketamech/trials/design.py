@@ -35,6 +35,20 @@ def belief_size(belief: str, number: ParameterLookup) -> Quantity:
     return number(size) if isinstance(size, str) else size
 
 
+def arm_sizes(weights: Sequence[float], patients: int) -> list[int]:
+    """Numbers of patients in proportion to the `weights` of arms; they add up to `patients`.
+
+    Method of the largest remainder: who is left over goes to the arms that lose most by rounding down, of equal ones
+    to an odd number first (halves are rounded to even), then to the smaller arm.
+    """
+    exact = [round(weight * patients / sum(weights), 9) for weight in weights]
+    sizes = [int(number) for number in exact]
+    order = sorted(range(len(sizes)), key=lambda i: (sizes[i] - exact[i], sizes[i] % 2 == 0, exact[i]))
+    for i in order[: patients - sum(sizes)]:
+        sizes[i] += 1
+    return sizes
+
+
 @dataclass(frozen=True)
 class AdaptiveDosing:
     """How a course of doses is adapted to the patient who receives it.
@@ -272,14 +286,15 @@ class Trial(metaclass=LoadedByCall, loader="read"):
         return shipped_trial(str(source))
 
     def replace(self, *, patients: int | None = None, **fields: Any) -> Trial:
-        """The same trial with other fields; `patients` in all arms together, arms in proportion.
+        """The same trial with other fields; `patients` in all arms together, arms in proportion (see `arm_sizes`).
 
         Raises InputError if an arm would be empty.
         """
         changed = replace(self, **fields)
         if patients is None:
             return changed
-        sizes = [round(arm.n * patients / changed.patients) for arm in changed.arms]
+        weights = [arm.n for arm in changed.arms]
+        sizes = [patients] * len(weights) if changed.washout else arm_sizes(weights, patients)
         if min(sizes) < 1:
             what, expected = f"{patients} patients", f"at least one in each of {len(sizes)} arms"
             raise InputError(what, key="patients", expected=expected)

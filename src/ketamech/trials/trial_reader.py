@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cache, partial
@@ -32,7 +33,16 @@ from ketamech.trials.decision_reader import (
     titration,
 )
 from ketamech.trials.decision_rules import COMPARISON_OPERATORS
-from ketamech.trials.design import AdaptiveDosing, Arm, Condition, DropoutRule, Eligibility, Trial, Visit
+from ketamech.trials.design import (
+    AdaptiveDosing,
+    Arm,
+    Condition,
+    DropoutRule,
+    Eligibility,
+    Trial,
+    Visit,
+    arm_sizes,
+)
 from ketamech.trials.population_mixture import population_text, read_population
 from ketamech.trials.rating_scales import RatingScale, scale, variable_name
 from ketamech.trials.trial_schema import TRIAL_FILE, ArmKeys, EligibilityKeys, TrialFile, is_baseline
@@ -176,29 +186,55 @@ def _primary(file: SourceFile, keys: TrialFile, visits: Sequence[Visit]) -> tupl
 
 
 def _arms(file: SourceFile, keys: TrialFile, first: str, belief: str) -> tuple[Arm, ...]:
+    numbers = _numbers_of_patients(file, keys)
+    return tuple(_arm(file, keys, name, arm, numbers[name], first, belief) for name, arm in keys.arms.items())
+
+
+def _numbers_of_patients(file: SourceFile, keys: TrialFile) -> dict[str, int]:
+    """Patients of each arm, from `n`, or from `patients` and shares; those of a crossover pass through all arms."""
     shares = {name: arm.share for name, arm in keys.arms.items() if arm.share is not None}
-    if keys.patients is not None and not shares and all(arm.n is None for arm in keys.arms.values()):
-        equal = {name: arm.model_copy(update={"share": 1 / len(keys.arms)}) for name, arm in keys.arms.items()}
-        return _arms(file, keys.model_copy(update={"arms": equal}), first, belief)
+    stated = {name: arm.n for name, arm in keys.arms.items() if arm.n is not None}
+    if keys.patients is not None and not shares and not stated:
+        if keys.crossover:
+            return dict.fromkeys(keys.arms, keys.patients)
+        shares = dict.fromkeys(keys.arms, 1 / len(keys.arms))
+    if keys.crossover:
+        _check_crossover_numbers(file, keys, shares, stated)
     if shares:
         file.check_shares(("arms",), shares, len(keys.arms))
         if keys.patients is None:
             what, expected = "shares without a number of patients", "patients: the total number"
             raise file.error(("arms",), what, expected, type_="patients: 200")
-    return tuple(_arm(file, keys, name, arm, first, belief) for name, arm in keys.arms.items())
+        stated = dict(zip(shares, arm_sizes(list(shares.values()), keys.patients), strict=True)) | stated
+    for name in keys.arms:
+        if not stated.get(name):
+            what = f"no {'patient' if name in stated else 'number of patients'} for arm '{name}'"
+            raise file.error(("arms", name), what, "n:, share: or patients:", type_="n: 30")
+    total = max(stated.values()) if keys.crossover else sum(stated.values())
+    if keys.patients not in (None, total):
+        what = f"{keys.patients} patients in all, and arms of {', '.join(str(stated[name]) for name in keys.arms)}"
+        raise file.error(("patients",), what, "numbers that agree, or one of them", type_=f"patients: {total}")
+    return stated
 
 
-def _arm(file: SourceFile, keys: TrialFile, name: str, arm: ArmKeys, first: str, belief: str) -> Arm:
+def _check_crossover_numbers(
+    file: SourceFile, keys: TrialFile, shares: Mapping[str, float], stated: Mapping[str, int]
+) -> None:
+    """Every patient of a crossover is in every arm, so that arms have neither shares nor numbers of their own."""
+    expected = "one number of patients, because every patient of a crossover passes through every arm"
+    if shares:
+        raise file.error(
+            ("arms", next(iter(shares)), "share"), "a share in a crossover", expected, type_="patients: 20"
+        )
+    if len(set(stated.values())) > 1:
+        what = f"arms of {', '.join(map(str, stated.values()))} patients in a crossover"
+        raise file.error(("arms",), what, expected, type_=f"n: {max(stated.values())}")
+
+
+def _arm(file: SourceFile, keys: TrialFile, name: str, arm: ArmKeys, number: int, first: str, belief: str) -> Arm:
     where: Path_ = ("arms", name, "treatment")
     regimen, adaptation, perturbations = file.with_location(where, partial(_treatment, file, keys, arm, first))
     file.check_regimen(where, regimen)
-    number = arm.n
-    if number is None:
-        if arm.share is None:
-            raise file.error(
-                ("arms", name), f"no number of patients for arm '{name}'", "n:, share: or patients:", type_="n: 30"
-            )
-        number = max(1, round(arm.share * (keys.patients or 0)))
     changes = titration(file, keys, name, as_list(arm.treatment), regimen, first)
     return Arm(name, regimen, number, arm.belief or belief, adaptation, perturbations, changes)
 
@@ -316,6 +352,9 @@ def eligibility(file: SourceFile, keys: EligibilityKeys | None) -> Eligibility |
     if not screening and (keys.lead_in or keys.exclude):
         what = "a lead-in or exclusion without a time between screening and baseline"
         raise file.error(here, what, "screening: a duration", type_="screening: 4 weeks")
+    if re.search(r"\bwith\s", keys.lead_in or ""):
+        what, expected = "a compound 'with' the lead-in", "treatments only; compounds start with the first dose"
+        raise file.error((*here, "lead_in"), what, f"{expected}, in an arm or add_on")
     lead_in = file.regimen((*here, "lead_in"), keys.lead_in) if keys.lead_in else None
     share = file.share((*here, "inflating_share"), keys.inflating_share)
     return Eligibility(

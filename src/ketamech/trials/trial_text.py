@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cache, partial
@@ -16,10 +17,10 @@ from ketamech.core.yaml_lines import Path_, YamlSource
 from ketamech.dosing.lexicon import Lexicon, Meaning, tokenize
 from ketamech.dosing.parse import hours_of, parse, parse_percentage, parse_time
 from ketamech.dosing.parse_errors import shorten_text
-from ketamech.dosing.parsed_values import Condition, Rule
+from ketamech.dosing.parsed_values import Condition, Rule, single_conditions
 from ketamech.dosing.perturbations import AppliedPerturbation, read_perturbations
 from ketamech.dosing.regimen import Regimen
-from ketamech.dosing.regimen_reader import Sentence, first_day, parse_sentence, regimen_lexicon
+from ketamech.dosing.regimen_reader import Sentence, parse_sentence, regimen_lexicon
 from ketamech.dosing.treatment import MAX_HORIZON_H, Treatment
 from ketamech.parameters import ParameterTable
 from ketamech.simulation.scenario import validate
@@ -28,6 +29,7 @@ from ketamech.trials.rating_scales import RatingScale, names_of
 
 MAX_TRIAL_H = 5 * YEAR
 Scales = Mapping[str, RatingScale]
+FALL_IN_POINTS = re.compile(r"\bfalls\s+(by|less\s+than)\s+[\d.]+(?![\d.]|\s*(%|per\s?cent))", re.I)
 TIMES = "24 h, 3 d, day 8, 4 weeks, 3 months"
 
 
@@ -56,6 +58,9 @@ def share(text: str, most: float = 1.0) -> float:
         fraction = parse_percentage(text)
     except InputError:
         fraction = -1.0
+    if fraction > 0 and text.rstrip()[-1:].isdigit():  # 0.02 may be 2 % or 0.02 %
+        like = f"{100 * fraction * (100 if fraction < 0.01 else 1):g} %"
+        raise InputError(f"'{shorten_text(text)}' has no percent sign", expected="a percentage", type_this=like)
     if not 0 <= fraction <= most:
         raise InputError(f"'{shorten_text(text)}' is not possible", expected=f"0 % to {100 * most:g} %")
     return fraction
@@ -68,7 +73,18 @@ def condition(text: str, scales: Scales) -> Rule:
     """
     if text.casefold().rstrip().endswith(" and"):  # the lexer leaves out an 'and' that joins nothing
         raise InputError(f"something is missing after '{shorten_text(text)}'", expected="another condition")
-    return parse("condition", text, _rated(tuple(scales)))
+    if FALL_IN_POINTS.search(text):
+        what, example = (
+            f"a fall without a percent sign in '{shorten_text(text)}'",
+            f"{next(iter(scales))} falls by 25 %",
+        )
+        raise InputError(what, expected=f"a percentage of the score at baseline, e.g. {example}")
+    rule = parse("condition", text, _rated(tuple(scales)))
+    for one in single_conditions(rule):
+        if one.test.startswith("falls") and not 0 < (one.number or 0) <= 1:
+            what = f"a fall by {100 * (one.number or 0):g} % in '{shorten_text(text)}'"
+            raise InputError(what, expected="above 0 % to 100 % of the score at baseline")
+    return rule
 
 
 def relapse(text: str, scales: Scales) -> tuple[str, float, float]:
@@ -83,6 +99,9 @@ def _rated(names: tuple[str, ...]) -> Lexicon:
 
     def unknown(name: str) -> InputError:
         what = f"'{name}' is not rated in this trial"
+        if "relaps" in name.casefold():
+            expected = "a condition on ratings; the relapse of the file counts in crossover_when and 're-induce on'"
+            return InputError(f"'{name}' is no rating", expected=expected, type_this=f"{names[0]} > 50 % of baseline")
         return UnknownNameError(what, expected=", ".join(names), nearest=closest_match(name, names))
 
     brackets = {"(": Meaning("OPEN", "("), ")": Meaning("CLOSE", ")")}
@@ -130,7 +149,7 @@ def regimen_with_perturbations(text: str) -> tuple[Regimen, tuple[AppliedPerturb
         what = f"'{shorten_text(text)}' depends on ratings, which is for the treatment of an arm"
         raise InputError(what, expected="one dose in one frequency; another step may change it", type_this="weekly")
     given = replace(sentence, parts=tuple(part for part in sentence.parts if any(part.segments)))
-    return Regimen(given.treatments()), read_perturbations(sentence.perturbations)
+    return Regimen(_treatments([given])), read_perturbations(sentence.perturbations)
 
 
 def titrated_treatments(sentences: tuple[str, ...]) -> tuple[tuple[Treatment, ...], tuple[Treatment, ...]]:
@@ -145,12 +164,16 @@ def _is_titrated(text: str) -> bool:
     return any(word.kind == "TITRATED" for word in tokenize(text, regimen_lexicon()))
 
 
-def _treatments(sentences: list[Sentence], *, reduced: bool, highest: bool = False) -> tuple[Treatment, ...]:
-    first = first_day(sentences)
+def _treatments(
+    sentences: list[Sentence], *, reduced: bool | None = None, highest: bool = False
+) -> tuple[Treatment, ...]:  # fmt: skip
+    """Treatments of sentences that count days from 1, as visits and other arms do. Raises InputError."""
+    zero = next((sentence for sentence in sentences if sentence.names_day_zero), None)
+    if zero is not None:
+        what = f"day 0 in '{shorten_text(zero.text)}': a trial counts days from 1 (day 8 is 168 h)"
+        raise InputError(what, key="at", expected="days from 1 on, in all arms and visits; or times in h")
     return tuple(
-        treatment
-        for sentence in sentences
-        for treatment in sentence.treatments(first, reduced=reduced, highest=highest)
+        treatment for sentence in sentences for treatment in sentence.treatments(1, reduced=reduced, highest=highest)
     )
 
 

@@ -4,6 +4,7 @@ import pytest
 
 from ketamech.core import InputError
 from ketamech.dosing.regimen import Regimen
+from ketamech.nonmem.csv_cells import cells_of_source
 from ketamech.nonmem.read import doses_in
 from ketamech.nonmem.solve_table import solve_table
 from ketamech.nonmem.subjects import scenario_of
@@ -45,6 +46,10 @@ MEANING = {
     "before the first dose": ("TIME,AMT,CMT,EVID\n-2,0,IV,0\n0,20,IV,1\n", "ketamine 20 mg IV at 2 h", [-2]),
     "no route where none is needed": ("TIME,AMT,DRUG\n0,1,ECT\n", "ECT", []),
     "the same record twice": ("TIME,AMT,CMT\n0,10,IV\n0,10,IV\n", "ketamine 10 mg IV; ketamine 10 mg IV", []),
+    "a line that names the separator for Excel": ("sep=;\nTIME;AMT;CMT\n0;20;IV\n1;0;IV\n", BOLUS, [1]),
+    "a minus sign of a text": (
+        "TIME,AMT,CMT,EVID\n\N{MINUS SIGN}2,0,IV,0\n0,20,IV,1\n", "ketamine 20 mg IV at 2 h", [-2],
+    ),
     "lines that end as on Windows": ("TIME,AMT,CMT\r\n0,20,IV\r\n1,0,IV\r\n", BOLUS, [1]),
 }  # fmt: skip
 
@@ -106,3 +111,12 @@ def test_infusions_repeat_with_their_rate(model):
     each = "TIME,AMT,RATE,CMT,EVID\n0,20,10,IV,1\n12,20,10,IV,1\n13,.,.,.,0\n"
     one, other = (solve_table(read(t), model, ("venous.ketamine",))["venous.ketamine"][0] for t in (once, each))
     assert one == pytest.approx(other, rel=1e-12)
+
+
+def test_a_table_that_is_no_utf_8_is_told_how_to_be_saved(tmp_path):
+    """Excel saves Windows-1252 as CSV, and UTF-16 as text."""
+    for encoding in ("cp1252", "utf-16"):
+        path = tmp_path / "doses.csv"
+        path.write_bytes("TIME,AMT,CMT,NOTE\n0,20,IV,caf\N{LATIN SMALL LETTER E WITH ACUTE}\n".encode(encoding))
+        with pytest.raises(InputError, match=r'not text(.|\n)*save it again as "CSV UTF-8"'):
+            cells_of_source(path, "a dose table")

@@ -295,14 +295,22 @@ def test_the_drawing_can_be_saved_with_its_time_and_what_its_signs_mean(page, ad
 NAMES_JS = "() => [...document.querySelectorAll('.drawing[data-state=shown] .label text')].map(n => n.textContent)"
 
 
+SAVED_TEXT_JS = """() => new Promise((done) => {
+  const own = XMLSerializer.prototype.serializeToString;
+  XMLSerializer.prototype.serializeToString = function (node) {
+    const text = own.call(this, node);
+    done(text);
+    return text;
+  };
+  document.querySelector('.nameless').click();
+})"""
+
+
 def test_the_drawing_can_be_saved_with_numbers_in_place_of_names(page, address):
     open_story(page, address)
     names = page.evaluate(NAMES_JS)
-    svg = "() => new Promise(done => { const own = XMLSerializer.prototype.serializeToString;"
-    svg += " XMLSerializer.prototype.serializeToString = function (node) { const text = own.call(this, node); done(text); return text; };"
-    svg += " document.querySelector('.nameless').click() })"
     with page.expect_download() as saved:
-        text = re.sub(r"</text>\s*<text[^>]*>", " ", page.evaluate(svg))
+        text = re.sub(r"</text>\s*<text[^>]*>", " ", page.evaluate(SAVED_TEXT_JS))
     assert saved.value.suggested_filename == "ketamech-ketamine-at-a-synapse-to-label.png"
     assert "Write at each number one of these names: AMPA, BDNF, " in text
     drawn = text.split("Write at each number")[0]

@@ -8,6 +8,7 @@ import pytest
 
 from ketamech import simulate
 from ketamech.analysis.attribution_text import load_pathways
+from ketamech.analysis.perturbation_scorecard import load_predictions, score_perturbations, tally_by_evidence
 from ketamech.app.routes.metadata import PRESETS
 from ketamech.core.csv_table import read_records
 from ketamech.core.environment import DATA
@@ -263,6 +264,12 @@ def test_three_in_four_values_are_assumed(model):
     assert "about three in four of its values are assumed" in TEXT
     assumed = [row.status == "assumed" for _, row in model.parameters.items()]
     assert 0.7 < np.mean(assumed) < 0.8
+
+
+def test_new_results_of_animals_are_not_predicted(model):
+    rows = tally_by_evidence(score_perturbations(model, rows=load_predictions()))
+    right = int((rows.verdict == "right").sum())
+    assert f"tried on {len(rows)} new results from animals, and it was right in {right} of them" in TEXT
 
 
 def test_pathways_are_not_additive(curves):

@@ -298,3 +298,9 @@ def test_an_option_is_not_suggested_for_the_dashes_that_all_have(tmp_path):
     message = refused(run("serve", "--host", "nope", cwd=tmp_path), folder=tmp_path)
     assert "has no option '--host'" in message
     assert "nearest" not in message
+
+
+def test_a_regimen_after_a_command_without_arguments_is_no_folder(tmp_path):
+    """`ketamech design "ketamine 0.5 mg/kg IV"` was told to write to a folder of that name."""
+    said = refused(run("design", "ketamine 0.5 mg/kg IV", cwd=tmp_path), folder=tmp_path)
+    assert "type: ketamech design --help" in said

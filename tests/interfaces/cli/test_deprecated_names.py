@@ -188,7 +188,7 @@ def test_parameter_values_are_also_taken_as_parameters():
 
 def test_a_percentage_without_its_sign_is_a_fraction_with_a_warning():
     assert (fraction("0.8", "--sample-size", "0.8"), fraction("80 %", "--sample-size", "0.8")) == (0.8, 0.8)
-    with pytest.warns(RenamedWarning, match="--sample-size is a fraction: 0.8, not 80 %"):
+    with pytest.warns(RenamedWarning, match="--sample-size 80 is read as 80 %; type 0.8 or '80 %'"):
         assert fraction("80", "--sample-size", "0.8") == 0.8
     for wrong in ("", "%", "nan", "80 % of", "many"):
         with pytest.raises(InputError, match="is not a number"):

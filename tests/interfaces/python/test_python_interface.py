@@ -457,3 +457,13 @@ def test_a_scenario_is_exported_by_the_suffix_of_the_file(public, tmp_path):
 def test_every_error_has_the_public_base_class():
     with pytest.raises(km.KetaMechError):
         km.Scenario.read("ketamin")
+
+
+def test_numbers_of_another_type_are_refused_by_name():
+    """None as a weight, and half a patient, ended in a traceback."""
+    with pytest.raises(InputError, match="weight of type NoneType"):
+        km.simulate(SENTENCE, person={"weight": None})
+    with pytest.raises(InputError, match=r"1\.5 patients"):
+        km.Population.named("trd", seed=1).sample(1.5)
+    with pytest.raises(InputError, match="from 0 to 18446744073709551615"):
+        km.Population.named("trd", seed=2**64).sample(2)

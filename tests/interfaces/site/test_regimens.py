@@ -35,6 +35,7 @@ CHOSEN = (
     "ketamine 0.5 mg/kg as a 40-min infusion", "ketamine 10 mg/h for 2 h, then 20 mg/h for 2 h",
     "ketamine 0.5 mg/kg over 40 min, then 1 mg/kg IV weekly", "ketamine 0.3 mg/kg, then 0.1 mg/kg/h for 2 h",
     "ketamine 0.5 mg/kg over 40 min on day 1; ketamine 0.5 mg/kg IV over 40 min on day 4",
+    "esketamine 84 mg nasal on days 1, 3, 3 and 5", "esketamine 84 mg nasal at 0, 0 and 24 h",
     "Spravato 84 mg over 40 min", "memantine 20 mg over 10 min", "ketamine 10 mg/h",
     f"ketamine 35 mg{' ' * 483}IV", f"ketamine 35 mg{' ' * 484}IV", f"ketamine{' ' * 100_000}",
 )  # fmt: skip

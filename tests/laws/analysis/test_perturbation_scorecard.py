@@ -236,6 +236,10 @@ def test_the_predictions_are_the_reviewed_ones_and_the_page_states_them(model, p
         kappas = f"kappa {cohens_kappa(table):.2f}, against the most frequent observation {majority_kappa(table):.2f}"
         assert f"{right} of {len(rows)} predicted rows {words}" in page
         assert kappas in page
+        if words == "have the direction":
+            readme = (Path(__file__).parents[3] / "README.md").read_text(encoding="utf-8").replace("\n ", "")
+            share = f"{right} ({right / len(rows):.0%}; kappa {cohens_kappa(table):.2f})".replace("%", " %")
+            assert f"of {len(rows)} that were written down before they were compared, {share}" in readme
     papers = {load_evidence()[name].reference for name in predictions.evidence}
     assert f"{len(predictions)} readings in {len(rows)} rows of {len(papers)} papers" in page
     for name in sorted(set(predictions.evidence[predictions.verdict == "wrong"])):

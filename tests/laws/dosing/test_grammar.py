@@ -303,3 +303,10 @@ def test_damaged_tables_on_disk_are_computed_again(tmp_path, monkeypatch):
             assert anew().hours == 40 / 60
     finally:
         parser.cache_clear()
+
+
+@pytest.mark.parametrize("times", ["on days 1, 3, 3 and 5", "on days 1-3 and 3-5", "at 0, 0 and 24 h"])
+def test_a_time_named_twice_is_refused(times):
+    """A slip of the pen gave two doses at once."""
+    with pytest.raises(InputError, match="names a time twice"):
+        Regimen.parse(f"esketamine 84 mg nasal {times}")

@@ -9,6 +9,8 @@ import pytest
 import ketamech
 from ketamech.core import InputError
 from ketamech.evidence import load_evidence
+from ketamech.trials.analysis.power import check_power_sizes
+from ketamech.trials.design import arm_sizes
 from ketamech.trials.trial_reader import load_trial
 from ketamech.trials.trial_schema import trial_schema
 
@@ -206,3 +208,109 @@ def test_a_sentence_in_place_of_an_arm_is_corrected(tmp_path):
         tmp_path, GOOD.replace("  saline:\n    treatment: placebo IV\n    n: 10\n", "  saline: placebo IV\n")
     )
     assert (error.key, error.type_this) == ("arms.saline", 'saline: {treatment: "placebo IV"}')
+
+
+EQUAL_ARMS = GOOD.replace("    n: 20\n", "").replace("    n: 10\n", "")
+
+
+@pytest.mark.parametrize("patients", [2, 5, 7, 100, 101])
+def test_arms_without_numbers_hold_all_patients(tmp_path, patients):
+    """5 patients in two arms were 4, because both halves were rounded to the even number."""
+    path = tmp_path / "trial.yaml"
+    path.write_text(EQUAL_ARMS + f"patients: {patients}\n", encoding="utf-8")
+    trial = load_trial(path)
+    assert trial.patients == patients
+    assert abs(trial.arms[0].n - trial.arms[1].n) <= 1
+    assert trial.replace(patients=2 * patients + 1).patients == 2 * patients + 1
+
+
+def test_shares_of_arms_hold_all_patients():
+    """10 patients in shares of 0.95 and 0.05 were 11."""
+    for patients in range(6, 60):
+        for shares in ([0.95, 0.05], [1 / 3] * 3, [0.5, 0.3, 0.2], [72, 47, 1]):
+            sizes = arm_sizes(shares, patients)
+            assert sum(sizes) == patients
+            assert all(abs(n - share * patients / sum(shares)) < 1 for n, share in zip(sizes, shares, strict=True))
+
+
+def test_sizes_that_added_up_by_rounding_are_the_same():
+    """Halves go to even numbers, as before, so that trials whose sizes added up keep their patients."""
+    for patients in range(2, 300):
+        for weights in ([47, 25], [1, 1, 1], [40, 20], [0.5, 0.3, 0.2]):
+            rounded = [round(weight * patients / sum(weights)) for weight in weights]
+            if sum(rounded) == patients:
+                assert arm_sizes(weights, patients) == rounded
+
+
+def test_a_share_of_less_than_one_patient_is_refused(tmp_path):
+    shares = GOOD.replace("n: 20", "share: 0.96").replace("n: 10", "share: 0.04") + "patients: 10\n"
+    assert "no patient for arm 'saline'" in str(complaint(tmp_path, shares))
+
+
+def test_a_total_that_the_arms_contradict_is_refused(tmp_path):
+    found = complaint(tmp_path, GOOD + "patients: 100\n")
+    assert "100 patients in all, and arms of 20, 10" in str(found)
+    (tmp_path / "trial.yaml").write_text(GOOD + f"{found.type_this}\n", encoding="utf-8")
+    assert load_trial(tmp_path / "trial.yaml").patients == 30
+
+
+def test_arms_of_a_crossover_have_one_number_of_patients(tmp_path):
+    """Every patient passes through every arm: arms of 20 and 10 were 20 patients, and `patients: 20` was 10."""
+    found = complaint(tmp_path, GOOD + "crossover: 3 weeks\n")
+    assert "arms of 20, 10 patients in a crossover" in str(found)
+    typed = re.sub("n: [0-9]+", found.type_this, GOOD) + "crossover: 3 weeks\n"
+    (tmp_path / "trial.yaml").write_text(typed, encoding="utf-8")
+    assert load_trial(tmp_path / "trial.yaml").patients == 20
+    (tmp_path / "trial.yaml").write_text(EQUAL_ARMS + "patients: 20\ncrossover: 3 weeks\n", encoding="utf-8")
+    assert load_trial(tmp_path / "trial.yaml").patients == 20
+    shares = re.sub("n: [0-9]+", "share: 0.5", GOOD) + "patients: 20\ncrossover: 3 weeks\n"
+    assert "a share in a crossover" in str(complaint(tmp_path, shares))
+
+
+def test_relapse_is_no_condition_of_a_step_and_the_error_says_one_that_is(tmp_path):
+    step = "relapse: MADRS > 50 % of baseline from 24 h\nsteps:\n  - {at: day 8, when: RULE, give: placebo IV}\n"
+    found = complaint(tmp_path, GOOD + step.replace("RULE", "relapse"))
+    (tmp_path / "trial.yaml").write_text(GOOD + step.replace("RULE", found.type_this), encoding="utf-8")
+    assert load_trial(tmp_path / "trial.yaml").steps[0].condition.scale == "MADRS"
+
+
+def test_a_compound_in_a_lead_in_is_refused_and_its_place_is_named(tmp_path):
+    lead_in = "with lithium 900 mg oral daily for 2 weeks"
+    keys = f"eligibility: {{include: MADRS >= 28, screening: 2 weeks, lead_in: {lead_in}}}\n"
+    assert "an arm or add_on" in str(complaint(tmp_path, GOOD + keys))
+    (tmp_path / "trial.yaml").write_text(GOOD + f"add_on: {lead_in}\n", encoding="utf-8")
+    assert load_trial(tmp_path / "trial.yaml").added_perturbations
+
+
+def test_too_few_patients_for_a_power_are_told_which_option_gives_more(tmp_path):
+    (tmp_path / "trial.yaml").write_text(GOOD, encoding="utf-8")
+    trial = load_trial(tmp_path / "trial.yaml")
+    with pytest.raises(InputError, match="2 to 10, the number in the smallest arm; or more --patients"):
+        check_power_sizes(trial, [20])
+    with pytest.raises(InputError, match="2 or more in each arm and more --patients"):
+        check_power_sizes(trial.replace(patients=3), [2])
+
+
+@pytest.mark.parametrize(("written", "typed"), [("0.02", "2 %"), ("2", "2 %"), ("0.5", "50 %"), ("1e-2", "1 %")])
+def test_a_percentage_without_its_sign_is_refused(tmp_path, written, typed):
+    """'0.02' in quotes was 0.02 %, and a response of '0.5' a fall by half a percent, which nearly everyone has."""
+    keys = "thresholds: {MADRS: {response: 'TEXT'}}\ndropout: 'TEXT'\n"
+    text = GOOD.replace("dropout: 2 %\n", keys)
+    assert complaint(tmp_path, text.replace("TEXT", written)).type_this == typed
+    (tmp_path / "trial.yaml").write_text(text.replace("TEXT", typed), encoding="utf-8")
+    assert load_trial(tmp_path / "trial.yaml").dropout == float(typed[:-2]) / 100
+
+
+@pytest.mark.parametrize("fall", ["falls by 150 %", "falls by 0 %", "falls by 5", "falls less than 0.5"])
+def test_a_fall_is_a_possible_percentage(tmp_path, fall):
+    step = f"steps: [{{at: day 8, when: MADRS {fall}, give: placebo IV}}]\n"
+    assert "baseline" in complaint(tmp_path, GOOD + step).expected
+
+
+def test_all_of_a_trial_counts_days_from_1(tmp_path):
+    """An arm with a day 0 was a day later than the visits and the other arms, which count from 1."""
+    text = GOOD.replace("placebo IV", "placebo IV on days 0, 3 and 7")
+    assert "a trial counts days from 1" in str(complaint(tmp_path, text))
+    for key in ("add_on: TEXT\n", "rescue: [{at: day 8, give: TEXT}]\n", "steps: [{at: day 8, give: TEXT}]\n"):
+        text = GOOD + key.replace("TEXT", "racemic 35 mg IV on day 0")
+        assert "a trial counts days from 1" in str(complaint(tmp_path, text))

@@ -157,8 +157,9 @@ def test_a_patient_who_was_never_rated_has_no_event_value(model):
 
 
 def test_events_are_refused_in_a_crossover_and_with_a_bad_name():
+    same_size = {name: {**arm, "n": 40} for name, arm in KEYS["arms"].items()}
     with pytest.raises(InputError, match="a crossover with events"):
-        trial(events=EVENTS, crossover="7 days")
+        trial(arms=same_size, events=EVENTS, crossover="7 days")
     with pytest.raises(InputError, match="cannot be the name of an event"):
         trial(events={"a/b": "CADSS > 4"})
 

@@ -169,7 +169,8 @@ def _check_sizes(numbers: Mapping[str, int], simulated: Mapping[str, int], *, eq
     for name, most in limits.items():
         if not 2 <= numbers[name] <= most:
             what = f"{numbers[name]} patients in each arm" if equal else f"{numbers[name]} patients in arm '{name}'"
-            raise InputError(what, key="sizes", expected=f"2 to {most}, the number in the smallest arm; simulate more")
+            limit = f"2 to {most}, the number in the smallest arm; or " if most > 1 else "2 or more in each arm and "
+            raise InputError(what, key="--power", expected=f"{limit}more --patients")
 
 
 def _subsample(

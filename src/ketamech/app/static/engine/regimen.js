@@ -291,7 +291,6 @@ class TreatmentBuilder {
     const item = byKind.start;
     if (!item) return [courses.length ? this.nextStart(phase, courses, infusion) : 0];
     const { value } = item;
-    if (Array.isArray(value)) return value;
     if (value.type === "Span") {
       if (value.compound) {
         const expected = `'at ${general(value.hours)} h', or 'over' how long`;
@@ -299,7 +298,12 @@ class TreatmentBuilder {
       }
       return [value.hours];
     }
-    const hours = value.numbers.map((number) => (number - this.firstDay) * value.unit);
+    const isList = Array.isArray(value);
+    const hours = isList ? value : value.numbers.map((number) => (number - this.firstDay) * value.unit);
+    if (new Set(hours).size < hours.length) {
+      throw this.itemError(item, "names a time twice", "each time once; one larger dose, or ';' before another");
+    }
+    if (isList) return hours;
     if (Math.min(...hours) < 0) throw this.itemError(item, "is before the first day", "day 1 or later");
     return hours;
   }
